@@ -1,0 +1,48 @@
+# Every target sets up what it needs, in .venv; a machine with Python 3.11+ and make is
+# enough. ARGS are passed on: make train ARGS="configs/l2.toml seed=1"
+
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: help compare train tensorboard test lint bench clean
+
+help:
+	@echo "make compare      train the configs and compare them"
+	@echo "make train        train one network: ARGS='[CONFIG.toml] [section.key=value ...]'"
+	@echo "make tensorboard  look at runs/ in TensorBoard"
+	@echo "make test         run all tests"
+	@echo "make lint         check style and types"
+	@echo "make bench        time an epoch against model.fit"
+
+compare: train
+
+train: .venv/user
+	@$(BIN)/python train.py $(ARGS)
+
+tensorboard: .venv/user
+	@$(BIN)/tensorboard --logdir runs --host 127.0.0.1 $(ARGS)
+
+test: .venv/developer
+	@$(BIN)/python -m pytest $(ARGS)
+
+lint: .venv/developer
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy .
+
+bench: .venv/user
+	@$(BIN)/python benchmarks/epoch.py $(ARGS)
+
+.venv/user: requirements.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed, $(PYTHON) is " + sys.version.split()[0] + "; name another: make PYTHON=python3.13 ...")'
+	@echo "Installing TensorFlow and Keras into .venv; this takes a few minutes, once."
+	@$(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install --quiet --requirement requirements.txt
+	@touch $@
+
+.venv/developer: .venv/user requirements-dev.txt
+	@$(BIN)/python -m pip install --quiet --requirement requirements-dev.txt
+	@touch $@
+
+clean:
+	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache

@@ -1,0 +1,402 @@
+"""Loads an experiment from TOML and checks every setting before any work is done.
+
+The code is the schema. The settings of a section are the keyword-only parameters of
+the functions it configures: their annotations say what is allowed, their defaults what
+happens otherwise, and the `Args:` of their docstrings what they mean. A new model with
+a new setting is therefore checked, saved and listed by `--help` without a line here.
+"""
+
+import difflib
+import inspect
+import json
+import re
+import tomllib
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from hashlib import sha256
+from pathlib import Path
+from typing import Annotated, Any, get_args
+
+from annotated_types import Interval
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+
+from data import DATASETS, split
+from errors import UserError
+from models import MODELS
+from monitoring.settings import MonitoringSettings
+from optimizers import OPTIMIZERS, prepare
+from optimizers.schedules import SCHEDULES
+from training.settings import TrainingSettings
+
+SCHEMA_VERSION = 1
+"""Raised when a config.toml written by an older version can no longer be read."""
+
+LONGEST_NAME = 100
+Seed = Annotated[int, Interval(ge=0, le=2**32 - 1)]
+Settings = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Section:
+    """A table of the config: a choice by `name`, settings that always apply, both."""
+
+    choices: Mapping[str, Callable]
+    default: str | None = None
+    always: Callable | None = None
+
+    def functions(self, name: str | None) -> list[Callable]:
+        chosen = [self.choices[name]] if name else []
+        return chosen + ([self.always] if self.always else [])
+
+
+SECTIONS = {
+    "data": Section(DATASETS, default="mnist", always=split),
+    "model": Section(MODELS, default="mlp"),
+    "optimizer": Section(OPTIMIZERS, default="adam", always=prepare),
+    "schedule": Section(SCHEDULES, default="constant"),
+    "training": Section({}, always=TrainingSettings),
+    "monitoring": Section({}, always=MonitoringSettings),
+}
+
+
+@dataclass(frozen=True)
+class Config:
+    """A resolved experiment: every setting of every section has its value."""
+
+    name: str
+    seed: int
+    data: Settings
+    model: Settings
+    optimizer: Settings
+    schedule: Settings
+    training: Settings
+    monitoring: Settings
+
+    def tables(self) -> dict[str, Any]:
+        """The config as TOML holds it, which has no null: what is None is left out."""
+        return {
+            key: {k: v for k, v in value.items() if v is not None}
+            if isinstance(value, dict)
+            else value
+            for key, value in asdict(self).items()
+        }
+
+    def differences(self, other: "Config") -> list[tuple[str, Any, Any]]:
+        """The settings, `name` aside, in which two configs differ, with both values."""
+        mine, theirs = dict(flatten(asdict(self))), dict(flatten(asdict(other)))
+        return [
+            (key, mine.get(key), theirs.get(key))
+            for key in sorted(mine.keys() | theirs.keys())
+            if key != "name" and mine.get(key) != theirs.get(key)
+        ]
+
+
+def call(function: Callable, settings: Settings, *inputs: Any) -> Any:
+    """Call `function` with `inputs` and those of the settings that it takes."""
+    return function(*inputs, **{name: settings[name] for name in parameters(function)})
+
+
+def load_config(
+    path: str | Path, overrides: Sequence[str] = (), *, keep_name: bool = False
+) -> Config:
+    """Load and check an experiment.
+
+    Args:
+        path: A TOML file.
+        overrides: Assignments `section.key=value` that replace the file's, the value
+            in TOML; a bare word is a string.
+        keep_name: Whether overrides of a run's own config.toml mean that same run.
+
+    Returns:
+        The resolved config. Overrides of sections become a part of its name, so that
+        they get a run directory of their own.
+
+    Raises:
+        UserError: With the setting, what was expected and what was received.
+    """
+    path = Path(path)
+    tables = read_toml(path)
+    saved_version = tables.pop("schema_version", None)
+    if saved_version not in (None, SCHEMA_VERSION):
+        raise UserError(f"{path} was written by another version of this template")
+    tables.pop("fingerprint", None)
+    tables.setdefault("name", reduce_name(path.stem) or "run")
+    named = []
+    for override in overrides:
+        key, value = parse_override(override)
+        section, _, setting = key.rpartition(".")
+        if section:
+            table = tables.setdefault(section, {})
+            if not isinstance(table, dict):
+                raise UserError(f"{section}: expected a table, received {shown(table)}")
+            table[setting] = value
+            named.append(override)
+        else:
+            tables[key] = value
+    config = resolve(tables)
+    if keep_name and saved_version:
+        return config
+    return replace(config, name=name_run(config.name, named))
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        found = [*path.parent.glob("*.toml"), *Path("configs").glob("*.toml")]
+        stems = {file.stem: str(file) for file in sorted(found)}
+        near = stems.get(near_name(path.stem, stems) or "")
+        raise UserError(
+            f"{path}: no such file; {did_you_mean(near)}".rstrip("; ")
+        ) from None
+    except OSError as error:
+        raise UserError(f"{path}: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise UserError(
+            f"{path}: expected TOML in UTF-8, received other bytes"
+        ) from None
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        raise UserError(f"{path}: expected TOML; {error}") from None
+
+
+def parse_override(text: str) -> tuple[str, Any]:
+    """Split `section.key=value` and read the value as TOML, a bare word as a string."""
+    key, equals, value = text.partition("=")
+    if not equals or not re.fullmatch(r"\w+(\.\w+)?", key, re.ASCII):
+        raise UserError(
+            f"expected CONFIG.toml or section.key=value, received {shown(text)}"
+        )
+    try:
+        tables = tomllib.loads(f"value = {value}")
+    except (tomllib.TOMLDecodeError, RecursionError):
+        if not re.fullmatch(r"[^\s\"'\[\]{},=#]+", value):
+            raise UserError(
+                f"{key}: expected a TOML value, received {shown(value)}"
+            ) from None
+        return key, value
+    if tables.keys() != {"value"}:
+        raise UserError(f"{key}: expected one TOML value, received {shown(value)}")
+    return key, tables["value"]
+
+
+def resolve(tables: Mapping[str, Any]) -> Config:
+    """Check all tables against the signatures and fill in the defaults."""
+    top = ["name", "seed", *SECTIONS]
+    for key in tables.keys() - set(top):
+        near = near_name(key, top) or near_name(key, all_settings())
+        raise UserError(
+            f"unknown setting {key}; {did_you_mean(near)}"
+            f"expected name, seed, or a setting of {', '.join(SECTIONS)}"
+        )
+    name = check("name", str, tables["name"])
+    if not re.fullmatch(r"[A-Za-z0-9_=-][A-Za-z0-9_.=,-]{0,99}", name):
+        raise UserError(
+            "name: expected 1 to 100 of A-Z a-z 0-9 _ . = , - and no dot or comma "
+            f"first, received {shown(name)}"
+        )
+    config = Config(
+        name=name,
+        seed=check("seed", Seed, tables.get("seed", 0)),
+        **{key: resolve_section(key, tables.get(key, {})) for key in SECTIONS},
+    )
+    epochs, warmup = config.training["epochs"], config.schedule.get("warmup_epochs", 0)
+    if warmup > epochs:
+        raise UserError(
+            f"schedule.warmup_epochs: expected at most training.epochs = {epochs}, "
+            f"received {warmup:g}"
+        )
+    return config
+
+
+def resolve_section(key: str, table: Any) -> Settings:
+    section = SECTIONS[key]
+    if not isinstance(table, dict):
+        raise UserError(f"{key}: expected a table [{key}], received {shown(table)}")
+    given = dict(table)
+    resolved: Settings = {}
+    name = None
+    if section.choices:
+        name = given.pop("name", section.default)
+        if not isinstance(name, str) or name not in section.choices:
+            near = near_name(name, section.choices)
+            raise UserError(
+                f"{key}.name: {did_you_mean(near)}"
+                f"expected one of {', '.join(section.choices)}, received {shown(name)}"
+            )
+        resolved["name"] = name
+    known = {
+        setting: parameter
+        for function in section.functions(name)
+        for setting, parameter in parameters(function).items()
+    }
+    for setting in given:
+        if setting not in known:
+            owner = f"{key} {name}" if name else key
+            near = near_name(setting, known)
+            near = f"{key}.{near}" if near else near_name(setting, all_settings())
+            raise UserError(
+                f"unknown setting {key}.{setting}; {did_you_mean(near)}"
+                f"the settings of {owner} are {', '.join(known)}"
+            )
+    for setting, parameter in known.items():
+        if setting in given:
+            value = check(f"{key}.{setting}", parameter.annotation, given[setting])
+        elif parameter.default is parameter.empty:
+            raise UserError(
+                f"{key}.{setting}: {key} {name} needs it; "
+                f"expected {expectation(parameter.annotation)}"
+            )
+        else:
+            value = parameter.default
+        resolved[setting] = list(value) if isinstance(value, tuple) else value
+    return resolved
+
+
+def parameters(function: Callable) -> dict[str, inspect.Parameter]:
+    """The settings of a function: its keyword-only parameters."""
+    return {
+        name: parameter.replace(annotation=eval(annotation, function.__globals__))
+        if isinstance(annotation := parameter.annotation, str)
+        else parameter
+        for name, parameter in inspect.signature(function).parameters.items()
+        if parameter.kind is parameter.KEYWORD_ONLY
+    }
+
+
+def meanings(function: Callable) -> dict[str, str]:
+    """What the `Args:` of a docstring say of each parameter."""
+    documented = re.search(
+        r"^Args:\n((?:    .*\n?|\n)*)", inspect.getdoc(function) or "", re.M
+    )
+    entries = re.findall(
+        r"^    (\w+): (.*(?:\n {8}.*)*)", documented[1] if documented else "", re.M
+    )
+    return {name: " ".join(text.split()) for name, text in entries}
+
+
+def check(key: str, annotation: Any, value: Any) -> Any:
+    adapter = TypeAdapter(
+        annotation, config=ConfigDict(strict=True, allow_inf_nan=False)
+    )
+    try:
+        return adapter.validate_python(value)
+    except ValidationError:
+        near = near_name(value, get_args(annotation))
+        raise UserError(
+            f"{key}: {did_you_mean(near)}"
+            f"expected {expectation(annotation)}, received {shown(value)}"
+        ) from None
+
+
+def expectation(annotation: Any) -> str:
+    """What a type and its constraints allow, in words: "a number >= 0"."""
+    return describe(TypeAdapter(annotation).json_schema())
+
+
+def describe(schema: Mapping[str, Any], article: str = "a ") -> str:
+    if "anyOf" in schema:
+        kinds = [kind for kind in schema["anyOf"] if kind.get("type") != "null"]
+        return " or ".join(describe(kind, article) for kind in kinds)
+    if "enum" in schema:
+        return "one of " + ", ".join(schema["enum"])
+    if schema.get("type") == "boolean":
+        return "true or false"
+    if schema.get("type") == "array":
+        most = f"at most {schema['maxItems']} " if "maxItems" in schema else ""
+        return f"a list of {most}{describe(schema['items'], article='')}"
+    word = schema.get("type", "value")
+    bounds = {
+        "minimum": ">=",
+        "exclusiveMinimum": ">",
+        "maximum": "<=",
+        "exclusiveMaximum": "<",
+    }
+    limits = [f"{sign} {schema[key]}" for key, sign in bounds.items() if key in schema]
+    noun = (
+        f"{word}s"
+        if not article
+        else f"{article.strip()}{'n' * (word[0] == 'i')} {word}"
+    )
+    return " ".join([noun, " and ".join(limits)]).strip()
+
+
+def near_name(word: Any, names: Iterable[Any]) -> str | None:
+    """The name that a word may be a misspelling of, its section left out of account."""
+    if not isinstance(word, str):
+        return None
+    named = {name.rpartition(".")[2]: name for name in names if isinstance(name, str)}
+    near = difflib.get_close_matches(word, named, n=1, cutoff=0.5)
+    return named[near[0]] if near else None
+
+
+def did_you_mean(name: str | None) -> str:
+    return f"did you mean {name}? " if name else ""
+
+
+def shown(value: Any) -> str:
+    """A value as one line of at most 80 characters, for a message."""
+    text = json.dumps(value, ensure_ascii=False, default=str)
+    return text if len(text) <= 80 else text[:77] + "..."
+
+
+def name_run(name: str, overrides: Sequence[str]) -> str:
+    full = reduce_name(",".join([name, *sorted(overrides)]))
+    if len(full) <= LONGEST_NAME:
+        return full
+    digest = sha256(",".join([name, *sorted(overrides)]).encode()).hexdigest()[:12]
+    return f"{full[: LONGEST_NAME - 13]}-{digest}"
+
+
+def reduce_name(text: str) -> str:
+    return re.sub(r"[^A-Za-z0-9_.=,-]", "", text).lstrip(".,")
+
+
+def flatten(tables: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    for key, value in tables.items():
+        if isinstance(value, dict):
+            yield from ((f"{key}.{setting}", v) for setting, v in value.items())
+        else:
+            yield key, value
+
+
+def all_settings() -> Iterator[str]:
+    for key, section in SECTIONS.items():
+        for function in [*section.choices.values(), *section.functions(None)]:
+            yield from (f"{key}.{setting}" for setting in parameters(function))
+
+
+def help_settings() -> str:
+    """Every setting with its type, default and meaning, as `--help` prints it."""
+    lines = [
+        "settings, by section of the config file (or section.key=value):",
+        "",
+        "  name: a string = the config file's stem",
+        "      names the run directory",
+        f"  seed: {expectation(Seed)} = 0",
+        "      fixes split, initial weights, order, dropout masks and label noise",
+    ]
+    for key, section in SECTIONS.items():
+        if section.always:
+            lines += ["", f"[{key}]", *help_function(section.always)]
+        for name, function in section.choices.items():
+            chosen = " (the default)" if name == section.default else ""
+            lines += ["", f'[{key}] name = "{name}"{chosen}: {summary(function)}']
+            lines += help_function(function)
+    return "\n".join(lines)
+
+
+def help_function(function: Callable) -> Iterator[str]:
+    texts = meanings(function)
+    for setting, parameter in parameters(function).items():
+        if parameter.default is parameter.empty:
+            default = " (required)"
+        elif parameter.default is None:
+            default = ""
+        else:
+            default = f" = {shown(parameter.default)}"
+        yield f"  {setting}: {expectation(parameter.annotation)}{default}"
+        yield f"      {texts.get(setting, '')}"
+
+
+def summary(function: Callable) -> str:
+    return (inspect.getdoc(function) or "").partition("\n")[0]

@@ -1,0 +1,24 @@
+"""The 70,000 handwritten digits of MNIST, embedded beside this file."""
+
+from pathlib import Path
+
+from data.npz import Arrays, read_npz
+from errors import UserError
+
+PATH = Path(__file__).with_name("mnist.npz")
+SHA256 = "06af5dfe73b70e3bc1c36439982b18a8d76803db9b544f6fdf838a37fbb01b64"
+
+
+def mnist() -> Arrays:
+    """MNIST, embedded: 60,000 and 10,000 digits of 28x28 pixels, 10 classes.
+
+    Raises:
+        UserError: The file is missing, or not the one that was published.
+    """
+    arrays = read_npz(PATH)
+    if arrays.sha256 != SHA256:
+        raise UserError(
+            f"{PATH}: expected SHA-256 {SHA256}, received {arrays.sha256}; "
+            "restore it with `git checkout`, or use data.name=npz for data of your own"
+        )
+    return arrays

@@ -1,0 +1,100 @@
+"""Any dataset in one `.npz` file, in the layout of `keras.datasets`."""
+
+import io
+import zipfile
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+
+import numpy as np
+
+from errors import UserError
+
+
+@dataclass(frozen=True)
+class Arrays:
+    """A dataset as its file holds it, checked.
+
+    Attributes:
+        x_train: Images, (n, ...), `uint8`, or floats in [0, 1].
+        y_train: Class numbers from 0, (n,), `int32`.
+        x_test: Test images, (m, ...).
+        y_test: Test labels, (m,).
+        sha256: Of the file's bytes, in hexadecimal.
+    """
+
+    x_train: np.ndarray
+    y_train: np.ndarray
+    x_test: np.ndarray
+    y_test: np.ndarray
+    sha256: str
+
+
+def npz(*, path: str) -> Arrays:
+    """Your own `.npz` file: any image shape, any number of classes.
+
+    Args:
+        path: File with the arrays x_train, y_train, x_test and y_test: images as uint8
+            or as floats in [0, 1], labels as integers from 0.
+
+    Raises:
+        UserError: The file is missing, damaged, or holds something else.
+    """
+    return read_npz(Path(path))
+
+
+def read_npz(path: Path) -> Arrays:
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise UserError(f"{path}: {error.strerror}") from None
+    names = ("x_train", "y_train", "x_test", "y_test")
+    try:
+        with np.load(io.BytesIO(content), allow_pickle=False) as file:
+            missing = [name for name in names if name not in file]
+            if missing:
+                raise UserError(
+                    f"{path}: expected the arrays {', '.join(names)}, "
+                    f"received {', '.join(file) or 'none'}"
+                )
+            x_train, y_train, x_test, y_test = (file[name] for name in names)
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile, AttributeError) as error:
+        raise UserError(
+            f"{path}: expected an .npz file of numeric arrays; {error}"
+        ) from None
+    return Arrays(
+        check_images(path, "x_train", x_train),
+        check_labels(path, "y_train", y_train, len(x_train)),
+        check_images(path, "x_test", x_test, x_train.shape[1:]),
+        check_labels(path, "y_test", y_test, len(x_test)),
+        sha256(content).hexdigest(),
+    )
+
+
+def check_images(path, name, images, shape=None):
+    if images.ndim < 2 or images.size == 0 or shape not in (None, images.shape[1:]):
+        of = f"of shape {shape} each" if shape else "(n, ...)"
+        raise UserError(
+            f"{path}: {name}: expected images {of}, received {images.shape}"
+        )
+    if images.dtype == np.uint8:
+        return images
+    if images.dtype.kind != "f" or not (images.min() >= 0 and images.max() <= 1):
+        kind = images.dtype if images.dtype.kind != "f" else "floats outside [0, 1]"
+        raise UserError(
+            f"{path}: {name}: expected uint8 or floats in [0, 1], received {kind}"
+        )
+    return images
+
+
+def check_labels(path, name, labels, count):
+    if labels.shape not in ((count,), (count, 1)):
+        raise UserError(
+            f"{path}: {name}: expected {count} labels, received shape {labels.shape}"
+        )
+    if labels.dtype.kind not in "iu" or labels.min() < 0 or labels.max() >= 10_000:
+        raise UserError(
+            f"{path}: {name}: expected integers from 0 to 9999, "
+            f"received {labels.dtype} from {labels.min()} to {labels.max()}"
+        )
+    return labels.reshape(-1).astype(np.int32)

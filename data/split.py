@@ -1,0 +1,126 @@
+"""Training, validation and test images of one experiment."""
+
+from dataclasses import dataclass
+from typing import Annotated
+
+import numpy as np
+from annotated_types import Interval
+from pydantic import PositiveInt
+
+from data.npz import Arrays
+from errors import UserError
+
+SPLIT_STREAM, NOISE_STREAM = 0, 1
+
+
+@dataclass(frozen=True)
+class Split:
+    """Images, (n, ...), float32 in [0, 1], and their labels, (n,), int32."""
+
+    images: np.ndarray
+    labels: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def first(self, count: int) -> "Split":
+        return Split(self.images[:count], self.labels[:count])
+
+
+@dataclass(frozen=True)
+class Data:
+    """What an experiment trains on, selects on, and is judged by in the end."""
+
+    train: Split
+    validation: Split
+    test: Split
+    num_classes: int
+
+    @property
+    def image_shape(self) -> tuple[int, ...]:
+        return self.train.images.shape[1:]
+
+
+def split(
+    arrays: Arrays,
+    seed: int,
+    *,
+    train_size: PositiveInt | None = None,
+    validation_size: PositiveInt = 10_000,
+    label_noise: Annotated[float, Interval(ge=0, le=1)] = 0.0,
+) -> Data:
+    """Split the training images of a dataset; its test images are left alone.
+
+    The images are put in an order of which every beginning and every end holds the
+    classes in the data's proportions. Training takes them from the beginning,
+    validation from the end: with one seed the first 1,000 training images are among
+    the first 5,000, and the validation images are the same for every `train_size`.
+
+    Args:
+        arrays: The dataset.
+        seed: Draws the order and the noise.
+        train_size: Training images; all that validation leaves, if not given.
+        validation_size: Images kept out of training, to select on.
+        label_noise: Fraction of the training labels that are redrawn uniformly over
+            all classes (so 1/classes of these keep their value). Never validation or
+            test. `loss/train` is then against the noisy labels.
+
+    Raises:
+        UserError: More images asked for than there are.
+    """
+    available = len(arrays.y_train)
+    if train_size is None:
+        train_size = available - validation_size
+    if train_size < 1 or train_size + validation_size > available:
+        raise UserError(
+            "data.train_size and data.validation_size: expected at least 1 training "
+            f"image and at most {available} images in all, "
+            f"received {train_size} and {validation_size}"
+        )
+    order = stratified_order(
+        arrays.y_train, np.random.default_rng([seed, SPLIT_STREAM])
+    )
+    train = take(arrays, order[:train_size])
+    validation = take(arrays, order[available - validation_size :])
+    num_classes = int(max(arrays.y_train.max(), arrays.y_test.max())) + 1
+    noise = np.random.default_rng([seed, NOISE_STREAM])
+    noisy_labels = redraw(train.labels, label_noise, num_classes, noise)
+    return Data(
+        train=Split(train.images, noisy_labels),
+        validation=validation,
+        test=Split(as_float32(arrays.x_test), arrays.y_test),
+        num_classes=num_classes,
+    )
+
+
+def stratified_order(labels: np.ndarray, random: np.random.Generator) -> np.ndarray:
+    """A random order that spreads each class evenly from beginning to end.
+
+    The j-th image of a class of n is placed at (j + 1/2) / n of the way; ties are
+    broken at random.
+    """
+    place = np.empty(len(labels))
+    for label in np.unique(labels):
+        members = random.permutation(np.flatnonzero(labels == label))
+        place[members] = (np.arange(len(members)) + 0.5) / len(members)
+    return np.lexsort((random.permutation(len(labels)), place))
+
+
+def redraw(
+    labels: np.ndarray, fraction: float, num_classes: int, random: np.random.Generator
+) -> np.ndarray:
+    """Replace round(fraction * n) of the labels by uniform draws over all classes."""
+    redrawn = random.permutation(len(labels))[: round(fraction * len(labels))]
+    noisy = labels.copy()
+    noisy[redrawn] = random.integers(num_classes, size=len(redrawn))
+    return noisy
+
+
+def take(arrays: Arrays, indices: np.ndarray) -> Split:
+    return Split(as_float32(arrays.x_train[indices]), arrays.y_train[indices])
+
+
+def as_float32(images: np.ndarray) -> np.ndarray:
+    if images.dtype == np.uint8:
+        return images.astype(np.float32) / np.float32(255)
+    return images.astype(np.float32)

@@ -1,0 +1,31 @@
+"""Architectures: each function returns a plain `keras.Model` of logits.
+
+To add yours, write a function `(image_shape, num_classes, *, settings...)` in a file of
+its own and name it here.
+"""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from models.mlp import mlp
+
+if TYPE_CHECKING:
+    import keras
+
+MODELS: dict[str, Callable] = {"mlp": mlp}
+
+__all__ = ["MODELS", "kernels", "mlp"]
+
+
+def kernels(model: "keras.Model") -> "dict[str, keras.Variable]":
+    """The kernels of a model by name: what L2 and weight decay act on by default.
+
+    A kernel is a trainable variable of two or more axes, so not a bias and not the
+    scale or offset of a normalization. It is named by its layer, `hidden_1`, without
+    the model's name, so that the names line up across models.
+    """
+    return {
+        v.path.removeprefix(f"{model.name}/").removesuffix("/kernel"): v
+        for v in model.trainable_variables
+        if len(v.shape) >= 2
+    }

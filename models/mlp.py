@@ -1,0 +1,91 @@
+"""Dense networks, from softmax regression (no hidden layer) upwards."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from annotated_types import Interval, MaxLen
+from pydantic import NonNegativeFloat, PositiveFloat, PositiveInt
+
+if TYPE_CHECKING:
+    import keras
+
+Activation = Literal[
+    "relu", "leaky_relu", "elu", "selu", "gelu", "silu", "softplus", "tanh", "sigmoid"
+]
+Initializer = Literal[
+    "glorot_uniform",
+    "glorot_normal",
+    "he_uniform",
+    "he_normal",
+    "lecun_uniform",
+    "lecun_normal",
+    "orthogonal",
+]
+Rate = Annotated[float, Interval(ge=0, lt=1)]
+
+
+def mlp(
+    image_shape: tuple[int, ...],
+    num_classes: int,
+    *,
+    hidden_units: Annotated[Sequence[PositiveInt], MaxLen(63)] = (512, 512),
+    activation: Activation = "relu",
+    l1: NonNegativeFloat = 0.0,
+    l2: NonNegativeFloat = 0.0,
+    regularize_biases: bool = False,
+    max_norm: PositiveFloat | None = None,
+    dropout: Rate = 0.0,
+    input_dropout: Rate = 0.0,
+    batch_normalization: bool = False,
+    kernel_initializer: Initializer = "glorot_uniform",
+) -> "keras.Model":
+    """A multi-layer perceptron that ends in one logit per class.
+
+    Args:
+        image_shape: Shape of one image, without the batch axis.
+        num_classes: Number of logits.
+        hidden_units: Units of each hidden layer; [] is softmax regression. At most 63
+            layers: XLA does not finish compiling many more.
+        activation: Of the hidden layers.
+        l1: Penalty l1 * sum(abs(w)) on every kernel.
+        l2: Penalty l2 * sum(w^2) on every kernel: gradient 2 * l2 * w, no factor 1/2.
+        regularize_biases: Whether l1 and l2 act on the biases too.
+        max_norm: Longest incoming weight vector of a hidden unit; longer ones are
+            scaled back after each update (Srivastava et al. 2014, section 5.1).
+        dropout: Fraction of the hidden units set to 0 at each training step.
+        input_dropout: Fraction of the pixels set to 0 at each training step.
+        batch_normalization: Whether to normalize before each activation.
+        kernel_initializer: Distribution of the initial kernels; biases start at 0.
+
+    Returns:
+        A model from images, (batch, *image_shape), to logits, (batch, num_classes).
+    """
+    import keras
+
+    def dense(units, **arguments):
+        regularizer = keras.regularizers.L1L2(l1, l2) if l1 or l2 else None
+        return keras.layers.Dense(
+            units,
+            kernel_initializer=kernel_initializer,
+            kernel_regularizer=regularizer,
+            bias_regularizer=regularizer if regularize_biases else None,
+            **arguments,
+        )
+
+    # Seeded, because an unseeded Dropout draws its seed from the stream that the
+    # initial kernels come from: the weights must start the same with and without it.
+    def drop(x, rate, name):
+        return keras.layers.Dropout(rate, seed=0, name=name)(x) if rate else x
+
+    images = keras.Input(image_shape, name="images")
+    x = keras.layers.Flatten(name="pixels")(images)
+    x = drop(x, input_dropout, "input_dropout")
+    for i, units in enumerate(hidden_units, start=1):
+        constraint = keras.constraints.MaxNorm(max_norm) if max_norm else None
+        x = dense(units, kernel_constraint=constraint, name=f"hidden_{i}")(x)
+        if batch_normalization:
+            x = keras.layers.BatchNormalization(name=f"normalization_{i}")(x)
+        x = keras.layers.Activation(activation, name=f"{activation}_{i}")(x)
+        x = drop(x, dropout, f"dropout_{i}")
+    logits = dense(num_classes, name="logits")(x)
+    return keras.Model(images, logits, name="mlp")

@@ -1,0 +1,1 @@
+"""What a run shows: event files for TensorBoard, a history, the terminal."""

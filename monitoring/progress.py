@@ -1,0 +1,94 @@
+"""What the terminal shows while a run trains."""
+
+import time
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    Progress,
+    TaskProgressColumn,
+    TextColumn,
+    TimeRemainingColumn,
+)
+
+from training.measurement import Measurement
+
+LINES = 10
+
+
+class ProgressDisplay:
+    """A bar on a terminal; elsewhere about ten plain lines over the run.
+
+    Shows the epoch, the speed, the cross-entropies of the last evaluation, and the time
+    left.
+    """
+
+    def __init__(self, console: Console, epochs: int, updates: int, images: int):
+        """
+        Args:
+            console: To write to.
+            epochs: Of the run.
+            updates: Of one epoch.
+            images: Of one epoch.
+        """
+        self._console, self._epochs = console, epochs
+        self._updates, self._images = updates, images
+        self._started: tuple[float, int] | None = None
+        self._losses, self._speed = "", ""
+        self._bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=None),
+            TaskProgressColumn(),
+            TimeRemainingColumn(),
+            TextColumn("left"),
+            console=console,
+            transient=True,
+        )
+        self._task = self._bar.add_task("starting", total=epochs * updates)
+
+    def __enter__(self) -> "ProgressDisplay":
+        if self._console.is_terminal:
+            self._bar.start()
+        return self
+
+    def __exit__(self, *_) -> None:
+        self._bar.stop()
+
+    def advance(self, done: int) -> None:
+        """Take notice that this many updates of the run are done."""
+        now = time.monotonic()
+        if self._started is None:
+            self._started = now, done
+        since, first = self._started
+        if now > since:
+            images = (done - first) / self._updates * self._images
+            self._speed = f"{images / (now - since):,.0f} images/s"
+        self._bar.update(
+            self._task,
+            completed=done,
+            description=f"epoch {done // self._updates}/{self._epochs}  "
+            f"{self._speed}  {self._losses}",
+        )
+
+    def record(self, measurement: Measurement) -> None:
+        train, validation = measurement.train, measurement.validation
+        self._losses = (
+            f"cross-entropy: train {train.cross_entropy:.4f}, "
+            f"validation {validation.cross_entropy:.4f}"
+        )
+        every = max(1, self._epochs // LINES)
+        if not self._console.is_terminal and measurement.epoch % every == 0:
+            left = self._time_left(measurement.step)
+            self._console.print(
+                f"epoch {measurement.epoch}/{self._epochs}  {self._losses}"
+                f"{f'  {self._speed}' if self._speed else ''}{left}",
+                soft_wrap=True,
+            )
+
+    def _time_left(self, done: int) -> str:
+        if self._started is None or done <= self._started[1]:
+            return ""
+        since, first = self._started
+        per_update = (time.monotonic() - since) / (done - first)
+        seconds = per_update * (self._epochs * self._updates - done)
+        return f"  {seconds:.0f} s left"

@@ -1,0 +1,46 @@
+"""The table that a run ends with."""
+
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+SPLITS = ("train", "validation", "test")
+
+
+def show_result(result: dict[str, Any], directory: Path, console: Console) -> None:
+    """Print what a run came to, where it lies, and how to look at it."""
+    table = Table(title=str(directory), title_justify="left", title_style="bold")
+    table.add_column("")
+    for name in ("final", "best"):
+        if result[name]:
+            table.add_column(f"{name} (epoch {result[name]['epoch']})", justify="right")
+    shown = [result[name] for name in ("final", "best") if result[name]]
+    for measure, digits in (("cross_entropy", ".4f"), ("accuracy", ".2%")):
+        for split in SPLITS:
+            if split in shown[0]:
+                values = [number(column[split][measure], digits) for column in shown]
+                table.add_row(f"{measure.replace('_', '-')}, {split}", *values)
+        table.add_section()
+    rows = {"gap in cross-entropy": "generalization_gap", "penalty": "penalty"}
+    for label, key in rows.items():
+        table.add_row(label, *(number(column[key], ".4f") for column in shown))
+    table.add_section()
+    for layer in shown[0]["weight_norm_of_layer"]:
+        values = [number(c["weight_norm_of_layer"][layer], ".2f") for c in shown]
+        table.add_row(f"norm of {layer}", *values)
+    table.add_row(
+        "norm of all kernels", *(number(c["weight_norm"], ".2f") for c in shown)
+    )
+    console.print(table)
+    lines = [f"{result['status']} in {result['seconds']:.1f} s"]
+    if result["status"] == "interrupted":
+        lines.append(f"continue:     python train.py {directory}/config.toml --resume")
+    lines.append(f"tensorboard:  tensorboard --logdir {directory}")
+    console.print(Text("\n".join(lines)), soft_wrap=True)
+
+
+def number(value: float | None, digits: str) -> str:
+    return "not finite" if value is None else format(value, digits)

@@ -1,0 +1,135 @@
+"""Train one network, from its config to its result."""
+
+import sys
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from command_line import Parser, exit_status, run_until_signal
+from config import Config, call, load_config
+from data import DATASETS, split
+from models import MODELS
+from monitoring.settings import MonitoringSettings
+from monitoring.summary import show_result
+from optimizers import OPTIMIZERS, prepare
+from optimizers.schedules import SCHEDULES
+from training.backend import load_keras
+from training.run_directory import claim, fingerprint, run_path, write_result
+from training.settings import TrainingSettings
+
+BASELINE = Path(__file__).with_name("configs") / "baseline.toml"
+EXIT_STATUS = {"completed": 0, "interrupted": 130, "diverged": 3}
+
+
+def train(
+    config: Config,
+    directory: Path,
+    *,
+    resume: bool = False,
+    overwrite: bool = False,
+    callbacks: Iterable = (),
+    should_stop: Callable[[], bool] = lambda: False,
+    console: Console | None = None,
+) -> dict[str, Any]:
+    """Run one experiment, or show that it has been run before.
+
+    Args:
+        config: The experiment.
+        directory: To hold the run.
+        resume: Whether to continue an unfinished run of the same config.
+        overwrite: Whether to replace what lies in the directory.
+        callbacks: Keras callbacks of your own.
+        should_stop: Asked often; training is checkpointed and ends when it says so.
+        console: To show progress on; None shows nothing.
+
+    Returns:
+        The contents of result.json.
+
+    Raises:
+        UserError: The data, the directory or the model do not allow it.
+    """
+    console = console or Console(quiet=True)
+    arrays = call(DATASETS[config.data["name"]], config.data)
+    mark = fingerprint(arrays.sha256)
+    with claim(directory, config, mark, resume=resume, overwrite=overwrite) as finished:
+        if finished:
+            console.print("This run was finished before; --overwrite repeats it.")
+            return finished
+        data = call(split, config.data, arrays, config.seed)
+
+        load_keras(config.seed)
+        from monitoring.monitor import Monitor
+        from training.checkpoint import remove_checkpoint
+        from training.fit import fit
+        from training.outcome import compute_result, save_model
+        from training.trainer import Trainer
+
+        settings = call(TrainingSettings, config.training)
+        model = call(
+            MODELS[config.model["name"]],
+            config.model,
+            data.image_shape,
+            data.num_classes,
+        )
+        optimizer = call(OPTIMIZERS[config.optimizer["name"]], config.optimizer)
+        call(prepare, config.optimizer, optimizer, model)
+        multipliers = call(
+            SCHEDULES[config.schedule["name"]],
+            config.schedule,
+            settings.updates_per_epoch(len(data.train)),
+            settings.epochs,
+        )
+        trainer = Trainer(model, optimizer, data, multipliers, settings, config.seed)
+        watching = call(MonitoringSettings, config.monitoring)
+        with Monitor(trainer, directory, watching, console) as monitor:
+            status = fit(
+                trainer,
+                monitor,
+                directory,
+                resume=resume,
+                callbacks=callbacks,
+                should_stop=should_stop,
+            )
+        monitor.save()
+        result = compute_result(status, trainer, data.test, monitor.scalars)
+        if status != "interrupted":
+            save_model(directory, trainer)
+        write_result(directory, result)
+        if status != "interrupted":
+            remove_checkpoint(directory)
+        return result
+
+
+def main() -> int:
+    parser = Parser(__doc__, BASELINE)
+    found = parser.add_mutually_exclusive_group()
+    found.add_argument(
+        "--resume", action="store_true", help="continue an unfinished run"
+    )
+    found.add_argument(
+        "--overwrite", action="store_true", help="replace an earlier run"
+    )
+    arguments = parser.parse_args()
+    config = load_config(
+        arguments.config, arguments.overrides, keep_name=arguments.resume
+    )
+    directory = run_path(arguments.runs, config)
+    console = Console()
+    result, signal_number = run_until_signal(
+        lambda should_stop: train(
+            config,
+            directory,
+            resume=arguments.resume,
+            overwrite=arguments.overwrite,
+            should_stop=should_stop,
+            console=console,
+        )
+    )
+    show_result(result, directory, console)
+    return 128 + signal_number if signal_number else EXIT_STATUS[result["status"]]
+
+
+if __name__ == "__main__":
+    sys.exit(exit_status(main))

@@ -1,0 +1,56 @@
+"""What an evaluation finds."""
+
+import math
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Means over a set of images, dropout off.
+
+    Attributes:
+        cross_entropy: In nats, without any penalty.
+        accuracy: Fraction classified right.
+        loss: What the updates minimize, without any penalty.
+    """
+
+    cross_entropy: float
+    accuracy: float
+    loss: float
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """All that is known of a model at the end of an epoch, on the same weights.
+
+    Attributes:
+        epoch: Epochs completed; 0 is before training.
+        step: Updates made.
+        train: On the first training images, as many as there are validation images.
+        validation: On the validation images.
+        penalty: Sum of all weight penalties.
+        best_validation: Lowest validation cross-entropy so far, this one included.
+        learning_rate: As the optimizer holds it.
+        weight_decay: As the optimizer holds it; 0 if it has none.
+        epoch_seconds: For the updates of one epoch since the last evaluation, without
+            evaluation and compilation; None before training.
+    """
+
+    epoch: int
+    step: int
+    train: Evaluation
+    validation: Evaluation
+    penalty: float
+    best_validation: float
+    learning_rate: float
+    weight_decay: float
+    epoch_seconds: float | None
+
+    @property
+    def objective(self) -> float:
+        return self.train.loss + self.penalty
+
+    @property
+    def finite(self) -> bool:
+        losses = (self.train.cross_entropy, self.validation.cross_entropy)
+        return all(math.isfinite(value) for value in (*losses, self.objective))

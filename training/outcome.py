@@ -1,0 +1,99 @@
+"""How a run ends: its result, its model."""
+
+import math
+import platform
+from collections.abc import Callable, Mapping
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from data import Split
+from training.files import replacing
+from training.measurement import Evaluation, Measurement
+from training.trainer import Trainer
+
+PACKAGES = ("tensorflow", "keras", "numpy", "tensorboard")
+
+
+def compute_result(
+    status: str,
+    trainer: Trainer,
+    test: Split,
+    scalars: Callable[[Measurement], Mapping[str, float]],
+) -> dict[str, Any]:
+    """Evaluate the final and the best weights, for the only time on the test images.
+
+    Afterwards the model holds its final weights; the best ones, if these diverged.
+
+    Args:
+        status: What `fit` returned. An interrupted run is not tested.
+        trainer: As `fit` left it.
+        test: The test images.
+        scalars: Computes what is logged of a measurement.
+
+    Returns:
+        The contents of result.json. A number that is not finite is None there, and
+        `best` is None if nothing finite was ever found.
+    """
+
+    def evaluate(epoch: int) -> dict[str, Any]:
+        measurement = trainer.measure()
+        logged = scalars(measurement)
+        tested = status != "interrupted"
+        return {
+            "epoch": epoch,
+            "train": summary(measurement.train),
+            "validation": summary(measurement.validation),
+            **({"test": summary(trainer.evaluate_split(test))} if tested else {}),
+            "penalty": finite(measurement.penalty),
+            "generalization_gap": finite(logged["gap/loss"]),
+            "weight_norm": finite(logged["weights/norm"]),
+            "weight_norm_of_layer": {
+                tag.removeprefix("weights/norm/"): finite(value)
+                for tag, value in logged.items()
+                if tag.startswith("weights/norm/")
+            },
+        }
+
+    final, best = evaluate(trainer.epoch), None
+    if trainer.best:
+        variables = trainer.model.variables
+        final_weights = [variable.numpy() for variable in variables]
+        assign(variables, trainer.best_weights)
+        best = evaluate(trainer.best["epoch"])
+        if status != "diverged":
+            assign(variables, final_weights)
+    return {
+        "status": status,
+        "seed": trainer.seed,
+        "seconds": round(trainer.seconds, 3),
+        "final": final,
+        "best": best,
+        "versions": {
+            "python": platform.python_version(),
+            **{package: version(package) for package in PACKAGES},
+        },
+    }
+
+
+def summary(evaluation: Evaluation) -> dict[str, float | None]:
+    return {
+        "cross_entropy": finite(evaluation.cross_entropy),
+        "accuracy": finite(evaluation.accuracy),
+    }
+
+
+def finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None
+
+
+def assign(variables, values):
+    for variable, value in zip(variables, values, strict=True):
+        variable.assign(value)
+
+
+def save_model(directory: Path, trainer: Trainer) -> None:
+    """Save the model alone: the optimizer's state belongs to the checkpoint."""
+    trainer.model.optimizer = None
+    with replacing(directory / "model.keras") as partial:
+        trainer.model.save(partial)

@@ -1,0 +1,176 @@
+"""Where a run lies, whether it has been made before, and who may write to it."""
+
+import contextlib
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from dataclasses import replace
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tomli_w
+
+from config import SCHEMA_VERSION, Config, call, load_config, read_toml
+from errors import UserError
+from optimizers.schedules import SCHEDULES
+from training.files import replacing
+
+try:
+    import fcntl
+except ImportError:  # Windows has no flock: two writers are not kept apart there.
+    fcntl = None  # type: ignore[assignment]
+
+ROOT = Path(__file__).resolve().parent.parent
+CODE = ("config.py", "data", "models", "optimizers", "training", "monitoring")
+"""What decides the outcome of a run."""
+
+FINISHED = ("completed", "diverged")
+
+
+def run_path(runs: Path, config: Config) -> Path:
+    return runs / config.name / f"seed={config.seed:02d}"
+
+
+def fingerprint(data_sha256: str) -> dict[str, str]:
+    """What a run depends on besides its config: the data file and the code."""
+    digest = sha256()
+    for name in CODE:
+        path = ROOT / name
+        for file in sorted(path.rglob("*.py")) if path.is_dir() else [path]:
+            digest.update(str(file.relative_to(ROOT)).encode() + b"\0")
+            digest.update(file.read_bytes() + b"\0")
+    return {"data": data_sha256, "code": digest.hexdigest()}
+
+
+@contextlib.contextmanager
+def claim(
+    directory: Path,
+    config: Config,
+    mark: dict[str, str],
+    *,
+    resume: bool = False,
+    overwrite: bool = False,
+) -> Iterator[dict[str, Any] | None]:
+    """Own a run directory, as the only process that does, for as long as this lasts.
+
+    Yields:
+        The result of the same run if it was finished before, else None: the directory
+        then holds the config and is ready to be written to.
+
+    Raises:
+        UserError: Another process has it, or another run lies there.
+    """
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"{directory}: {error.strerror}") from None
+    with locked(directory):
+        result = None if overwrite else check_previous(directory, config, mark, resume)
+        if result is None:
+            if not resume:
+                clear(directory)
+            with replacing(directory / "config.toml") as partial:
+                partial.write_text(dump(config, mark), encoding="utf-8")
+        yield result
+
+
+@contextlib.contextmanager
+def locked(directory: Path) -> Iterator[None]:
+    """Hold a lock that the system releases when the process ends, however it ends."""
+    if fcntl is None:
+        yield
+        return
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise UserError(
+                f"{directory}: another process is writing this run"
+            ) from None
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def check_previous(
+    directory: Path, config: Config, mark: dict[str, str], resume: bool
+) -> dict[str, Any] | None:
+    """The result of the same run if finished; None if the directory is free to use."""
+    saved = directory / "config.toml"
+    if not saved.exists():
+        foreign = [p.name for p in directory.iterdir() if not p.name.startswith(".")]
+        if foreign:
+            raise UserError(
+                f"{directory}: expected a run or nothing, received {foreign[0]}"
+            )
+        return None
+    try:
+        previous, previous_mark = load_config(saved), read_toml(saved)["fingerprint"]
+        result = read_result(directory)
+    except (UserError, KeyError, ValueError) as error:
+        raise UserError(f"{error}; --overwrite replaces it") from None
+    differing = previous.differences(config)
+    stale = [name for name in mark if previous_mark.get(name) != mark[name]]
+    finished = result.get("status") in FINISHED
+    if not differing and not stale and finished:
+        return result
+    if not stale and not finished and (not differing or grows(previous, config)):
+        if resume:
+            return None
+        raise UserError(
+            f"{directory} holds this run unfinished; --resume continues it, "
+            "--overwrite replaces it"
+        )
+    what = [f"{key} ({there} there, {here} here)" for key, there, here in differing]
+    what += [f"the {name} it was made with" for name in stale]
+    raise UserError(
+        f"{directory} holds another run, which differs in {', '.join(what)}; "
+        "--overwrite replaces it"
+    )
+
+
+def grows(previous: Config, config: Config) -> bool:
+    """Whether a config only adds epochs, and its schedule begins as the other's."""
+    shorter, longer = previous.training["epochs"], config.training["epochs"]
+    grown = replace(previous, training={**previous.training, "epochs": longer})
+    if longer < shorter or grown.differences(config):
+        return False
+    schedule, steps = SCHEDULES[config.schedule["name"]], 100
+    begun = call(schedule, config.schedule, steps, shorter)
+    return np.array_equal(
+        begun, call(schedule, config.schedule, steps, longer)[: len(begun)]
+    )
+
+
+def clear(directory: Path) -> None:
+    """Remove a run's files, and no other."""
+    shutil.rmtree(directory / "checkpoint", ignore_errors=True)
+    for pattern in ("*config.toml", "*history.csv", "*result.json", "*model.keras"):
+        for file in directory.glob(pattern):
+            file.unlink()
+    for file in directory.glob("events.out.tfevents.*"):
+        file.unlink()
+
+
+def dump(config: Config, mark: dict[str, str]) -> str:
+    tables = {"schema_version": SCHEMA_VERSION, **config.tables(), "fingerprint": mark}
+    return "# `python train.py` on this file repeats the run.\n" + tomli_w.dumps(tables)
+
+
+def read_result(directory: Path) -> dict[str, Any]:
+    path = directory / "result.json"
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except ValueError:
+        raise UserError(f"{path}: damaged") from None
+
+
+def write_result(directory: Path, result: dict[str, Any]) -> None:
+    with replacing(directory / "result.json") as partial:
+        partial.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")

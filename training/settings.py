@@ -1,0 +1,32 @@
+"""The settings of the training loop."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from pydantic import PositiveInt
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingSettings:
+    """How long, on what, and how often the model is looked at.
+
+    Args:
+        epochs: Passes over the training images.
+        batch_size: Images per update. The last batch of an epoch may be smaller: every
+            image is seen once an epoch, as in `model.fit`.
+        loss: What the updates minimize; mean_squared_error is against one-hot labels.
+            Runs are compared on cross_entropy whatever they minimize.
+        evaluate_every: Epochs between evaluations; there is one before the first epoch
+            and one after the last.
+        jit_compile: Whether XLA compiles the training step. Turn it off for a layer
+            that XLA cannot compile; training is then slower.
+    """
+
+    epochs: PositiveInt = 100
+    batch_size: PositiveInt = 100
+    loss: Literal["cross_entropy", "mean_squared_error"] = "cross_entropy"
+    evaluate_every: PositiveInt = 1
+    jit_compile: bool = True
+
+    def updates_per_epoch(self, train_size: int) -> int:
+        return -(-train_size // self.batch_size)

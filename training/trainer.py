@@ -1,0 +1,208 @@
+"""The updates and the evaluations of one run."""
+
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from data import Data, Split
+from errors import UserError
+from training.compiled import compile_evaluation, compile_penalty, compile_updates
+from training.losses import LOSSES
+from training.measurement import Evaluation, Measurement
+from training.settings import TrainingSettings
+
+ORDER_STREAM = 2
+LONGEST_CALL = 1.0
+"""Seconds after which a compiled call should return, so that a signal is heard."""
+
+
+class Trainer:
+    """A model, its optimizer and its data, and how far training has come.
+
+    An update depends on the seed and its own number alone: order, dropout masks and
+    learning rate are functions of them. So a run can be cut between any two calls, and
+    continued from `state()`, `best_weights` and the variables of model and optimizer.
+    """
+
+    def __init__(
+        self,
+        model: keras.Model,
+        optimizer: keras.Optimizer,
+        data: Data,
+        multipliers: np.ndarray,
+        settings: TrainingSettings,
+        seed: int,
+    ):
+        """
+        Args:
+            model: A plain Keras model that returns logits.
+            optimizer: Built for the model; its learning rate is the peak of the run's.
+            data: Training and validation images.
+            multipliers: Of the peak learning rate, one per update.
+            settings: Of the training.
+            seed: Of order and dropout masks.
+        """
+        self.model, self.optimizer = model, optimizer
+        self.settings, self.seed = settings, seed
+        loss, jit = LOSSES[settings.loss], settings.jit_compile
+        self._updates = compile_updates(model, optimizer, loss, seed, jit)
+        self._evaluation = compile_evaluation(model, loss, jit)
+        self._penalty = compile_penalty(model)
+        self._train = as_tensors(data.train)
+        self._train_subset = as_tensors(data.train.first(len(data.validation)))
+        self._validation = as_tensors(data.validation)
+        self.count = len(data.train)
+        self.updates_per_epoch = settings.updates_per_epoch(self.count)
+        self._rates = multipliers * float(optimizer.learning_rate)
+        self._rate_factor = 1.0
+        optimizer.learning_rate = self._rates[0]
+        self._rate_left = float(optimizer.learning_rate)
+        self._updates_per_call = 64
+        self._seconds, self._timed_updates = 0.0, 0
+        self._earlier_seconds, self._started = 0.0, time.monotonic()
+        self.update = 0
+        self.best: dict[str, Any] | None = None
+        self.best_weights: list[np.ndarray] = []
+
+    @property
+    def epoch(self) -> int:
+        """Epochs completed."""
+        return self.update // self.updates_per_epoch
+
+    @property
+    def within_epoch(self) -> bool:
+        return self.update % self.updates_per_epoch > 0
+
+    @property
+    def seconds(self) -> float:
+        """Since the run began, without the time it lay interrupted."""
+        return self._earlier_seconds + time.monotonic() - self._started
+
+    def state(self) -> dict[str, Any]:
+        """What continues the run, besides weights: plain numbers, fit for JSON."""
+        return {
+            "update": self.update,
+            "rate_factor": self._rate_factor,
+            "seconds": self.seconds,
+            "best": self.best,
+        }
+
+    def restore(self, state: dict[str, Any], best_weights: list[np.ndarray]) -> None:
+        """Continue from a state; the variables have been restored already."""
+        self.update = state["update"]
+        self._rate_factor = state["rate_factor"]
+        self._rate_left = float(self.optimizer.learning_rate)
+        self._earlier_seconds = state["seconds"]
+        self.best, self.best_weights = state["best"], best_weights
+
+    def compile(self) -> None:
+        """Compile the updates now, by making none of them.
+
+        Raises:
+            UserError: XLA cannot compile the model.
+        """
+        try:
+            for batches, rates in self._blocks(0):
+                self._call(batches, rates, 0, 0)
+        except (tf.errors.OpError, NotImplementedError) as error:
+            if not self.settings.jit_compile:
+                raise
+            reason = str(error).strip().partition("\n")[0][:200]
+            raise UserError(
+                "XLA cannot compile this model; training.jit_compile=false trains it "
+                f"without, slower ({reason})"
+            ) from error
+
+    def train_epoch(self) -> Iterator[None]:
+        """Make what is left of the current epoch, pausing after each compiled call."""
+        done = self.update % self.updates_per_epoch
+        for batches, rates in self._blocks(self.epoch):
+            count = len(batches)
+            first, done = min(done, count), max(done - count, 0)
+            while first < count:
+                last = min(first + self._updates_per_call, count)
+                started = time.perf_counter()
+                self._call(batches, rates, first, last)
+                seconds = time.perf_counter() - started
+                self._seconds += seconds
+                self._timed_updates += last - first
+                self.update += last - first
+                first = last
+                if seconds < LONGEST_CALL / 2:
+                    self._updates_per_call *= 2
+                elif seconds > LONGEST_CALL:
+                    self._updates_per_call = max(1, self._updates_per_call // 2)
+                self._rate_left = float(self.optimizer.learning_rate)
+                yield
+
+    def _blocks(self, epoch: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """An epoch's whole batches, then its smaller last one, each with its rates."""
+        random = np.random.default_rng([self.seed, ORDER_STREAM, epoch])
+        order = random.permutation(self.count).astype(np.int32)
+        first = epoch * self.updates_per_epoch
+        rates = self._rates[first : first + self.updates_per_epoch] * self._rate_factor
+        size = self.settings.batch_size
+        whole = self.count // size
+        if whole:
+            yield order[: whole * size].reshape(whole, size), rates[:whole]
+        if self.count % size:
+            yield order[None, whole * size :], rates[whole:]
+
+    def _call(self, batches, rates, first, last):
+        self._updates(
+            *self._train,
+            tf.constant(batches),
+            tf.constant(rates, tf.float32),
+            tf.constant(first),
+            tf.constant(last),
+        )
+
+    def follow_rate_changes(self) -> None:
+        """Take over what a callback did to the learning rate: a factor from now on."""
+        rate = float(self.optimizer.learning_rate)
+        if rate != self._rate_left and self._rate_left > 0:
+            self._rate_factor *= rate / self._rate_left
+            self._rate_left = rate
+
+    def evaluate(self, images: tf.Tensor, labels: tf.Tensor) -> Evaluation:
+        return Evaluation(*self._evaluation(images, labels).numpy().tolist())
+
+    def evaluate_split(self, split: Split) -> Evaluation:
+        return self.evaluate(*as_tensors(split))
+
+    def measure(self) -> Measurement:
+        """Evaluate train, validation and penalty on the weights as they are."""
+        train = self.evaluate(*self._train_subset)
+        validation = self.evaluate(*self._validation)
+        loss = validation.cross_entropy
+        decay = self.optimizer.weight_decay
+        per_update = (
+            self._seconds / self._timed_updates if self._timed_updates else None
+        )
+        self._seconds, self._timed_updates = 0.0, 0
+        return Measurement(
+            epoch=self.epoch,
+            step=self.update,
+            train=train,
+            validation=validation,
+            penalty=float(self._penalty()),
+            best_validation=min(loss, self.best["loss"]) if self.best else loss,
+            learning_rate=float(self.optimizer.learning_rate),
+            weight_decay=0.0 if decay is None else float(decay),
+            epoch_seconds=per_update and per_update * self.updates_per_epoch,
+        )
+
+    def keep_if_best(self, measurement: Measurement) -> None:
+        """Keep the weights if no evaluation had a lower validation cross-entropy."""
+        loss = measurement.validation.cross_entropy
+        if self.best is None or loss < self.best["loss"]:
+            self.best = {"epoch": measurement.epoch, "loss": loss}
+            self.best_weights = [v.numpy() for v in self.model.variables]
+
+
+def as_tensors(split: Split) -> tuple[tf.Tensor, tf.Tensor]:
+    return tf.constant(split.images), tf.constant(split.labels)

@@ -1,0 +1,88 @@
+"""The model as it is trained: the same weights, made fit for XLA.
+
+The functions of `models` return plain Keras models, which callbacks see and files hold.
+Two of their parts are replaced for the compiled epoch. Dropout: on the CPU, Keras'
+random generator takes longer under XLA than the rest of the step. And the strengths of
+L1 and L2: Python floats would be baked into the compiled program; variables can be set.
+"""
+
+import keras
+import tensorflow as tf
+
+
+def training_twin(
+    model: keras.Model, seed: int, iterations: keras.Variable
+) -> keras.Model:
+    """A model that shares all weights with `model`, for use inside a compiled epoch.
+
+    Args:
+        model: A plain model. Its variables' regularizers are replaced in place by equal
+            ones with variable strengths; what it saves is not touched by that.
+        seed: Of the dropout masks.
+        iterations: Counts the updates. Masks depend on (seed, update, layer) alone, so
+            that a resumed run draws the same ones.
+
+    Returns:
+        The twin; `model` itself if there is nothing to replace, or if it is a subclass
+        of `keras.Model`, whose layers Keras cannot clone.
+    """
+    for variable in model.trainable_variables:
+        if type(variable.regularizer) in (
+            keras.regularizers.L1,
+            keras.regularizers.L2,
+            keras.regularizers.L1L2,
+        ):
+            variable.regularizer = VariableL1L2(variable.regularizer)
+    dropouts = [
+        layer
+        for layer in model._flatten_layers(include_self=False)
+        if type(layer) is keras.layers.Dropout and layer.noise_shape is None
+    ]
+    clonable = isinstance(model, keras.Sequential) or type(model) is keras.Model
+    if not dropouts or not (clonable or type(model).__name__ == "Functional"):
+        return model
+
+    def replace(layer):
+        if layer not in dropouts:
+            return layer
+        return KeyedDropout(layer, seed, dropouts.index(layer), iterations)
+
+    return keras.models.clone_model(model, clone_function=replace, recursive=True)
+
+
+class VariableL1L2(keras.regularizers.Regularizer):
+    """`keras.regularizers.L1L2` with its strengths in variables."""
+
+    def __init__(self, regularizer):
+        l1, l2 = (getattr(regularizer, name, 0.0) for name in ("l1", "l2"))
+        self.l1 = keras.Variable(l1, trainable=False, name="l1") if l1 else None
+        self.l2 = keras.Variable(l2, trainable=False, name="l2") if l2 else None
+
+    def __call__(self, w):
+        penalty = 0.0
+        if self.l1 is not None:
+            penalty += self.l1 * keras.ops.sum(keras.ops.absolute(w))
+        if self.l2 is not None:
+            penalty += self.l2 * keras.ops.sum(keras.ops.square(w))
+        return penalty
+
+
+class KeyedDropout(keras.layers.Layer):
+    """`keras.layers.Dropout` whose masks are a function of (seed, update, layer)."""
+
+    def __init__(self, dropout, seed, index, iterations):
+        super().__init__(name=dropout.name)
+        self.rate = keras.Variable(dropout.rate, trainable=False, name="rate")
+        self.key = seed * 2**16 + index
+        self.iterations = iterations
+
+    def call(self, inputs, training=False):
+        if not training:
+            return inputs
+        draws = tf.random.stateless_uniform(
+            tf.shape(inputs),
+            seed=tf.stack([self.key, tf.cast(self.iterations.value, tf.int64)]),
+            alg="threefry",
+        )
+        rate = keras.ops.cast(self.rate, inputs.dtype)
+        return tf.where(draws < rate, tf.zeros_like(inputs), inputs / (1 - rate))
