@@ -39,9 +39,9 @@ class Parser(argparse.ArgumentParser):
         parsed, unknown = self.parse_known_args(*arguments)
         if unknown:
             options = [o for o in self._option_string_actions if o.startswith("--")]
+            near = did_you_mean(near_name(unknown[0], options))
             self.error(
-                f"unknown option {unknown[0]}; {did_you_mean(near_name(unknown[0], options))}"
-                f"expected {', '.join(options)}"
+                f"unknown option {unknown[0]}; {near}expected {', '.join(options)}"
             )
         files = [word for word in parsed.words if word.endswith(".toml")]
         if len(files) > 1:

@@ -10,6 +10,8 @@ import numpy as np
 
 from errors import UserError
 
+MOST_CLASSES = 10_000
+
 
 @dataclass(frozen=True)
 class Arrays:
@@ -92,9 +94,11 @@ def check_labels(path, name, labels, count):
         raise UserError(
             f"{path}: {name}: expected {count} labels, received shape {labels.shape}"
         )
-    if labels.dtype.kind not in "iu" or labels.min() < 0 or labels.max() >= 10_000:
+    if labels.dtype.kind not in "iu":
+        raise UserError(f"{path}: {name}: expected integers, received {labels.dtype}")
+    if labels.min() < 0 or labels.max() >= MOST_CLASSES:
         raise UserError(
-            f"{path}: {name}: expected integers from 0 to 9999, "
-            f"received {labels.dtype} from {labels.min()} to {labels.max()}"
+            f"{path}: {name}: expected classes from 0 to {MOST_CLASSES - 1}, "
+            f"received {labels.min()} to {labels.max()}"
         )
     return labels.reshape(-1).astype(np.int32)

@@ -52,7 +52,8 @@ class ProgressDisplay:
         return self
 
     def __exit__(self, *_) -> None:
-        self._bar.stop()
+        if self._console.is_terminal:
+            self._bar.stop()
 
     def advance(self, done: int) -> None:
         """Take notice that this many updates of the run are done."""

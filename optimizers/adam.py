@@ -4,9 +4,10 @@ All of them step by the same adaptive direction (Kingma & Ba 2015, algorithm 1),
 is the gradient of the objective, an L2 penalty included:
 
     m <- beta_1 * m + (1 - beta_1) * g              v <- beta_2 * v + (1 - beta_2) * g^2
-    u  = m / (1 - beta_1^t) / (sqrt(v / (1 - beta_2^t)) + epsilon)
+    u  = m / (1 - beta_1^t) * sqrt(1 - beta_2^t) / (sqrt(v) + epsilon)
 
-and differ in the decay.
+and differ in the decay. Epsilon stands where Keras has it, outside the bias correction:
+the "epsilon hat" of that paper, which PyTorch's epsilon is not.
 """
 
 from typing import TYPE_CHECKING, Annotated

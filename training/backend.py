@@ -1,6 +1,7 @@
 """Loads TensorFlow and Keras, late and without their noise on the terminal."""
 
 import contextlib
+import logging
 import os
 import sys
 
@@ -15,6 +16,7 @@ def load_keras(seed: int) -> None:
     os.environ["KERAS_BACKEND"] = "tensorflow"
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)
     with no_stderr():
         import keras
     keras.utils.set_random_seed(seed)

@@ -30,7 +30,7 @@ def compile_updates(model, optimizer, loss, seed, jit_compile):
         optimizer.weight_decay = keras.Variable(
             optimizer.weight_decay, trainable=False, name="weight_decay"
         )
-    twin = training_twin(model, seed, optimizer.iterations)
+    twin = training_twin(model, seed, optimizer.iterations, jit_compile)
 
     @tf.function(jit_compile=jit_compile)
     def updates(images, labels, batches, rates, first, last):

@@ -79,11 +79,11 @@ def fit(
         observer.record(measurement)
         return measurement
 
+    trainer.compile()
     if resume and load_checkpoint(directory, trainer):
         observer.resume(trainer.epoch)
     elif not evaluate().finite:
         return "diverged"
-    trainer.compile()
     callback_list.on_train_begin()
     while trainer.epoch < settings.epochs and not model.stop_training:
         epoch = trainer.epoch

@@ -164,11 +164,14 @@ def dump(config: Config, mark: dict[str, str]) -> str:
 def read_result(directory: Path) -> dict[str, Any]:
     path = directory / "result.json"
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        result = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return {}
     except ValueError:
-        raise UserError(f"{path}: damaged") from None
+        result = None
+    if not isinstance(result, dict):
+        raise UserError(f"{path}: damaged")
+    return result
 
 
 def write_result(directory: Path, result: dict[str, Any]) -> None:

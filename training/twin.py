@@ -11,7 +11,7 @@ import tensorflow as tf
 
 
 def training_twin(
-    model: keras.Model, seed: int, iterations: keras.Variable
+    model: keras.Model, seed: int, iterations: keras.Variable, jit_compile: bool
 ) -> keras.Model:
     """A model that shares all weights with `model`, for use inside a compiled epoch.
 
@@ -21,6 +21,7 @@ def training_twin(
         seed: Of the dropout masks.
         iterations: Counts the updates. Masks depend on (seed, update, layer) alone, so
             that a resumed run draws the same ones.
+        jit_compile: Whether XLA will compile it; the masks differ between the two.
 
     Returns:
         The twin; `model` itself if there is nothing to replace, or if it is a subclass
@@ -45,7 +46,8 @@ def training_twin(
     def replace(layer):
         if layer not in dropouts:
             return layer
-        return KeyedDropout(layer, seed, dropouts.index(layer), iterations)
+        generator = "threefry" if jit_compile else "philox"
+        return KeyedDropout(layer, seed, dropouts.index(layer), iterations, generator)
 
     return keras.models.clone_model(model, clone_function=replace, recursive=True)
 
@@ -68,13 +70,17 @@ class VariableL1L2(keras.regularizers.Regularizer):
 
 
 class KeyedDropout(keras.layers.Layer):
-    """`keras.layers.Dropout` whose masks are a function of (seed, update, layer)."""
+    """`keras.layers.Dropout` whose masks are a function of (seed, update, layer).
 
-    def __init__(self, dropout, seed, index, iterations):
+    Of TensorFlow's generators, threefry is by far the fastest under XLA on the CPU, and
+    philox is the only one there without XLA.
+    """
+
+    def __init__(self, dropout, seed, index, iterations, generator):
         super().__init__(name=dropout.name)
         self.rate = keras.Variable(dropout.rate, trainable=False, name="rate")
         self.key = seed * 2**16 + index
-        self.iterations = iterations
+        self.iterations, self.generator = iterations, generator
 
     def call(self, inputs, training=False):
         if not training:
@@ -82,7 +88,7 @@ class KeyedDropout(keras.layers.Layer):
         draws = tf.random.stateless_uniform(
             tf.shape(inputs),
             seed=tf.stack([self.key, tf.cast(self.iterations.value, tf.int64)]),
-            alg="threefry",
+            alg=self.generator,
         )
         rate = keras.ops.cast(self.rate, inputs.dtype)
         return tf.where(draws < rate, tf.zeros_like(inputs), inputs / (1 - rate))

@@ -1,0 +1,59 @@
+"""Fixtures: Keras loaded as the entry points load it, and a small part of MNIST."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from config import Config, load_config
+from data.mnist import PATH
+from train import train
+from training.backend import load_keras
+
+load_keras(seed=0)
+
+
+@pytest.fixture(scope="session")
+def digits(tmp_path_factory) -> Path:
+    """An .npz file of 1,000 training and 200 test digits."""
+    path = tmp_path_factory.mktemp("digits") / "digits.npz"
+    with np.load(PATH) as mnist:
+        sizes = {"x_train": 1000, "y_train": 1000, "x_test": 200, "y_test": 200}
+        np.savez(path, **{name: mnist[name][:size] for name, size in sizes.items()})
+    return path
+
+
+@pytest.fixture
+def configure(tmp_path, digits):
+    """Make a config: a small network on few digits, and what a test changes of it."""
+
+    def make(*overrides: str, name: str = "experiment") -> Config:
+        path = tmp_path / f"{name}.toml"
+        path.write_text(
+            f"""
+            [data]
+            name = "npz"
+            path = "{digits}"
+            train_size = 230
+            validation_size = 200
+            [model]
+            hidden_units = [16, 8]
+            [training]
+            epochs = 3
+            batch_size = 50
+            """
+        )
+        return load_config(path, overrides)
+
+    return make
+
+
+@pytest.fixture
+def run(configure, tmp_path):
+    """Train on a config made from overrides, in a directory of its own."""
+
+    def make(*overrides: str, directory: str = "run", **arguments):
+        path = tmp_path / directory
+        return train(configure(*overrides), path, **arguments), path
+
+    return make

@@ -1,0 +1,106 @@
+import keras
+import numpy as np
+import pytest
+
+from models import kernels, mlp
+from training.backend import load_keras
+
+
+def build(seed=0, **settings):
+    load_keras(seed)
+    return mlp((4, 3), 5, **{"hidden_units": [7, 6], **settings})
+
+
+def test_layers_are_named_alike_in_every_variant():
+    names = {"hidden_1", "hidden_2", "logits"}
+    assert kernels(build()).keys() == names
+    assert kernels(build(dropout=0.5, batch_normalization=True)).keys() == names
+
+
+def test_no_hidden_layer_is_softmax_regression():
+    model = build(hidden_units=[])
+    kernel, bias = (v.numpy() for v in model.trainable_variables)
+    images = np.random.default_rng(0).random((2, 4, 3), np.float32)
+    expected = images.reshape(2, 12) @ kernel + bias
+    np.testing.assert_allclose(model(images), expected, rtol=1e-5)
+
+
+def test_the_penalty_is_its_formula_and_leaves_biases_out():
+    model = build(l1=0.01, l2=0.1)
+    weights = [v.numpy().astype(np.float64) for v in kernels(model).values()]
+    expected = sum(0.01 * np.abs(w).sum() + 0.1 * (w**2).sum() for w in weights)
+    # float32 sums of about 100 terms
+    assert float(sum(model.losses)) == pytest.approx(expected, rel=1e-5)
+    for v in model.trainable_variables:
+        v.assign(np.ones(v.shape))
+    assert float(sum(model.losses)) == pytest.approx(0.11 * (12 * 7 + 7 * 6 + 6 * 5))
+
+
+def test_biases_are_penalized_on_request():
+    model = build(l2=0.1, regularize_biases=True)
+    for v in model.trainable_variables:
+        v.assign(np.ones(v.shape))
+    count = 12 * 7 + 7 * 6 + 6 * 5 + 7 + 6 + 5
+    assert float(sum(model.losses)) == pytest.approx(0.1 * count)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"dropout": 0.5},
+        {"input_dropout": 0.2},
+        {"l2": 0.1},
+        {"l1": 0.1, "max_norm": 3.0},
+    ],
+    ids=str,
+)
+def test_one_seed_starts_every_method_from_the_same_weights(settings):
+    plain, other = kernels(build(seed=3)), kernels(build(seed=3, **settings))
+    for name, kernel in plain.items():
+        np.testing.assert_array_equal(kernel, other[name])
+    assert not np.array_equal(plain["hidden_1"], kernels(build(seed=4))["hidden_1"])
+
+
+def test_max_norm_bounds_the_incoming_weights_of_each_hidden_unit():
+    model = build(max_norm=0.5)
+    for name in ("hidden_1", "hidden_2"):
+        constrained = model.get_layer(name).kernel.constraint(np.ones((9, 4), "f"))
+        norms = np.linalg.norm(constrained, axis=0)
+        np.testing.assert_allclose(norms, [0.5] * 4, rtol=1e-5)
+    assert model.get_layer("logits").kernel.constraint is None
+
+
+def test_every_option_survives_saving_without_custom_objects(tmp_path):
+    model = build(
+        activation="gelu",
+        l1=0.01,
+        l2=0.1,
+        regularize_biases=True,
+        max_norm=2.0,
+        dropout=0.5,
+        input_dropout=0.2,
+        batch_normalization=True,
+        kernel_initializer="he_normal",
+    )
+    model.save(tmp_path / "model.keras")
+    loaded = keras.models.load_model(tmp_path / "model.keras")
+    images = np.random.default_rng(0).random((2, 4, 3), np.float32)
+    np.testing.assert_array_equal(model(images), loaded(images))
+    assert [layer.name for layer in loaded.layers] == [x.name for x in model.layers]
+    assert loaded.get_layer("hidden_1").kernel.constraint.max_value == 2.0
+    assert loaded.get_layer("dropout_1").rate == 0.5
+    assert [float(x) for x in loaded.losses] == [float(x) for x in model.losses]
+
+
+def test_normalization_comes_before_activation():
+    names = [layer.name for layer in build(batch_normalization=True).layers]
+    assert names[2:5] == ["hidden_1", "normalization_1", "relu_1"]
+
+
+def test_kernels_are_neither_biases_nor_normalization_parameters():
+    names = kernels(build(batch_normalization=True))
+    assert all(len(kernel.shape) == 2 for kernel in names.values())
+    model = keras.Sequential(
+        [keras.Input((6, 6, 1)), keras.layers.Conv2D(2, 3, name="conv")], name="mine"
+    )
+    assert kernels(model).keys() == {"conv"}

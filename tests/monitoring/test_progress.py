@@ -1,0 +1,39 @@
+import io
+
+from rich.console import Console
+
+from monitoring.progress import ProgressDisplay
+from training.measurement import Evaluation, Measurement
+
+
+def measurement(epoch):
+    at = Evaluation(cross_entropy=0.25, accuracy=0.9, loss=0.25)
+    return Measurement(epoch, epoch * 5, at, at, 0.0, 0.25, 1e-3, 0.0, None)
+
+
+def show(epochs, **console):
+    file = io.StringIO()
+    with ProgressDisplay(Console(file=file, width=120, **console), epochs, 5, 500) as p:
+        p.record(measurement(0))
+        for epoch in range(1, epochs + 1):
+            p.advance(epoch * 5 - 2)
+            p.advance(epoch * 5)
+            p.record(measurement(epoch))
+    return file.getvalue()
+
+
+def test_plain_lines_away_from_a_terminal():
+    lines = show(epochs=50).splitlines()
+    assert len(lines) == 11
+    assert lines[0] == "epoch 0/50  cross-entropy: train 0.2500, validation 0.2500"
+    assert lines[-1].startswith("epoch 50/50")
+    assert "images/s" in lines[-1]
+    assert lines[-1].endswith("0 s left")
+
+
+def test_a_bar_on_a_terminal():
+    shown = show(epochs=50, force_terminal=True)
+    assert "epoch 50/50" in shown
+    assert "train 0.2500, validation 0.2500" in shown
+    assert "images/s" in shown
+    assert "left" in shown

@@ -1,0 +1,194 @@
+"""The command line, as a person runs it: in a process of its own."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+FILES = {"config.toml", "history.csv", "model.keras", "result.json"}
+
+
+def command(*words):
+    return [sys.executable, str(ROOT / "train.py"), *map(str, words)]
+
+
+def train(*words, cwd=ROOT):
+    return subprocess.run(command(*words), capture_output=True, text=True, cwd=cwd)
+
+
+@pytest.fixture(scope="module")
+def few(digits):
+    """Settings of a run of seconds."""
+    return (
+        "data.name=npz",
+        f"data.path={digits}",
+        "data.train_size=300",
+        "data.validation_size=200",
+        "model.hidden_units=[8]",
+        "training.epochs=2",
+    )
+
+
+def only_run(runs):
+    (directory,) = runs.glob("*/seed=*")
+    return directory
+
+
+def test_a_run_writes_the_files_of_the_contract_and_ends_with_a_table(tmp_path, few):
+    done = train(*few, "seed=1", "--runs", tmp_path)
+    assert done.returncode == 0
+    assert done.stderr == ""
+    directory = only_run(tmp_path)
+    assert directory.name == "seed=01"
+    assert directory.parent.name.startswith("baseline,data.name=npz,data.path=")
+    events, *others = sorted(
+        directory.iterdir(), key=lambda p: "tfevents" not in p.name
+    )
+    assert re.match(r"events\.out\.tfevents\.\d+", events.name)
+    assert {path.name for path in others} == FILES
+    result = json.loads((directory / "result.json").read_text())
+    assert result["status"] == "completed"
+    assert result["seed"] == 1
+    for moment in ("final", "best"):
+        for part in ("train", "validation", "test"):
+            assert result[moment][part].keys() == {"cross_entropy", "accuracy"}
+        assert result[moment].keys() >= {"penalty", "generalization_gap", "weight_norm"}
+    for part in ("train", "validation", "test"):
+        value = result["final"][part]["cross_entropy"]
+        assert re.search(rf"cross-entropy, {part} +│ +{value:.4f} │", done.stdout)
+    assert "norm of hidden_1" in done.stdout
+    assert f"tensorboard --logdir {directory}" in done.stdout
+
+
+def test_a_finished_run_is_shown_again_and_its_config_repeats_it(tmp_path, few):
+    train(*few, "--runs", tmp_path)
+    directory = only_run(tmp_path)
+    result = (directory / "result.json").read_bytes()
+    again = train(*few, "--runs", tmp_path)
+    assert again.returncode == 0
+    assert "finished before" in again.stdout
+    assert (directory / "result.json").read_bytes() == result
+    elsewhere = tmp_path / "elsewhere"
+    saved = directory / "config.toml"
+    assert train(saved, "--runs", elsewhere, cwd=tmp_path).returncode == 0
+    repeated = only_run(elsewhere)
+    assert repeated.parent.name == directory.parent.name
+    ours, theirs = (
+        json.loads((d / "result.json").read_text()) | {"seconds": 0}
+        for d in (directory, repeated)
+    )
+    assert ours == theirs
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["configs/l2.toml", "model.l3=1"],
+        ["optimizer.weigth_decay=1"],
+        ["training.epochs=ten"],
+        ["missing.toml"],
+        ["--overwite"],
+        ["--resume", "--overwrite"],
+        ["configs/l2.toml", "configs/adamw.toml"],
+        ["data.name=npz", "data.path=missing.npz"],
+        ["data.train_size=60000"],
+    ],
+    ids=" ".join,
+)
+def test_mistakes_are_one_line_and_exit_status_2(tmp_path, words):
+    done = train(*words, "--runs", tmp_path)
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert len(done.stderr.splitlines()) == 1
+    assert done.stderr.startswith("train.py: ")
+
+
+def test_help_lists_every_setting():
+    done = train("--help")
+    assert done.returncode == 0
+    for line in ("hidden_units: a list of", "weight_decay: a number >= 0 = 0.004"):
+        assert line in done.stdout
+    assert "--resume" in done.stdout
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_signals_leave_a_checkpoint_to_continue_from(tmp_path, few, number):
+    words = [*few, "training.epochs=3000", "--runs", tmp_path]
+    process = subprocess.Popen(
+        command(*words), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert "epoch 0/" in process.stdout.readline()
+    assert "epoch 300/" in process.stdout.readline()
+    process.send_signal(number)
+    stdout, stderr = process.communicate(timeout=60)
+    assert process.returncode == 128 + number
+    assert stderr == ""
+    directory = only_run(tmp_path)
+    assert (directory / "checkpoint" / "state.npz").exists()
+    assert (
+        json.loads((directory / "result.json").read_text())["status"] == "interrupted"
+    )
+    assert f"train.py {directory}/config.toml --resume" in stdout
+    refused = train(*words)
+    assert refused.returncode == 2
+    assert "--resume" in refused.stderr
+    resumed = train(directory / "config.toml", "--runs", tmp_path, "--resume")
+    assert resumed.returncode == 0
+    assert json.loads((directory / "result.json").read_text())["final"]["epoch"] == 3000
+
+
+def test_a_second_interrupt_ends_at_once(tmp_path, few):
+    process = subprocess.Popen(
+        command(*few, "training.epochs=100000", "--runs", tmp_path),
+        stdout=subprocess.PIPE,
+        text=True,
+        env=os.environ | {"PYTHONUNBUFFERED": "1"},
+    )
+    process.stdout.readline()
+    process.send_signal(signal.SIGSTOP)
+    for _ in range(2):
+        process.send_signal(signal.SIGINT)
+        time.sleep(0.1)
+    process.send_signal(signal.SIGCONT)
+    assert process.wait(timeout=60) == 130
+
+
+def test_divergence_has_a_status_of_its_own(tmp_path, few):
+    words = ["optimizer.name=sgd", "optimizer.learning_rate=1e6"]
+    baseline = tmp_path / "diverging.toml"
+    baseline.write_text("training.loss = 'mean_squared_error'")
+    done = train(baseline, *few, *words, "--runs", tmp_path)
+    assert done.returncode == 3
+    assert "not finite" in done.stdout
+    assert "diverged" in done.stdout
+    assert train(baseline, *few, *words, "--runs", tmp_path).returncode == 3
+
+
+def test_a_runs_folder_that_cannot_be_written(tmp_path, few):
+    (tmp_path / "file").write_text("")
+    done = train(*few, "--runs", tmp_path / "file")
+    assert done.returncode == 2
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_the_baseline_overfits_and_regularizers_stop_it(tmp_path):
+    """The shipped configs, at full length."""
+    ends = {}
+    for name in ("baseline", "l2", "adamw"):
+        done = train(f"configs/{name}.toml", "--runs", tmp_path)
+        assert done.returncode == 0
+        result = json.loads((tmp_path / name / "seed=00" / "result.json").read_text())
+        ends[name] = result["final"]["validation"]["cross_entropy"]
+        if name == "baseline":
+            assert 0 < result["best"]["epoch"] < result["final"]["epoch"] / 2
+            best = result["best"]["validation"]["cross_entropy"]
+            assert ends[name] > 1.3 * best
+    assert ends["l2"] < 0.75 * ends["baseline"]
+    assert ends["adamw"] < 0.75 * ends["baseline"]

@@ -1,0 +1,273 @@
+"""The training loop as a whole, on few real digits."""
+
+import csv
+import json
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import training.outcome
+from config import load_config
+from data import npz, split
+from errors import UserError
+from models import MODELS, mlp
+from optimizers import adam, prepare
+from tests.training.convolutional import convolutional
+from train import train
+from training.settings import TrainingSettings
+from training.trainer import Trainer
+
+EVERYTHING = (
+    "model.dropout=0.4",
+    "model.input_dropout=0.1",
+    "model.batch_normalization=true",
+    "model.max_norm=2.0",
+    "model.l1=1e-5",
+    "optimizer.name=adamw",
+    "optimizer.weight_decay=0.5",
+    "schedule.warmup_epochs=1",
+    "training.epochs=6",
+)
+
+
+def read_history(directory):
+    with open(directory / "history.csv", newline="") as file:
+        return [
+            {tag: text for tag, text in row.items() if not tag.startswith("time/")}
+            for row in csv.DictReader(file)
+        ]
+
+
+def read_result(directory):
+    result = json.loads((directory / "result.json").read_text())
+    return {key: value for key, value in result.items() if key != "seconds"}
+
+
+class Recorder(keras.callbacks.Callback):
+    def __init__(self):
+        super().__init__()
+        self.epochs = []
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.epochs.append((epoch, dict(logs)))
+
+
+def asked(times):
+    """A `should_stop` that says yes when asked for the n-th time, and from then on."""
+    count = 0
+
+    def should_stop():
+        nonlocal count
+        count += 1
+        return count >= times
+
+    return should_stop
+
+
+@pytest.fixture
+def small_calls(monkeypatch):
+    """Three updates a call, so that a run can be stopped within an epoch."""
+    make = Trainer.__init__
+
+    def init(self, *arguments):
+        make(self, *arguments)
+        self._updates_per_call = 3
+
+    monkeypatch.setattr(Trainer, "__init__", init)
+    monkeypatch.setattr("training.trainer.LONGEST_CALL", 0.0)
+
+
+@pytest.fixture
+def optimizer_states(monkeypatch):
+    """The optimizer's variables as each run of a test ends."""
+    states = []
+    compute_result = training.outcome.compute_result
+
+    def compute_and_note(status, trainer, *rest):
+        states.append([v.numpy() for v in trainer.optimizer.variables])
+        return compute_result(status, trainer, *rest)
+
+    monkeypatch.setattr(training.outcome, "compute_result", compute_and_note)
+    return states
+
+
+def test_stopped_and_resumed_runs_equal_an_undisturbed_one(
+    run, small_calls, optimizer_states
+):
+    """Twice within an epoch, and once at its end; biases stay out of the decay."""
+    _, whole = run(*EVERYTHING, directory="whole")
+    for stop_after in (1, 2, 3):
+        stopped, cut = run(
+            *EVERYTHING, directory="cut", resume=True, should_stop=asked(stop_after)
+        )
+        assert stopped["status"] == "interrupted"
+        assert "test" not in stopped["final"]
+        assert (cut / "checkpoint").exists()
+    run(*EVERYTHING, directory="cut", resume=True)
+    assert read_history(cut) == read_history(whole)
+    assert read_result(cut) == read_result(whole)
+    ours, theirs = (keras.models.load_model(d / "model.keras") for d in (cut, whole))
+    for a, b in zip(ours.variables, theirs.variables, strict=True):
+        np.testing.assert_array_equal(a, b)
+    for a, b in zip(optimizer_states[0], optimizer_states[-1], strict=True):
+        np.testing.assert_array_equal(a, b)
+    assert not (cut / "checkpoint").exists()
+
+
+def test_resuming_where_nothing_was_begun_starts(run):
+    result, _ = run("training.epochs=1", resume=True)
+    assert result["status"] == "completed"
+
+
+def test_evaluations_before_training_every_so_often_and_at_the_end(run):
+    _, directory = run("training.epochs=5", "training.evaluate_every=2")
+    rows = read_history(directory)
+    assert [(row["epoch"], row["step"]) for row in rows] == [
+        ("0", "0"),
+        ("2", "10"),
+        ("4", "20"),
+        ("5", "25"),
+    ]
+
+
+def test_callbacks_see_both_losses_without_penalty_and_only_when_evaluated(run):
+    recorder = Recorder()
+    _, directory = run(
+        "model.l2=0.1",
+        "training.epochs=3",
+        "training.evaluate_every=2",
+        callbacks=[recorder],
+    )
+    (_, nothing), (_, second), (_, third) = recorder.epochs
+    assert nothing == {}
+    for logs, row in zip([second, third], read_history(directory)[1:], strict=True):
+        assert logs == {
+            "loss": float(row["loss/train"]),
+            "accuracy": float(row["accuracy/train"]),
+            "val_loss": float(row["loss/validation"]),
+            "val_accuracy": float(row["accuracy/validation"]),
+        }
+
+
+def test_early_stopping_ends_a_run_with_the_best_weights(run):
+    stopping = keras.callbacks.EarlyStopping(
+        patience=2, min_delta=10.0, restore_best_weights=True
+    )
+    result, directory = run("training.epochs=9", callbacks=[stopping])
+    assert result["status"] == "completed"
+    rows = read_history(directory)
+    assert len(rows) < 9
+    saved = float(rows[1]["loss/validation"])
+    assert result["final"]["validation"]["cross_entropy"] == pytest.approx(saved)
+
+
+def test_a_callback_that_cuts_the_learning_rate_is_heeded(run):
+    class Halve(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            rate = self.model.optimizer.learning_rate
+            rate.assign(rate * 0.5)
+
+    _, directory = run("training.epochs=4", "schedule.name=cosine", callbacks=[Halve()])
+    rows = read_history(directory)
+    rates = np.array([float(row["optimizer/learning_rate"]) for row in rows[1:]])
+    last_update = np.array([4, 9, 14, 19])
+    expected = 1e-3 * (1 + np.cos(np.pi * last_update / 20)) / 2 * 0.5 ** np.arange(4)
+    np.testing.assert_allclose(rates, expected, rtol=1e-5)  # rates are float32
+
+
+def test_reduce_on_plateau(run):
+    plateau = keras.callbacks.ReduceLROnPlateau(
+        patience=1, min_delta=10.0, factor=0.1, min_lr=0
+    )
+    _, directory = run("training.epochs=4", callbacks=[plateau])
+    rates = [float(row["optimizer/learning_rate"]) for row in read_history(directory)]
+    np.testing.assert_allclose(rates, [1e-3, 1e-3, 1e-3, 1e-4, 1e-5], rtol=1e-5)
+
+
+def test_the_last_smaller_batch_is_used_and_every_image_seen_once(configure):
+    config = configure()
+    data = split(npz(path=config.data["path"]), 0, train_size=230, validation_size=50)
+    model = mlp(data.image_shape, 10, hidden_units=[])
+    settings = TrainingSettings(epochs=2, batch_size=50)
+    optimizer = prepare(adam(), model)
+    trainer = Trainer(model, optimizer, data, np.ones(10), settings, seed=0)
+    orders = []
+    for epoch in range(2):
+        blocks = [batches for batches, _ in trainer._blocks(epoch)]
+        assert [batches.shape for batches in blocks] == [(4, 50), (1, 30)]
+        orders.append(np.concatenate([batches.ravel() for batches in blocks]))
+        assert sorted(orders[-1]) == list(range(230))
+    assert not np.array_equal(*orders)
+
+
+def test_a_batch_may_be_larger_than_the_data(run):
+    result, _ = run("training.batch_size=1000", "training.epochs=2")
+    assert result["status"] == "completed"
+
+
+def test_a_run_that_diverges_ends_with_its_last_good_model(run):
+    result, directory = run(
+        "optimizer.name=sgd",
+        "optimizer.learning_rate=1e6",
+        "training.loss=mean_squared_error",
+    )
+    assert result["status"] == "diverged"
+    assert result["final"]["validation"]["cross_entropy"] is None
+    assert np.isfinite(result["best"]["validation"]["cross_entropy"])
+    json.loads((directory / "result.json").read_text(), parse_constant=pytest.fail)
+    model = keras.models.load_model(directory / "model.keras")
+    assert all(np.isfinite(v.numpy()).all() for v in model.variables)
+
+
+def test_a_penalty_beyond_all_numbers_diverges(run):
+    assert run("model.l2=1e38")[0]["status"] == "diverged"
+
+
+def test_mean_squared_error_is_minimized_while_cross_entropy_is_reported(run):
+    _, directory = run("training.loss=mean_squared_error", "training.epochs=2")
+    rows = read_history(directory)
+    assert float(rows[-1]["objective/total"]) < float(rows[0]["objective/total"])
+    assert float(rows[-1]["objective/total"]) != float(rows[-1]["loss/train"])
+
+
+def test_a_model_of_ones_own_trains_through_the_same_loop(
+    tmp_path, digits, monkeypatch
+):
+    monkeypatch.setitem(MODELS, "convolutional", convolutional)
+    path = tmp_path / "convolutional.toml"
+    path.write_text(
+        f"""
+        data = {{name = "npz", path = "{digits}", validation_size = 200}}
+        model = {{name = "convolutional", filters = 8}}
+        optimizer = {{name = "adamw", weight_decay = 0.1}}
+        training = {{epochs = 4, batch_size = 64}}
+        """
+    )
+    with pytest.raises(UserError, match="the settings of model convolutional are filt"):
+        load_config(path, ["model.hidden_units=[1]"])
+    directory = tmp_path / "run"
+    result = train(load_config(path), directory)
+    assert result["final"]["test"]["accuracy"] > 0.6
+    assert result["final"]["weight_norm_of_layer"].keys() == {"conv", "logits"}
+    assert result["final"]["penalty"] > 0
+    keras.models.load_model(directory / "model.keras")
+
+
+def test_a_model_that_xla_cannot_compile_names_the_setting_that_helps(run, monkeypatch):
+    @keras.saving.register_keras_serializable("tests")
+    class OnlyInPython(keras.layers.Layer):
+        def call(self, x):
+            return tf.ensure_shape(tf.py_function(lambda y: y, [x], x.dtype), x.shape)
+
+    def stubborn(image_shape, num_classes, *, hidden_units: list):
+        images = keras.Input(image_shape)
+        x = OnlyInPython()(keras.layers.Flatten()(images))
+        return keras.Model(images, keras.layers.Dense(num_classes, name="logits")(x))
+
+    monkeypatch.setitem(MODELS, "mlp", stubborn)
+    with pytest.raises(UserError, match=r"training\.jit_compile=false"):
+        run()
+    result, _ = run("training.jit_compile=false", overwrite=True)
+    assert result["status"] == "completed"

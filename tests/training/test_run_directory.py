@@ -1,0 +1,126 @@
+"""Who may write where, and what is not done twice."""
+
+import json
+
+import pytest
+
+from errors import UserError
+from training.run_directory import claim, fingerprint, locked, write_result
+
+MARK = {"data": "d", "code": "c"}
+
+
+@pytest.fixture
+def directory(tmp_path):
+    return tmp_path / "run"
+
+
+def begin(directory, config, mark=MARK, status=None, **how):
+    with claim(directory, config, mark, **how) as finished:
+        if status:
+            write_result(directory, {"status": status})
+    return finished
+
+
+def test_a_finished_run_is_not_repeated(directory, configure):
+    assert begin(directory, configure(), status="completed") is None
+    assert begin(directory, configure()) == {"status": "completed"}
+    assert begin(directory, configure(), resume=True) == {"status": "completed"}
+
+
+def test_overwriting_removes_the_runs_files_and_no_other(directory, configure):
+    begin(directory, configure(), status="completed")
+    for name in ("events.out.tfevents.1", "history.csv", "notes.txt"):
+        (directory / name).write_text("x")
+    assert begin(directory, configure("model.l2=1.0"), overwrite=True) is None
+    left = {file.name for file in directory.iterdir()}
+    assert left == {"config.toml", "notes.txt"}
+
+
+@pytest.mark.parametrize("status", [None, "interrupted"])
+def test_an_unfinished_run_is_continued_only_on_request(directory, configure, status):
+    begin(directory, configure(), status=status)
+    with pytest.raises(UserError, match="--resume continues it"):
+        begin(directory, configure())
+    assert begin(directory, configure(), resume=True) is None
+
+
+@pytest.mark.parametrize("resume", [False, True])
+@pytest.mark.parametrize("status", [None, "completed"])
+def test_another_run_is_refused_with_what_differs(directory, configure, status, resume):
+    begin(directory, configure(), status=status)
+    with pytest.raises(UserError, match=r"model\.l2 \(0\.0 there, 0\.5 here\)"):
+        begin(directory, configure("model.l2=0.5"), resume=resume)
+
+
+@pytest.mark.parametrize("part", MARK)
+def test_other_data_or_code_is_another_run(directory, configure, part):
+    begin(directory, configure(), status="completed")
+    with pytest.raises(UserError, match=f"the {part} it was made with"):
+        begin(directory, configure(), MARK | {part: "other"})
+
+
+def test_an_unfinished_run_may_grow_in_epochs(directory, configure):
+    begin(directory, configure("training.epochs=5"))
+    assert begin(directory, configure("training.epochs=8"), resume=True) is None
+    with pytest.raises(UserError, match=r"training\.epochs \(8 there, 5 here\)"):
+        begin(directory, configure("training.epochs=5"), resume=True)
+
+
+def test_a_finished_run_does_not_grow(directory, configure):
+    begin(directory, configure("training.epochs=5"), status="completed")
+    with pytest.raises(UserError, match=r"training\.epochs"):
+        begin(directory, configure("training.epochs=8"), resume=True)
+
+
+def test_a_schedule_with_a_horizon_does_not_grow(directory, configure):
+    cosine = "schedule.name=cosine"
+    begin(directory, configure("training.epochs=5", cosine))
+    with pytest.raises(UserError, match=r"training\.epochs"):
+        begin(directory, configure("training.epochs=8", cosine), resume=True)
+
+
+def test_only_one_process_writes(directory, configure):
+    directory.mkdir()
+    with locked(directory), pytest.raises(UserError, match="another process"):
+        begin(directory, configure())
+    assert begin(directory, configure()) is None
+
+
+def test_a_directory_of_something_else_is_left_alone(directory, configure):
+    directory.mkdir()
+    (directory / "thesis.txt").write_text("x")
+    with pytest.raises(UserError, match=r"received thesis\.txt"):
+        begin(directory, configure())
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("config.toml", "schema_version = 99\n"),
+        ("config.toml", "no toml"),
+        ("config.toml", "name = 'x'\n"),
+        ("result.json", "{"),
+        ("result.json", "[]"),
+    ],
+)
+def test_damaged_runs_are_refused_and_can_be_replaced(
+    directory, configure, name, content
+):
+    begin(directory, configure(), status="completed")
+    (directory / name).write_text(content)
+    with pytest.raises(UserError, match="--overwrite replaces it"):
+        begin(directory, configure())
+    assert begin(directory, configure(), overwrite=True) is None
+
+
+def test_the_fingerprint_covers_code_and_data():
+    assert fingerprint("x")["data"] == "x"
+    assert len(fingerprint("x")["code"]) == 64
+
+
+def test_results_are_written_whole(directory):
+    directory.mkdir()
+    write_result(directory, {"status": "completed"})
+    assert [file.name for file in directory.iterdir()] == ["result.json"]
+    assert json.loads((directory / "result.json").read_text())["status"] == "completed"
