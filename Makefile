@@ -31,7 +31,7 @@ lint: .venv/developer
 	@$(BIN)/mypy .
 
 bench: .venv/user
-	@$(BIN)/python benchmarks/epoch.py $(ARGS)
+	@$(BIN)/python -m benchmarks.epoch $(ARGS)
 
 .venv/user: requirements.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed, $(PYTHON) is " + sys.version.split()[0] + "; name another: make PYTHON=python3.13 ...")'

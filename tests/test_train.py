@@ -1,12 +1,10 @@
 """The command line, as a person runs it: in a process of its own."""
 
 import json
-import os
 import re
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -121,13 +119,13 @@ def test_help_lists_every_setting():
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_signals_leave_a_checkpoint_to_continue_from(tmp_path, few, number):
     words = [*few, "training.epochs=3000", "--runs", tmp_path]
-    process = subprocess.Popen(
+    with subprocess.Popen(
         command(*words), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
-    assert "epoch 0/" in process.stdout.readline()
-    assert "epoch 300/" in process.stdout.readline()
-    process.send_signal(number)
-    stdout, stderr = process.communicate(timeout=60)
+    ) as process:
+        assert "epoch 0/" in process.stdout.readline()
+        assert "epoch 300/" in process.stdout.readline()
+        process.send_signal(number)
+        stdout, stderr = process.communicate(timeout=60)
     assert process.returncode == 128 + number
     assert stderr == ""
     directory = only_run(tmp_path)
@@ -144,29 +142,12 @@ def test_signals_leave_a_checkpoint_to_continue_from(tmp_path, few, number):
     assert json.loads((directory / "result.json").read_text())["final"]["epoch"] == 3000
 
 
-def test_a_second_interrupt_ends_at_once(tmp_path, few):
-    process = subprocess.Popen(
-        command(*few, "training.epochs=100000", "--runs", tmp_path),
-        stdout=subprocess.PIPE,
-        text=True,
-        env=os.environ | {"PYTHONUNBUFFERED": "1"},
-    )
-    process.stdout.readline()
-    process.send_signal(signal.SIGSTOP)
-    for _ in range(2):
-        process.send_signal(signal.SIGINT)
-        time.sleep(0.1)
-    process.send_signal(signal.SIGCONT)
-    assert process.wait(timeout=60) == 130
-
-
 def test_divergence_has_a_status_of_its_own(tmp_path, few):
     words = ["optimizer.name=sgd", "optimizer.learning_rate=1e6"]
     baseline = tmp_path / "diverging.toml"
     baseline.write_text("training.loss = 'mean_squared_error'")
     done = train(baseline, *few, *words, "--runs", tmp_path)
     assert done.returncode == 3
-    assert "not finite" in done.stdout
     assert "diverged" in done.stdout
     assert train(baseline, *few, *words, "--runs", tmp_path).returncode == 3
 

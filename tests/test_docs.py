@@ -1,0 +1,74 @@
+"""What the README and the docs tell a reader to do works as they say."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from config import load_config
+from models import MODELS
+from train import train
+
+ROOT = Path(__file__).parent.parent
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+def python_block(path):
+    (block,) = re.findall(r"```python\n(.*?)```", path.read_text(), re.S)
+    return block
+
+
+def test_the_snippet_evaluates_and_predicts_with_a_saved_run(tmp_path):
+    short = ["training.epochs=2", "model.hidden_units=[32]"]
+    config = load_config(ROOT / "configs/l2.toml", short)
+    train(config, tmp_path / "runs/l2/seed=00")
+    done = subprocess.run(
+        [sys.executable, "-c", python_block(ROOT / "README.md")],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+    )
+    accuracy = re.search(r"accuracy (0\.\d+)", done.stdout)
+    assert accuracy, done.stderr
+    assert float(accuracy[1]) > 0.8
+    assert re.search(r"first digit: 7 with probability 0\.\d+", done.stdout)
+
+
+def test_the_model_of_the_docs_trains(tmp_path, digits, monkeypatch):
+    scope: dict = {}
+    exec(python_block(ROOT / "docs/adapting.md"), scope)
+    monkeypatch.setitem(MODELS, "convolutional", scope["convolutional"])
+    path = tmp_path / "mine.toml"
+    path.write_text(
+        f"""
+        data = {{name = "npz", path = "{digits}", validation_size = 200}}
+        model = {{name = "convolutional", filters = 4}}
+        training = {{epochs = 2, batch_size = 50}}
+        """
+    )
+    result = train(load_config(path), tmp_path / "run")
+    assert result["status"] == "completed"
+    layers = result["final"]["weight_norm_of_layer"]
+    assert layers.keys() == {"conv_1", "conv_2", "logits"}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_and_paths_lead_somewhere(page):
+    text = page.read_text()
+    for target in re.findall(r"\]\(([^)#]+?)(?:#[^)]*)?\)", text):
+        if not target.startswith("http"):
+            assert (page.parent / target).exists(), target
+    for path in re.findall(
+        r"(?:configs|data|models|optimizers|monitoring)/\w+\.\w+", text
+    ):
+        assert (ROOT / path).exists() or path == "configs/your.toml", path
+
+
+def test_every_config_is_in_the_readme():
+    readme = (ROOT / "README.md").read_text()
+    for path in (ROOT / "configs").glob("*.toml"):
+        assert f"`{path.name}`" in readme
