@@ -1,5 +1,6 @@
 """The table that a run ends with."""
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -37,9 +38,24 @@ def show_result(result: dict[str, Any], directory: Path, console: Console) -> No
     console.print(table)
     lines = [f"{result['status']} in {result['seconds']:.1f} s"]
     if result["status"] == "interrupted":
-        lines.append(f"continue:     python train.py {directory}/config.toml --resume")
-    lines.append(f"tensorboard:  tensorboard --logdir {directory}")
+        lines.append(
+            f"continue:     {program('python')} train.py {directory}/config.toml "
+            f"--runs {directory.parent.parent} --resume"
+        )
+    lines.append(
+        f"tensorboard:  {program('tensorboard')} --logdir {directory.parent.parent}"
+    )
     console.print(Text("\n".join(lines)), soft_wrap=True)
+
+
+def program(name: str) -> str:
+    """How to call a program of the environment that this runs in."""
+    path = Path(sys.executable).with_name(name)
+    if not path.exists():
+        return name
+    return str(
+        path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
+    )
 
 
 def number(value: float | None, digits: str) -> str:

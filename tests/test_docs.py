@@ -35,11 +35,11 @@ def test_the_snippet_evaluates_and_predicts_with_a_saved_run(tmp_path):
     accuracy = re.search(r"accuracy (0\.\d+)", done.stdout)
     assert accuracy, done.stderr
     assert float(accuracy[1]) > 0.8
-    assert re.search(r"first digit: 7 with probability 0\.\d+", done.stdout)
+    assert re.search(r"first digit 7 with probability 0\.\d+", done.stdout)
 
 
 def test_the_model_of_the_docs_trains(tmp_path, digits, monkeypatch):
-    scope: dict = {}
+    scope = {"__name__": "docs"}
     exec(python_block(ROOT / "docs/adapting.md"), scope)
     monkeypatch.setitem(MODELS, "convolutional", scope["convolutional"])
     path = tmp_path / "mine.toml"
