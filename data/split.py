@@ -121,6 +121,7 @@ def take(arrays: Arrays, indices: np.ndarray) -> Split:
 
 
 def as_float32(images: np.ndarray) -> np.ndarray:
+    converted = images.astype(np.float32)
     if images.dtype == np.uint8:
-        return images.astype(np.float32) / np.float32(255)
-    return images.astype(np.float32)
+        converted /= 255
+    return converted

@@ -1,5 +1,6 @@
 """The table that a run ends with."""
 
+import shlex
 import sys
 from pathlib import Path
 from typing import Any
@@ -38,13 +39,11 @@ def show_result(result: dict[str, Any], directory: Path, console: Console) -> No
     console.print(table)
     lines = [f"{result['status']} in {result['seconds']:.1f} s"]
     if result["status"] == "interrupted":
-        lines.append(
-            f"continue:     {program('python')} train.py {directory}/config.toml "
-            f"--runs {directory.parent.parent} --resume"
-        )
-    lines.append(
-        f"tensorboard:  {program('tensorboard')} --logdir {directory.parent.parent}"
-    )
+        config, runs = f"{directory}/config.toml", str(directory.parent.parent)
+        words = [program("python"), "train.py", config, "--runs", runs, "--resume"]
+        lines.append(f"continue:     {shlex.join(words)}")
+    words = [program("tensorboard"), "--logdir", str(directory.parent.parent)]
+    lines.append(f"tensorboard:  {shlex.join(words)}")
     console.print(Text("\n".join(lines)), soft_wrap=True)
 
 
