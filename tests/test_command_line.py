@@ -61,3 +61,7 @@ def test_errors_are_one_line_and_a_status(capsys, error, status, message):
 
     assert exit_status(main) == status
     assert capsys.readouterr().err.endswith(f": {message}\n")
+
+
+def test_a_mistake_is_one_printable_line_whatever_it_quotes():
+    assert str(UserError("a\nb\x1b[2Jc \ud800 é")) == "a b\\x1b[2Jc \\ud800 é"
