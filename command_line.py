@@ -36,7 +36,7 @@ class Parser(argparse.ArgumentParser):
         )
 
     def parse_args(self, *arguments):
-        parsed, unknown = self.parse_known_args(*arguments)
+        parsed, unknown = self.parse_known_intermixed_args(*arguments)
         if unknown:
             options = [o for o in self._option_string_actions if o.startswith("--")]
             near = did_you_mean(near_name(unknown[0], options))

@@ -10,12 +10,14 @@ import difflib
 import inspect
 import json
 import re
+import sys
+import textwrap
 import tomllib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from hashlib import sha256
 from pathlib import Path
-from typing import Annotated, Any, get_args
+from typing import Annotated, Any, get_args, get_origin
 
 from annotated_types import Interval
 from pydantic import ConfigDict, TypeAdapter, ValidationError
@@ -32,6 +34,13 @@ SCHEMA_VERSION = 1
 """Raised when a config.toml written by an older version can no longer be read."""
 
 LONGEST_NAME = 100
+LARGEST_FLOAT = 3.4e38
+BOUNDS = {
+    "minimum": ">=",
+    "exclusiveMinimum": ">",
+    "maximum": "<=",
+    "exclusiveMaximum": "<",
+}
 Seed = Annotated[int, Interval(ge=0, le=2**32 - 1)]
 Settings = dict[str, Any]
 
@@ -120,22 +129,22 @@ def load_config(
     if saved_version not in (None, SCHEMA_VERSION):
         raise UserError(f"{path} was written by another version of this template")
     tables.pop("fingerprint", None)
-    tables.setdefault("name", reduce_name(path.stem) or "run")
-    named = []
+    tables.setdefault("name", name_run(path.stem, []) or "run")
+    replaced = set()
     for override in overrides:
         key, value = parse_override(override)
+        if key in replaced:
+            raise UserError(f"{key}: expected one value, received another: {override}")
+        replaced.add(key)
         section, _, setting = key.rpartition(".")
-        if section:
-            table = tables.setdefault(section, {})
-            if not isinstance(table, dict):
-                raise UserError(f"{section}: expected a table, received {shown(table)}")
-            table[setting] = value
-            named.append(override)
-        else:
-            tables[key] = value
+        table = tables.setdefault(section, {}) if section else tables
+        if not isinstance(table, dict):
+            raise UserError(f"{section}: expected a table, received {shown(table)}")
+        table[setting] = value
     config = resolve(tables)
     if keep_name and saved_version:
         return config
+    named = [override for override in overrides if "." in override.partition("=")[0]]
     return replace(config, name=name_run(config.name, named))
 
 
@@ -166,6 +175,11 @@ def parse_override(text: str) -> tuple[str, Any]:
         raise UserError(
             f"expected CONFIG.toml or section.key=value, received {shown(text)}"
         )
+    if "." not in key and key not in ("name", "seed"):
+        near = did_you_mean(near_name(key, all_settings()))
+        raise UserError(
+            f"unknown setting {key}; {near}expected name, seed or section.key"
+        )
     try:
         tables = tomllib.loads(f"value = {value}")
     except (tomllib.TOMLDecodeError, RecursionError):
@@ -189,7 +203,9 @@ def resolve(tables: Mapping[str, Any]) -> Config:
             f"expected name, seed, or a setting of {', '.join(SECTIONS)}"
         )
     name = check("name", str, tables["name"])
-    if not re.fullmatch(r"[A-Za-z0-9_=-][A-Za-z0-9_.=,-]{0,99}", name):
+    if len(name) > LONGEST_NAME or not re.fullmatch(
+        r"[A-Za-z0-9_=-][A-Za-z0-9_.=,-]*", name
+    ):
         raise UserError(
             "name: expected 1 to 100 of A-Z a-z 0-9 _ . = , - and no dot or comma "
             f"first, received {shown(name)}"
@@ -255,12 +271,21 @@ def resolve_section(key: str, table: Any) -> Settings:
 def parameters(function: Callable) -> dict[str, inspect.Parameter]:
     """The settings of a function: its keyword-only parameters."""
     return {
-        name: parameter.replace(annotation=eval(annotation, function.__globals__))
-        if isinstance(annotation := parameter.annotation, str)
-        else parameter
+        name: parameter.replace(annotation=annotation_of(function, parameter))
         for name, parameter in inspect.signature(function).parameters.items()
         if parameter.kind is parameter.KEYWORD_ONLY
     }
+
+
+def annotation_of(function: Callable, parameter: inspect.Parameter) -> Any:
+    if parameter.annotation is parameter.empty:
+        raise UserError(
+            f"setting {parameter.name} of {function.__name__}: expected a type "
+            f"annotation in its signature, such as {parameter.name}: int"
+        )
+    if isinstance(parameter.annotation, str):
+        return eval(parameter.annotation, vars(sys.modules[function.__module__]))
+    return parameter.annotation
 
 
 def meanings(function: Callable) -> dict[str, str]:
@@ -275,11 +300,22 @@ def meanings(function: Callable) -> dict[str, str]:
 
 
 def check(key: str, annotation: Any, value: Any) -> Any:
+    """A value as its annotation has it, strictly; "none" where None is allowed."""
+    if value == "none" and type(None) in get_args(annotation):
+        return None
+    if get_origin(annotation) is tuple and isinstance(value, list):
+        value = tuple(value)
     adapter = TypeAdapter(
         annotation, config=ConfigDict(strict=True, allow_inf_nan=False)
     )
     try:
-        return adapter.validate_python(value)
+        valid = adapter.validate_python(value)
+        if isinstance(valid, float) and abs(valid) > LARGEST_FLOAT:
+            raise UserError(
+                f"{key}: expected a number of at most {LARGEST_FLOAT:g}, which is as "
+                f"much as float32 holds, received {shown(value)}"
+            )
+        return valid
     except ValidationError:
         near = near_name(value, get_args(annotation))
         raise UserError(
@@ -293,31 +329,26 @@ def expectation(annotation: Any) -> str:
     return describe(TypeAdapter(annotation).json_schema())
 
 
-def describe(schema: Mapping[str, Any], article: str = "a ") -> str:
+def describe(schema: Mapping[str, Any], plural: bool = False) -> str:
     if "anyOf" in schema:
         kinds = [kind for kind in schema["anyOf"] if kind.get("type") != "null"]
-        return " or ".join(describe(kind, article) for kind in kinds)
+        return " or ".join(describe(kind, plural) for kind in kinds)
     if "enum" in schema:
-        return "one of " + ", ".join(schema["enum"])
-    if schema.get("type") == "boolean":
-        return "true or false"
-    if schema.get("type") == "array":
-        most = f"at most {schema['maxItems']} " if "maxItems" in schema else ""
-        return f"a list of {most}{describe(schema['items'], article='')}"
+        return "one of " + ", ".join(map(str, schema["enum"]))
+    if "const" in schema:
+        return str(schema["const"])
     word = schema.get("type", "value")
-    bounds = {
-        "minimum": ">=",
-        "exclusiveMinimum": ">",
-        "maximum": "<=",
-        "exclusiveMaximum": "<",
-    }
-    limits = [f"{sign} {schema[key]}" for key, sign in bounds.items() if key in schema]
-    noun = (
-        f"{word}s"
-        if not article
-        else f"{article.strip()}{'n' * (word[0] == 'i')} {word}"
-    )
-    return " ".join([noun, " and ".join(limits)]).strip()
+    if word == "boolean":
+        return "true or false"
+    if "prefixItems" in schema:
+        return "a list of " + ", ".join(map(describe, schema["prefixItems"]))
+    if word == "array":
+        most = f"at most {schema['maxItems']} " if "maxItems" in schema else ""
+        return f"a list of {most}{describe(schema.get('items', {}), plural=True)}"
+    limits = [f"{sign} {schema[key]}" for key, sign in BOUNDS.items() if key in schema]
+    article = "an" if word[0] in "aeiou" else "a"
+    noun = f"{word}s" if plural else f"{article} {word}"
+    return f"{noun} {' and '.join(limits)}".strip()
 
 
 def near_name(word: Any, names: Iterable[Any]) -> str | None:
@@ -391,11 +422,11 @@ def help_function(function: Callable) -> Iterator[str]:
         if parameter.default is parameter.empty:
             default = " (required)"
         elif parameter.default is None:
-            default = ""
+            default = " = none"
         else:
             default = f" = {shown(parameter.default)}"
         yield f"  {setting}: {expectation(parameter.annotation)}{default}"
-        yield f"      {texts.get(setting, '')}"
+        yield textwrap.indent(textwrap.fill(texts.get(setting, ""), 80), "      ")
 
 
 def summary(function: Callable) -> str:

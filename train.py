@@ -15,12 +15,18 @@ from monitoring.settings import MonitoringSettings
 from monitoring.summary import show_result
 from optimizers import OPTIMIZERS, prepare
 from optimizers.schedules import SCHEDULES
+from run_directory import (
+    claim,
+    fingerprint,
+    is_saved_config,
+    run_path,
+    write_result,
+)
 from training.backend import load_keras
-from training.run_directory import claim, fingerprint, run_path, write_result
 from training.settings import TrainingSettings
 
 BASELINE = Path(__file__).with_name("configs") / "baseline.toml"
-EXIT_STATUS = {"completed": 0, "interrupted": 130, "diverged": 3}
+EXIT_STATUS = {"completed": 0, "diverged": 3}
 
 
 def train(
@@ -51,22 +57,21 @@ def train(
         UserError: The data, the directory or the model do not allow it.
     """
     console = console or Console(quiet=True)
+    settings = call(TrainingSettings, config.training)
     arrays = call(DATASETS[config.data["name"]], config.data)
+    data = call(split, config.data, arrays, config.seed)
     mark = fingerprint(arrays.sha256)
     with claim(directory, config, mark, resume=resume, overwrite=overwrite) as finished:
         if finished:
             console.print("This run was finished before; --overwrite repeats it.")
             return finished
-        data = call(split, config.data, arrays, config.seed)
 
         load_keras(config.seed)
         from monitoring.monitor import Monitor
-        from training.checkpoint import remove_checkpoint
         from training.fit import fit
         from training.outcome import compute_result, save_model
         from training.trainer import Trainer
 
-        settings = call(TrainingSettings, config.training)
         model = call(
             MODELS[config.model["name"]],
             config.model,
@@ -93,12 +98,10 @@ def train(
                 should_stop=should_stop,
             )
         monitor.save()
-        result = compute_result(status, trainer, data.test, monitor.scalars)
+        result = compute_result(status, trainer, data.test)
         if status != "interrupted":
-            save_model(directory, trainer)
+            save_model(directory, trainer, status)
         write_result(directory, result)
-        if status != "interrupted":
-            remove_checkpoint(directory)
         return result
 
 
@@ -112,10 +115,11 @@ def main() -> int:
         "--overwrite", action="store_true", help="replace an earlier run"
     )
     arguments = parser.parse_args()
-    config = load_config(
-        arguments.config, arguments.overrides, keep_name=arguments.resume
+    continued = arguments.resume and is_saved_config(arguments.config)
+    config = load_config(arguments.config, arguments.overrides, keep_name=continued)
+    directory = (
+        arguments.config.parent if continued else run_path(arguments.runs, config)
     )
-    directory = run_path(arguments.runs, config)
     console = Console()
     result, signal_number = run_until_signal(
         lambda should_stop: train(
@@ -128,7 +132,9 @@ def main() -> int:
         )
     )
     show_result(result, directory, console)
-    return 128 + signal_number if signal_number else EXIT_STATUS[result["status"]]
+    if signal_number and result["status"] == "interrupted":
+        return 128 + signal_number
+    return EXIT_STATUS[result["status"]]
 
 
 if __name__ == "__main__":

@@ -3,7 +3,6 @@
 from pathlib import Path
 
 from data.npz import Arrays, read_npz
-from errors import UserError
 
 PATH = Path(__file__).with_name("mnist.npz")
 SHA256 = "06af5dfe73b70e3bc1c36439982b18a8d76803db9b544f6fdf838a37fbb01b64"
@@ -15,10 +14,4 @@ def mnist() -> Arrays:
     Raises:
         UserError: The file is missing, or not the one that was published.
     """
-    arrays = read_npz(PATH)
-    if arrays.sha256 != SHA256:
-        raise UserError(
-            f"{PATH}: expected SHA-256 {SHA256}, received {arrays.sha256}; "
-            "restore it with `git checkout`, or use data.name=npz for data of your own"
-        )
-    return arrays
+    return read_npz(PATH, SHA256)

@@ -2,6 +2,7 @@
 
 import io
 import zipfile
+import zlib
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -11,6 +12,16 @@ import numpy as np
 from errors import UserError
 
 MOST_CLASSES = 10_000
+DAMAGED = (
+    OSError,
+    EOFError,
+    ValueError,
+    TypeError,
+    RuntimeError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
+"""What NumPy and zipfile raise for a file that is no `.npz`, or a damaged one."""
 
 
 @dataclass(frozen=True)
@@ -45,11 +56,17 @@ def npz(*, path: str) -> Arrays:
     return read_npz(Path(path))
 
 
-def read_npz(path: Path) -> Arrays:
+def read_npz(path: Path, expected_sha256: str | None = None) -> Arrays:
     try:
         content = path.read_bytes()
-    except OSError as error:
-        raise UserError(f"{path}: {error.strerror}") from None
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path}: {getattr(error, 'strerror', error)}") from None
+    received_sha256 = sha256(content).hexdigest()
+    if expected_sha256 not in (None, received_sha256):
+        raise UserError(
+            f"{path}: expected SHA-256 {expected_sha256}, received {received_sha256}; "
+            "restore it with `git checkout`, or use data.name=npz for data of your own"
+        )
     names = ("x_train", "y_train", "x_test", "y_test")
     try:
         with np.load(io.BytesIO(content), allow_pickle=False) as file:
@@ -60,7 +77,7 @@ def read_npz(path: Path) -> Arrays:
                     f"received {', '.join(file) or 'none'}"
                 )
             x_train, y_train, x_test, y_test = (file[name] for name in names)
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile, AttributeError) as error:
+    except DAMAGED as error:
         raise UserError(
             f"{path}: expected an .npz file of numeric arrays; {error}"
         ) from None
@@ -69,7 +86,7 @@ def read_npz(path: Path) -> Arrays:
         check_labels(path, "y_train", y_train, len(x_train)),
         check_images(path, "x_test", x_test, x_train.shape[1:]),
         check_labels(path, "y_test", y_test, len(x_test)),
-        sha256(content).hexdigest(),
+        received_sha256,
     )
 
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from annotated_types import Interval, MaxLen
-from pydantic import NonNegativeFloat, PositiveFloat, PositiveInt
+from pydantic import NonNegativeFloat, PositiveFloat
 
 if TYPE_CHECKING:
     import keras
@@ -21,6 +21,7 @@ Initializer = Literal[
     "lecun_normal",
     "orthogonal",
 ]
+Units = Annotated[int, Interval(ge=1, le=65_536)]
 Rate = Annotated[float, Interval(ge=0, lt=1)]
 
 
@@ -28,7 +29,7 @@ def mlp(
     image_shape: tuple[int, ...],
     num_classes: int,
     *,
-    hidden_units: Annotated[Sequence[PositiveInt], MaxLen(63)] = (512, 512),
+    hidden_units: Annotated[Sequence[Units], MaxLen(63)] = (512, 512),
     activation: Activation = "relu",
     l1: NonNegativeFloat = 0.0,
     l2: NonNegativeFloat = 0.0,

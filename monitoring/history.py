@@ -3,6 +3,7 @@
 import csv
 from pathlib import Path
 
+from errors import UserError
 from training.files import replacing
 
 Row = dict[str, float]
@@ -26,10 +27,19 @@ class History:
             writer.writerows(self.rows)
 
     def resume(self, epoch: int) -> None:
-        """Read the rows up to an epoch back; what came later was not checkpointed."""
-        with open(self._path, newline="") as file:
-            for row in csv.DictReader(file):
-                numbers = {tag: float(text) for tag, text in row.items() if text}
-                numbers |= {key: int(row[key]) for key in ("epoch", "step")}
-                if numbers["epoch"] <= epoch:
-                    self.rows.append(numbers)
+        """Read the rows up to an epoch back; what came later was not checkpointed.
+
+        Raises:
+            UserError: The file is missing or damaged.
+        """
+        try:
+            with open(self._path, newline="") as file:
+                for row in csv.DictReader(file):
+                    numbers = {tag: float(text) for tag, text in row.items() if text}
+                    numbers |= {key: int(row[key]) for key in ("epoch", "step")}
+                    if numbers["epoch"] <= epoch:
+                        self.rows.append(numbers)
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise UserError(
+                f"{self._path}: damaged ({error}); --overwrite starts anew"
+            ) from None

@@ -1,4 +1,4 @@
-"""Watches one run: the `Observer` of `training.fit`."""
+"""Watches one run, for `training.fit`."""
 
 from pathlib import Path
 

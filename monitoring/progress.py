@@ -34,7 +34,7 @@ class ProgressDisplay:
         self._console, self._epochs = console, epochs
         self._updates, self._images = updates, images
         self._started: tuple[float, int] | None = None
-        self._losses, self._speed = "", ""
+        self._losses, self._speed, self._next_line = "", "", 0
         self._bar = Progress(
             TextColumn("{task.description}"),
             BarColumn(bar_width=None),
@@ -77,8 +77,10 @@ class ProgressDisplay:
             f"cross-entropy: train {train.cross_entropy:.4f}, "
             f"validation {validation.cross_entropy:.4f}"
         )
-        every = max(1, self._epochs // LINES)
-        if not self._console.is_terminal and measurement.epoch % every == 0:
+        if self._console.is_terminal:
+            return
+        if measurement.epoch >= self._next_line or measurement.epoch == self._epochs:
+            self._next_line += max(1, self._epochs // LINES)
             left = self._time_left(measurement.step)
             self._console.print(
                 f"epoch {measurement.epoch}/{self._epochs}  {self._losses}"

@@ -63,7 +63,7 @@ SCALARS: list[Scalar | KernelScalar] = [
     Scalar(
         "gap/loss",
         "loss/validation - loss/train: how much is learned that does not generalize.",
-        lambda m: m.validation.cross_entropy - m.train.cross_entropy,
+        lambda m: m.gap,
     ),
     Scalar(
         "gap/accuracy",
@@ -94,7 +94,8 @@ SCALARS: list[Scalar | KernelScalar] = [
     ),
     Scalar(
         "optimizer/learning_rate",
-        "Learning rate of the last update, read back from the optimizer.",
+        "Learning rate of the last update, at epoch 0 of the first, read back from the "
+        "optimizer.",
         lambda m: m.learning_rate,
     ),
     Scalar(

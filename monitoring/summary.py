@@ -14,7 +14,7 @@ SPLITS = ("train", "validation", "test")
 
 def show_result(result: dict[str, Any], directory: Path, console: Console) -> None:
     """Print what a run came to, where it lies, and how to look at it."""
-    table = Table(title=str(directory), title_justify="left", title_style="bold")
+    table = Table(title=Text(str(directory)), title_justify="left", title_style="bold")
     table.add_column("")
     for name in ("final", "best"):
         if result[name]:
@@ -39,8 +39,8 @@ def show_result(result: dict[str, Any], directory: Path, console: Console) -> No
     console.print(table)
     lines = [f"{result['status']} in {result['seconds']:.1f} s"]
     if result["status"] == "interrupted":
-        config, runs = f"{directory}/config.toml", str(directory.parent.parent)
-        words = [program("python"), "train.py", config, "--runs", runs, "--resume"]
+        config = str(directory / "config.toml")
+        words = [program("python"), "train.py", config, "--resume"]
         lines.append(f"continue:     {shlex.join(words)}")
     words = [program("tensorboard"), "--logdir", str(directory.parent.parent)]
     lines.append(f"tensorboard:  {shlex.join(words)}")

@@ -1,4 +1,7 @@
+import subprocess
+import sys
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from hypothesis import given
@@ -6,6 +9,7 @@ from hypothesis import strategies as st
 
 from config import (
     SECTIONS,
+    help_settings,
     load_config,
     meanings,
     name_run,
@@ -14,7 +18,8 @@ from config import (
     resolve,
 )
 from errors import UserError
-from training.run_directory import dump
+from models import MODELS
+from run_directory import dump
 
 CONFIGS = sorted(Path("configs").glob("*.toml"))
 BASELINE = "configs/baseline.toml"
@@ -58,9 +63,9 @@ def test_overrides_replace_the_file_and_defaults_fill_the_rest():
         (["optimizer.weigth_decay=1"], ["did you mean optimizer.weight_decay?"]),
         (["epochs=5"], ["epochs", "did you mean training.epochs?"]),
         (["modle.l2=1"], ["modle", "did you mean model?"]),
-        (["training.epochs=ten"], ["training.epochs", "an integer > 0", '"ten"']),
-        (["training.epochs=0"], ["training.epochs", "an integer > 0", "0"]),
-        (["training.epochs=2.5"], ["training.epochs", "an integer > 0", "2.5"]),
+        (["training.epochs=ten"], ["training.epochs", "an integer >= 1", '"ten"']),
+        (["training.epochs=0"], ["training.epochs", "an integer >= 1", "0"]),
+        (["training.epochs=2.5"], ["training.epochs", "an integer >= 1", "2.5"]),
         (["model.l2=true"], ["model.l2", "a number >= 0", "true"]),
         (["model.l2=nan"], ["model.l2", "a number >= 0", "NaN"]),
         (["model.l2=-1"], ["model.l2", "a number >= 0", "-1"]),
@@ -73,7 +78,12 @@ def test_overrides_replace_the_file_and_defaults_fill_the_rest():
         (["seed=true"], ["seed", "true"]),
         (["data.name=npz"], ["data.path", "a string"]),
         (["schedule.warmup_epochs=100"], ["schedule.warmup_epochs", "60", "100"]),
-        (["training=5"], ["training", "a table", "5"]),
+        (["training=5"], ["unknown setting training", "section.key"]),
+        (["model={l2=1.0}"], ["unknown setting model", "section.key"]),
+        (["model.l2=1.0", "model.l2=2.0"], ["model.l2", "one value"]),
+        (["model.l2=1e300"], ["model.l2", "float32", "1e+300"]),
+        (["training.epochs=10000000"], ["training.epochs", "<= 1000000"]),
+        (["model.hidden_units=[70000]"], ["model.hidden_units", "<= 65536"]),
         (["name=../escape"], ["name", "../escape"]),
         (["nonsense"], ["section.key=value", "nonsense"]),
         (["training.epochs=[1"], ["training.epochs", "TOML", "[1"]),
@@ -131,8 +141,8 @@ json_like = st.recursive(
 
 @given(st.sampled_from(sorted(SECTIONS)), st.data())
 def test_no_value_ends_in_anything_but_a_config_or_a_user_error(section, data):
-    functions = SECTIONS[section].choices.values()
-    known = [name for f in functions for name in parameters(f)] + ["name"]
+    functions = [*SECTIONS[section].choices.values(), SECTIONS[section].always]
+    known = [name for f in functions if f for name in parameters(f)] + ["name"]
     table = data.draw(st.dictionaries(st.sampled_from(known) | st.text(), json_like))
     try:
         resolve({"name": "x", section: table})
@@ -147,6 +157,53 @@ def test_every_setting_says_what_it_means():
                 assert parameters(function).keys() <= meanings(function).keys()
 
 
+def test_ordinary_annotations_of_ones_own_function(monkeypatch):
+    def mine(
+        image_shape,
+        num_classes,
+        *,
+        depth: Literal[3, 5] = 3,
+        size: tuple[int, int] = (3, 3),
+        mode: Literal["same"] | None = None,
+        extra: "float" = 0.0,
+    ): ...
+
+    monkeypatch.setitem(MODELS, "mine", mine)
+    table = {"name": "mine", "size": [5, 7], "mode": "none"}
+    resolved = resolve({"name": "x", "model": table}).model
+    assert resolved == {
+        "name": "mine",
+        "depth": 3,
+        "size": [5, 7],
+        "mode": None,
+        "extra": 0.0,
+    }
+    for line in ("depth: one of 3, 5 = 3", "size: a list of an integer, an integer"):
+        assert line in help_settings()
+    assert "mode: same = none" in help_settings()
+
+
+def test_a_setting_without_annotation_is_refused_in_words(monkeypatch):
+    def mine(image_shape, num_classes, *, depth=3): ...
+
+    monkeypatch.setitem(MODELS, "mine", mine)
+    with pytest.raises(UserError, match="setting depth of mine: expected a type"):
+        load_config(BASELINE, ["model.name=mine"])
+
+
+def test_none_unsets_what_a_file_has_set(tmp_path):
+    path = tmp_path / "x.toml"
+    path.write_text("data.train_size = 7")
+    assert load_config(path).data["train_size"] == 7
+    assert load_config(path, ["data.train_size=none"]).data["train_size"] is None
+
+
+def test_reading_configs_does_not_load_tensorflow():
+    """Loading it takes seconds: --help and mistakes are to be answered at once."""
+    script = "import sys, train; sys.exit('tensorflow' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", script]).returncode == 0
+
+
 def test_a_saved_config_loads_as_itself(tmp_path):
     config = load_config("configs/l2.toml", ["model.l2=1e-3", "seed=7"])
     path = tmp_path / "config.toml"
@@ -155,11 +212,13 @@ def test_a_saved_config_loads_as_itself(tmp_path):
     assert load_config(path, ["training.epochs=99"], keep_name=True).name == config.name
 
 
-def test_run_names_sort_reduce_and_stay_short():
+def test_run_names_sort_reduce_and_stay_short(tmp_path):
     assert name_run("l2", []) == "l2"
     assert name_run("l2", ["b.x=[1, 2]", "a.y=1e-3"]) == "l2,a.y=1e-3,b.x=1,2"
     long = [f"model.setting_{i}=1" for i in range(20)]
     assert len(name_run("l2", long)) == 100
     assert name_run("l2", long) != name_run("l2", [*long, "a=1"])
     assert load_config("configs/l2.toml", ["seed=3"]).name == "l2"
+    (tmp_path / f"{'x' * 150}.toml").write_text("")
+    assert len(load_config(tmp_path / f"{'x' * 150}.toml").name) == 100
     assert "/" not in name_run("l2", ["data.path=../../x"])

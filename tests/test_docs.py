@@ -6,9 +6,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import keras
 import pytest
 
 from config import load_config
+from errors import UserError
 from models import MODELS
 from train import train
 
@@ -47,13 +49,17 @@ def test_the_model_of_the_docs_trains(tmp_path, digits, monkeypatch):
         f"""
         data = {{name = "npz", path = "{digits}", validation_size = 200}}
         model = {{name = "convolutional", filters = 4}}
-        training = {{epochs = 2, batch_size = 50}}
+        training = {{epochs = 4, batch_size = 50}}
         """
     )
+    with pytest.raises(UserError, match="the settings of model convolutional are filt"):
+        load_config(path, ["model.hidden_units=[1]"])
     result = train(load_config(path), tmp_path / "run")
-    assert result["status"] == "completed"
+    assert result["final"]["test"]["accuracy"] > 0.6
+    assert result["final"]["penalty"] > 0
     layers = result["final"]["weight_norm_of_layer"]
     assert layers.keys() == {"conv_1", "conv_2", "logits"}
+    keras.models.load_model(tmp_path / "run/model.keras")
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
@@ -72,3 +78,8 @@ def test_every_config_is_in_the_readme():
     readme = (ROOT / "README.md").read_text()
     for path in (ROOT / "configs").glob("*.toml"):
         assert f"`{path.name}`" in readme
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_no_figure_is_left_to_fill_in(page):
+    assert not re.search(r"\b[A-Z]+_[A-Z]+\b", page.read_text())

@@ -1,7 +1,6 @@
 """All that `--resume` needs, in one file."""
 
 import json
-import shutil
 from pathlib import Path
 from zipfile import BadZipFile
 
@@ -11,7 +10,7 @@ from errors import UserError
 from training.files import replacing
 from training.trainer import Trainer
 
-FOLDER, FILE = "checkpoint", "checkpoint/state.npz"
+FILE = "checkpoint/state.npz"
 
 
 def save_checkpoint(directory: Path, trainer: Trainer) -> None:
@@ -68,7 +67,3 @@ def load_checkpoint(directory: Path, trainer: Trainer) -> bool:
         variable.assign(array)
     trainer.restore(state, arrays["best"])
     return True
-
-
-def remove_checkpoint(directory: Path) -> None:
-    shutil.rmtree(directory / FOLDER, ignore_errors=True)

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 import keras
 
@@ -11,28 +11,15 @@ from training.checkpoint import load_checkpoint, save_checkpoint
 from training.measurement import Measurement
 from training.trainer import Trainer
 
+if TYPE_CHECKING:
+    from monitoring.monitor import Monitor
+
 CHECKPOINT_SECONDS = 10.0
-
-
-class Observer(Protocol):
-    """Sees a run as it goes on: what `monitoring.Monitor` is."""
-
-    def record(self, measurement: Measurement) -> None:
-        """Take in an evaluation."""
-
-    def advance(self, updates: int) -> None:
-        """Take notice of the updates made so far."""
-
-    def save(self) -> None:
-        """Put on disk what a resumed run starts from; a checkpoint follows."""
-
-    def resume(self, epoch: int) -> None:
-        """Go on after this many epochs, and forget what lies beyond."""
 
 
 def fit(
     trainer: Trainer,
-    observer: Observer,
+    monitor: "Monitor",
     directory: Path,
     *,
     resume: bool = False,
@@ -43,7 +30,7 @@ def fit(
 
     Args:
         trainer: Ready to train.
-        observer: Told of every evaluation, epoch 0 included.
+        monitor: Told of every evaluation, epoch 0 included.
         directory: Of the run; a checkpoint is kept in it.
         resume: Whether to start from the directory's checkpoint, if there is one.
         callbacks: Keras callbacks. Their hooks for epochs are called, with `loss`,
@@ -66,52 +53,52 @@ def fit(
     )
     last_save = time.monotonic()
 
-    def save():
-        nonlocal last_save
-        observer.save()
-        save_checkpoint(directory, trainer)
-        last_save = time.monotonic()
-
-    def evaluate():
+    def evaluate() -> Measurement:
         measurement = trainer.measure()
         if measurement.finite:
             trainer.keep_if_best(measurement)
-        observer.record(measurement)
+        monitor.record(measurement)
         return measurement
+
+    def save_and_stop() -> bool:
+        """Write a checkpoint if it is time to, or to stop; whether to stop."""
+        nonlocal last_save
+        stop = should_stop()
+        if stop or time.monotonic() - last_save > CHECKPOINT_SECONDS:
+            monitor.save()
+            save_checkpoint(directory, trainer)
+            last_save = time.monotonic()
+        return stop
 
     trainer.compile()
     if resume and load_checkpoint(directory, trainer):
-        observer.resume(trainer.epoch)
+        monitor.resume(trainer.epoch)
     elif not evaluate().finite:
         return "diverged"
     callback_list.on_train_begin()
-    while trainer.epoch < settings.epochs and not model.stop_training:
+    while True:
         epoch = trainer.epoch
-        callback_list.on_epoch_begin(epoch)
-        trainer.follow_rate_changes()
+        if not trainer.within_epoch:
+            callback_list.on_epoch_begin(epoch)
+            trainer.follow_rate_changes()
         for _ in trainer.train_epoch():
-            observer.advance(trainer.update)
-            overdue = time.monotonic() - last_save > CHECKPOINT_SECONDS
-            if trainer.within_epoch and (should_stop() or overdue):
-                save()
-                if should_stop():
-                    return "interrupted"
+            monitor.advance(trainer.update)
+            if trainer.within_epoch and save_and_stop():
+                return "interrupted"
+        last = trainer.epoch == settings.epochs
         logs = {}
-        if (
-            trainer.epoch % settings.evaluate_every == 0
-            or trainer.epoch == settings.epochs
-        ):
+        if last or trainer.epoch % settings.evaluate_every == 0:
             measurement = evaluate()
             if not measurement.finite:
                 return "diverged"
             logs = callback_logs(measurement)
         callback_list.on_epoch_end(epoch, logs)
-        if should_stop() or time.monotonic() - last_save > CHECKPOINT_SECONDS:
-            save()
-            if should_stop() and trainer.epoch < settings.epochs:
-                return "interrupted"
-    callback_list.on_train_end()
-    return "completed"
+        trainer.follow_rate_changes()
+        if last or model.stop_training:
+            callback_list.on_train_end()
+            return "completed"
+        if save_and_stop():
+            return "interrupted"
 
 
 def callback_logs(measurement: Measurement) -> dict[str, float]:

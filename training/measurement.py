@@ -28,7 +28,7 @@ class Measurement:
         step: Updates made.
         train: On the first training images, as many as there are validation images.
         validation: On the validation images.
-        penalty: Sum of all weight penalties.
+        penalty: Sum of all weight penalties (not of penalties on activations).
         best_validation: Lowest validation cross-entropy so far, this one included.
         learning_rate: As the optimizer holds it.
         weight_decay: As the optimizer holds it; 0 if it has none.
@@ -49,6 +49,10 @@ class Measurement:
     @property
     def objective(self) -> float:
         return self.train.loss + self.penalty
+
+    @property
+    def gap(self) -> float:
+        return self.validation.cross_entropy - self.train.cross_entropy
 
     @property
     def finite(self) -> bool:

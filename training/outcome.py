@@ -2,34 +2,28 @@
 
 import math
 import platform
-from collections.abc import Callable, Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from data import Split
+from models import kernels
 from training.files import replacing
-from training.measurement import Evaluation, Measurement
+from training.measurement import Evaluation
 from training.trainer import Trainer
 
 PACKAGES = ("tensorflow", "keras", "numpy", "tensorboard")
 
 
-def compute_result(
-    status: str,
-    trainer: Trainer,
-    test: Split,
-    scalars: Callable[[Measurement], Mapping[str, float]],
-) -> dict[str, Any]:
+def compute_result(status: str, trainer: Trainer, test: Split) -> dict[str, Any]:
     """Evaluate the final and the best weights, for the only time on the test images.
-
-    Afterwards the model holds its final weights; the best ones, if these diverged.
 
     Args:
         status: What `fit` returned. An interrupted run is not tested.
         trainer: As `fit` left it.
         test: The test images.
-        scalars: Computes what is logged of a measurement.
 
     Returns:
         The contents of result.json. A number that is not finite is None there, and
@@ -38,7 +32,10 @@ def compute_result(
 
     def evaluate(epoch: int) -> dict[str, Any]:
         measurement = trainer.measure()
-        logged = scalars(measurement)
+        norms = {
+            layer: float(np.linalg.norm(kernel.numpy().astype(np.float64)))
+            for layer, kernel in kernels(trainer.model).items()
+        }
         tested = status != "interrupted"
         return {
             "epoch": epoch,
@@ -46,13 +43,9 @@ def compute_result(
             "validation": summary(measurement.validation),
             **({"test": summary(trainer.evaluate_split(test))} if tested else {}),
             "penalty": finite(measurement.penalty),
-            "generalization_gap": finite(logged["gap/loss"]),
-            "weight_norm": finite(logged["weights/norm"]),
-            "weight_norm_of_layer": {
-                tag.removeprefix("weights/norm/"): finite(value)
-                for tag, value in logged.items()
-                if tag.startswith("weights/norm/")
-            },
+            "generalization_gap": finite(measurement.gap),
+            "weight_norm": finite(math.hypot(*norms.values())),
+            "weight_norm_of_layer": {k: finite(norm) for k, norm in norms.items()},
         }
 
     final, best = evaluate(trainer.epoch), None
@@ -61,8 +54,7 @@ def compute_result(
         final_weights = [variable.numpy() for variable in variables]
         assign(variables, trainer.best_weights)
         best = evaluate(trainer.best["epoch"])
-        if status != "diverged":
-            assign(variables, final_weights)
+        assign(variables, final_weights)
     return {
         "status": status,
         "seed": trainer.seed,
@@ -92,8 +84,13 @@ def assign(variables, values):
         variable.assign(value)
 
 
-def save_model(directory: Path, trainer: Trainer) -> None:
-    """Save the model alone: the optimizer's state belongs to the checkpoint."""
+def save_model(directory: Path, trainer: Trainer, status: str) -> None:
+    """Save the final model; of a run that diverged, its best.
+
+    The model goes alone: the optimizer's state belongs to the checkpoint.
+    """
+    if status == "diverged" and trainer.best:
+        assign(trainer.model.variables, trainer.best_weights)
     trainer.model.optimizer = None
     with replacing(directory / "model.keras") as partial:
         trainer.model.save(partial)

@@ -1,8 +1,9 @@
 """The settings of the training loop."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
+from annotated_types import Interval
 from pydantic import PositiveInt
 
 
@@ -22,7 +23,7 @@ class TrainingSettings:
             that XLA cannot compile; training is then slower.
     """
 
-    epochs: PositiveInt = 100
+    epochs: Annotated[int, Interval(ge=1, le=1_000_000)] = 100
     batch_size: PositiveInt = 100
     loss: Literal["cross_entropy", "mean_squared_error"] = "cross_entropy"
     evaluate_every: PositiveInt = 1

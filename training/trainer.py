@@ -62,7 +62,7 @@ class Trainer:
         optimizer.learning_rate = self._rates[0]
         self._rate_left = float(optimizer.learning_rate)
         self._updates_per_call = 64
-        self._seconds, self._timed_updates = 0.0, 0
+        self._update_seconds, self._timed_updates = 0.0, 0
         self._earlier_seconds, self._started = 0.0, time.monotonic()
         self.update = 0
         self.best: dict[str, Any] | None = None
@@ -108,7 +108,7 @@ class Trainer:
         try:
             for batches, rates in self._blocks(0):
                 self._call(batches, rates, 0, 0)
-        except (tf.errors.OpError, NotImplementedError) as error:
+        except (tf.errors.InvalidArgumentError, tf.errors.UnimplementedError) as error:
             if not self.settings.jit_compile:
                 raise
             reason = str(error).strip().partition("\n")[0][:200]
@@ -128,7 +128,7 @@ class Trainer:
                 started = time.perf_counter()
                 self._call(batches, rates, first, last)
                 seconds = time.perf_counter() - started
-                self._seconds += seconds
+                self._update_seconds += seconds
                 self._timed_updates += last - first
                 self.update += last - first
                 first = last
@@ -181,16 +181,16 @@ class Trainer:
         loss = validation.cross_entropy
         decay = self.optimizer.weight_decay
         per_update = (
-            self._seconds / self._timed_updates if self._timed_updates else None
+            self._update_seconds / self._timed_updates if self._timed_updates else None
         )
-        self._seconds, self._timed_updates = 0.0, 0
+        self._update_seconds, self._timed_updates = 0.0, 0
         return Measurement(
             epoch=self.epoch,
             step=self.update,
             train=train,
             validation=validation,
             penalty=float(self._penalty()),
-            best_validation=min(loss, self.best["loss"]) if self.best else loss,
+            best_validation=min(self.best["loss"], loss) if self.best else loss,
             learning_rate=float(self.optimizer.learning_rate),
             weight_decay=0.0 if decay is None else float(decay),
             epoch_seconds=per_update and per_update * self.updates_per_epoch,

@@ -34,22 +34,19 @@ def training_twin(
             keras.regularizers.L1L2,
         ):
             variable.regularizer = VariableL1L2(variable.regularizer)
-    dropouts = [
-        layer
-        for layer in model._flatten_layers(include_self=False)
-        if type(layer) is keras.layers.Dropout and layer.noise_shape is None
-    ]
-    clonable = isinstance(model, keras.Sequential) or type(model) is keras.Model
-    if not dropouts or not (clonable or type(model).__name__ == "Functional"):
+    if type(model).__name__ not in ("Functional", "Sequential"):
         return model
+    dropouts = []
 
     def replace(layer):
-        if layer not in dropouts:
+        if type(layer) is not keras.layers.Dropout or layer.noise_shape is not None:
             return layer
+        dropouts.append(layer)
         generator = "threefry" if jit_compile else "philox"
-        return KeyedDropout(layer, seed, dropouts.index(layer), iterations, generator)
+        return KeyedDropout(layer, seed, len(dropouts), iterations, generator)
 
-    return keras.models.clone_model(model, clone_function=replace, recursive=True)
+    twin = keras.models.clone_model(model, clone_function=replace, recursive=True)
+    return twin if dropouts else model
 
 
 class VariableL1L2(keras.regularizers.Regularizer):

@@ -74,6 +74,23 @@ def test_files_that_are_no_npz(tmp_path, content):
         npz(path=str(path))
 
 
+def test_a_single_array(tmp_path):
+    np.save(tmp_path / "data.npy", np.zeros(3))
+    with pytest.raises(UserError, match=r"expected an \.npz file"):
+        npz(path=str(tmp_path / "data.npy"))
+
+
+@pytest.mark.parametrize("position", [0, 40, 150, 300, -30])
+def test_a_damaged_byte(arrays, read, tmp_path, position):
+    path = tmp_path / "damaged.npz"
+    np.savez_compressed(path, **arrays)
+    content = bytearray(path.read_bytes())
+    content[position] ^= 0xFF
+    path.write_bytes(content)
+    with pytest.raises(UserError, match="expected"):
+        npz(path=str(path))
+
+
 def test_missing_file(tmp_path):
     with pytest.raises(UserError, match="No such file"):
         npz(path=str(tmp_path / "none.npz"))

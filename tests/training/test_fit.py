@@ -8,14 +8,13 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+import training.fit
 import training.outcome
-from config import load_config
 from data import npz, split
 from errors import UserError
 from models import MODELS, mlp
 from optimizers import adam, prepare
-from tests.training.convolutional import convolutional
-from train import train
+from tests.monitoring.test_monitor import read_events
 from training.settings import TrainingSettings
 from training.trainer import Trainer
 
@@ -114,6 +113,75 @@ def test_stopped_and_resumed_runs_equal_an_undisturbed_one(
     for a, b in zip(optimizer_states[0], optimizer_states[-1], strict=True):
         np.testing.assert_array_equal(a, b)
     assert not (cut / "checkpoint").exists()
+    ours, theirs = read_events(cut)[0], read_events(whole)[0]
+    assert ours.keys() == theirs.keys()
+    for key in ours:
+        assert ours[key] == theirs[key] or key[0].startswith("time/")
+
+
+def test_resuming_keeps_the_best_weights_and_forgets_what_was_not_checkpointed(
+    run, tmp_path, monkeypatch
+):
+    """A run that is past its best, killed a while after its last checkpoint."""
+    overfitting = ("optimizer.learning_rate=0.02", "training.epochs=25")
+    _, whole = run(*overfitting, directory="whole")
+    _, cut = run(*overfitting, directory="cut", should_stop=asked(20))
+    old = (cut / "checkpoint/state.npz").read_bytes()
+    run(*overfitting, directory="cut", resume=True, should_stop=asked(3))
+    (cut / "checkpoint/state.npz").write_bytes(old)
+    run(*overfitting, directory="cut", resume=True)
+    assert read_result(whole)["best"]["epoch"] < 18
+    assert read_history(cut) == read_history(whole)
+    assert read_result(cut) == read_result(whole)
+
+
+def test_a_grown_run_equals_one_that_was_long_from_the_start(run):
+    every = "training.evaluate_every=2"
+    _, whole = run("training.epochs=8", every, directory="whole")
+    _, cut = run("training.epochs=5", every, directory="cut", should_stop=asked(3))
+    run("training.epochs=8", every, directory="cut", resume=True)
+    assert read_history(cut) == read_history(whole)
+    assert read_result(cut) == read_result(whole)
+
+
+def test_a_resumed_run_keeps_what_callbacks_did_to_the_rate(run, monkeypatch):
+    class CutOnce(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            if epoch == 1:
+                self.model.optimizer.learning_rate.assign(1e-5)
+
+    arguments = ("training.epochs=4", "schedule.name=cosine")
+    _, whole = run(*arguments, directory="whole", callbacks=[CutOnce()])
+    _, cut = run(
+        *arguments, directory="cut", callbacks=[CutOnce()], should_stop=asked(2)
+    )
+    run(*arguments, directory="cut", resume=True, callbacks=[CutOnce()])
+    assert read_history(cut) == read_history(whole)
+
+
+def test_checkpoints_are_written_as_time_passes(run, monkeypatch):
+    written = []
+    monkeypatch.setattr(training.fit, "CHECKPOINT_SECONDS", 0.0)
+    monkeypatch.setattr(
+        training.fit,
+        "save_checkpoint",
+        lambda d, trainer: written.append(trainer.epoch),
+    )
+    run("training.epochs=4")
+    assert {1, 2, 3} <= set(written)
+    assert 4 not in written
+
+
+def test_standard_callbacks_write_their_files(run, tmp_path):
+    callbacks = [
+        keras.callbacks.ModelCheckpoint(tmp_path / "best.keras", save_best_only=True),
+        keras.callbacks.CSVLogger(tmp_path / "log.csv"),
+    ]
+    result, _ = run("model.dropout=0.1", callbacks=callbacks)
+    keras.models.load_model(tmp_path / "best.keras")
+    with open(tmp_path / "log.csv", newline="") as file:
+        last = list(csv.DictReader(file))[-1]
+    assert float(last["val_loss"]) == result["final"]["validation"]["cross_entropy"]
 
 
 def test_resuming_where_nothing_was_begun_starts(run):
@@ -215,7 +283,9 @@ def test_a_run_that_diverges_ends_with_its_last_good_model(run):
     )
     assert result["status"] == "diverged"
     assert result["final"]["validation"]["cross_entropy"] is None
-    assert np.isfinite(result["best"]["validation"]["cross_entropy"])
+    best = result["best"]["validation"]["cross_entropy"]
+    assert np.isfinite(best)
+    assert float(read_history(directory)[-1]["best/validation_loss"]) == best
     json.loads((directory / "result.json").read_text(), parse_constant=pytest.fail)
     model = keras.models.load_model(directory / "model.keras")
     assert all(np.isfinite(v.numpy()).all() for v in model.variables)
@@ -232,29 +302,6 @@ def test_mean_squared_error_is_minimized_while_cross_entropy_is_reported(run):
     assert float(rows[-1]["objective/total"]) != float(rows[-1]["loss/train"])
 
 
-def test_a_model_of_ones_own_trains_through_the_same_loop(
-    tmp_path, digits, monkeypatch
-):
-    monkeypatch.setitem(MODELS, "convolutional", convolutional)
-    path = tmp_path / "convolutional.toml"
-    path.write_text(
-        f"""
-        data = {{name = "npz", path = "{digits}", validation_size = 200}}
-        model = {{name = "convolutional", filters = 8}}
-        optimizer = {{name = "adamw", weight_decay = 0.1}}
-        training = {{epochs = 4, batch_size = 64}}
-        """
-    )
-    with pytest.raises(UserError, match="the settings of model convolutional are filt"):
-        load_config(path, ["model.hidden_units=[1]"])
-    directory = tmp_path / "run"
-    result = train(load_config(path), directory)
-    assert result["final"]["test"]["accuracy"] > 0.6
-    assert result["final"]["weight_norm_of_layer"].keys() == {"conv", "logits"}
-    assert result["final"]["penalty"] > 0
-    keras.models.load_model(directory / "model.keras")
-
-
 def test_a_model_that_xla_cannot_compile_names_the_setting_that_helps(run, monkeypatch):
     @keras.saving.register_keras_serializable("tests")
     class OnlyInPython(keras.layers.Layer):
@@ -269,5 +316,5 @@ def test_a_model_that_xla_cannot_compile_names_the_setting_that_helps(run, monke
     monkeypatch.setitem(MODELS, "mlp", stubborn)
     with pytest.raises(UserError, match=r"training\.jit_compile=false"):
         run()
-    result, _ = run("training.jit_compile=false", overwrite=True)
+    result, _ = run("training.jit_compile=false")
     assert result["status"] == "completed"

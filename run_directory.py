@@ -23,7 +23,7 @@ try:
 except ImportError:  # Windows has no flock: two writers are not kept apart there.
     fcntl = None  # type: ignore[assignment]
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parent
 CODE = ("config.py", "data", "models", "optimizers", "training", "monitoring")
 """What decides the outcome of a run."""
 
@@ -56,6 +56,8 @@ def claim(
 ) -> Iterator[dict[str, Any] | None]:
     """Own a run directory, as the only process that does, for as long as this lasts.
 
+    A checkpoint is removed at the end of it if the run is finished by then.
+
     Yields:
         The result of the same run if it was finished before, else None: the directory
         then holds the config and is ready to be written to.
@@ -68,6 +70,7 @@ def claim(
     except OSError as error:
         raise UserError(f"{directory}: {error.strerror}") from None
     with locked(directory):
+        refuse_foreign(directory)
         result = None if overwrite else check_previous(directory, config, mark, resume)
         if result is None:
             if not resume:
@@ -75,6 +78,8 @@ def claim(
             with replacing(directory / "config.toml") as partial:
                 partial.write_text(dump(config, mark), encoding="utf-8")
         yield result
+        if read_result(directory).get("status") in FINISHED:
+            shutil.rmtree(directory / "checkpoint", ignore_errors=True)
 
 
 @contextlib.contextmanager
@@ -96,22 +101,24 @@ def locked(directory: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
+def refuse_foreign(directory: Path) -> None:
+    """Refuse a directory that holds something, but not a run."""
+    names = sorted(path.name for path in directory.iterdir() if path.name[0] != ".")
+    if names and "config.toml" not in names:
+        raise UserError(f"{directory}: expected a run or nothing, received {names[0]}")
+
+
 def check_previous(
     directory: Path, config: Config, mark: dict[str, str], resume: bool
 ) -> dict[str, Any] | None:
     """The result of the same run if finished; None if the directory is free to use."""
-    saved = directory / "config.toml"
-    if not saved.exists():
-        foreign = [p.name for p in directory.iterdir() if not p.name.startswith(".")]
-        if foreign:
-            raise UserError(
-                f"{directory}: expected a run or nothing, received {foreign[0]}"
-            )
+    if not any(path for path in run_files(directory) if path.name != "config.toml"):
         return None
+    saved = directory / "config.toml"
     try:
-        previous, previous_mark = load_config(saved), read_toml(saved)["fingerprint"]
+        previous, previous_mark = load_config(saved), read_mark(saved)
         result = read_result(directory)
-    except (UserError, KeyError, ValueError) as error:
+    except UserError as error:
         raise UserError(f"{error}; --overwrite replaces it") from None
     differing = previous.differences(config)
     stale = [name for name in mark if previous_mark.get(name) != mark[name]]
@@ -139,21 +146,37 @@ def grows(previous: Config, config: Config) -> bool:
     grown = replace(previous, training={**previous.training, "epochs": longer})
     if longer < shorter or grown.differences(config):
         return False
-    schedule, steps = SCHEDULES[config.schedule["name"]], 100
-    begun = call(schedule, config.schedule, steps, shorter)
-    return np.array_equal(
-        begun, call(schedule, config.schedule, steps, longer)[: len(begun)]
-    )
+    schedule, any_number = SCHEDULES[config.schedule["name"]], 100
+    begun = call(schedule, config.schedule, any_number, shorter)
+    whole = call(schedule, config.schedule, any_number, longer)
+    return np.array_equal(begun, whole[: len(begun)])
+
+
+def run_files(directory: Path) -> list[Path]:
+    """The files and folders that a run has written, half-written ones included."""
+    names = ("config.toml", "history.csv", "result.json", "model.keras", "checkpoint")
+    paths = [directory / f"{dot}{name}" for name in names for dot in ("", ".")]
+    paths += directory.glob("events.out.tfevents.*")
+    return [path for path in paths if path.exists()]
 
 
 def clear(directory: Path) -> None:
     """Remove a run's files, and no other."""
-    shutil.rmtree(directory / "checkpoint", ignore_errors=True)
-    for pattern in ("*config.toml", "*history.csv", "*result.json", "*model.keras"):
-        for file in directory.glob(pattern):
-            file.unlink()
-    for file in directory.glob("events.out.tfevents.*"):
-        file.unlink()
+    for path in run_files(directory):
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
+
+
+def is_saved_config(path: Path) -> bool:
+    """Whether a config file is that of a run."""
+    return path.name == "config.toml" and bool(read_mark(path))
+
+
+def read_mark(path: Path) -> dict[str, str]:
+    mark = read_toml(path).get("fingerprint", {})
+    return mark if isinstance(mark, dict) else {}
 
 
 def dump(config: Config, mark: dict[str, str]) -> str:

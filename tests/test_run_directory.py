@@ -4,8 +4,9 @@ import json
 
 import pytest
 
+import run_directory
 from errors import UserError
-from training.run_directory import claim, fingerprint, locked, write_result
+from run_directory import claim, fingerprint, locked, write_result
 
 MARK = {"data": "d", "code": "c"}
 
@@ -16,7 +17,10 @@ def directory(tmp_path):
 
 
 def begin(directory, config, mark=MARK, status=None, **how):
+    """Claim a directory; leave the traces of a run, unfinished or with a status."""
     with claim(directory, config, mark, **how) as finished:
+        if finished is None:
+            (directory / "history.csv").write_text("")
         if status:
             write_result(directory, {"status": status})
     return finished
@@ -30,11 +34,13 @@ def test_a_finished_run_is_not_repeated(directory, configure):
 
 def test_overwriting_removes_the_runs_files_and_no_other(directory, configure):
     begin(directory, configure(), status="completed")
-    for name in ("events.out.tfevents.1", "history.csv", "notes.txt"):
+    own = {"best_model.keras", "my_config.toml", "notes.txt"}
+    for name in ("events.out.tfevents.1", "model.keras", ".model.keras", *own):
         (directory / name).write_text("x")
-    assert begin(directory, configure("model.l2=1.0"), overwrite=True) is None
-    left = {file.name for file in directory.iterdir()}
-    assert left == {"config.toml", "notes.txt"}
+    (directory / "checkpoint").mkdir()
+    with claim(directory, configure("model.l2=1.0"), MARK, overwrite=True):
+        left = {file.name for file in directory.iterdir()}
+    assert left == {"config.toml", *own}
 
 
 @pytest.mark.parametrize("status", [None, "interrupted"])
@@ -90,8 +96,23 @@ def test_only_one_process_writes(directory, configure):
 def test_a_directory_of_something_else_is_left_alone(directory, configure):
     directory.mkdir()
     (directory / "thesis.txt").write_text("x")
-    with pytest.raises(UserError, match=r"received thesis\.txt"):
-        begin(directory, configure())
+    for overwrite in (False, True):
+        with pytest.raises(UserError, match=r"received thesis\.txt"):
+            begin(directory, configure(), overwrite=overwrite)
+
+
+def test_a_directory_in_which_nothing_was_trained_is_free(directory, configure):
+    """As after a mistake that was found late, and then mended in the config."""
+    with pytest.raises(ZeroDivisionError), claim(directory, configure(), MARK):
+        raise ZeroDivisionError
+    assert begin(directory, configure("model.l2=1.0")) is None
+
+
+def test_a_checkpoint_does_not_outlive_its_run(directory, configure):
+    begin(directory, configure(), status="completed")
+    (directory / "checkpoint").mkdir()
+    begin(directory, configure())
+    assert not (directory / "checkpoint").exists()
 
 
 @pytest.mark.parametrize(
@@ -99,7 +120,6 @@ def test_a_directory_of_something_else_is_left_alone(directory, configure):
     [
         ("config.toml", "schema_version = 99\n"),
         ("config.toml", "no toml"),
-        ("config.toml", "name = 'x'\n"),
         ("result.json", "{"),
         ("result.json", "[]"),
     ],
@@ -114,9 +134,26 @@ def test_damaged_runs_are_refused_and_can_be_replaced(
     assert begin(directory, configure(), overwrite=True) is None
 
 
-def test_the_fingerprint_covers_code_and_data():
-    assert fingerprint("x")["data"] == "x"
-    assert len(fingerprint("x")["code"]) == 64
+def test_the_fingerprint_covers_data_and_the_code_that_makes_a_run(
+    tmp_path, monkeypatch
+):
+    folders = ("data", "models", "optimizers", "training", "monitoring")
+    others = ("tests", "docs", "analysis")
+    for folder in folders + others:
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "code.py").write_text("1")
+    (tmp_path / "config.py").write_text("1")
+    monkeypatch.setattr(run_directory, "ROOT", tmp_path)
+    before = fingerprint("x")
+    assert before["data"] == "x"
+    for folder in others:
+        (tmp_path / folder / "code.py").write_text("2")
+    assert fingerprint("x") == before
+    seen = {before["code"]}
+    for file in [f"{folder}/code.py" for folder in folders] + ["config.py"]:
+        (tmp_path / file).write_text("2")
+        seen.add(fingerprint("x")["code"])
+    assert len(seen) == 1 + len(folders) + 1
 
 
 def test_results_are_written_whole(directory):
