@@ -27,6 +27,7 @@ ROOT = Path(__file__).resolve().parent
 CODE = ("config.py", "data", "models", "optimizers", "training", "monitoring")
 """What decides the outcome of a run."""
 
+CHECKPOINT = "checkpoint"
 FINISHED = ("completed", "diverged")
 
 
@@ -79,7 +80,7 @@ def claim(
                 partial.write_text(dump(config, mark), encoding="utf-8")
         yield result
         if read_result(directory).get("status") in FINISHED:
-            shutil.rmtree(directory / "checkpoint", ignore_errors=True)
+            shutil.rmtree(directory / CHECKPOINT, ignore_errors=True)
 
 
 @contextlib.contextmanager
@@ -154,7 +155,7 @@ def grows(previous: Config, config: Config) -> bool:
 
 def run_files(directory: Path) -> list[Path]:
     """The files and folders that a run has written, half-written ones included."""
-    names = ("config.toml", "history.csv", "result.json", "model.keras", "checkpoint")
+    names = ("config.toml", "history.csv", "result.json", "model.keras", CHECKPOINT)
     paths = [directory / f"{dot}{name}" for name in names for dot in ("", ".")]
     paths += directory.glob("events.out.tfevents.*")
     return [path for path in paths if path.exists()]

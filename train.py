@@ -16,6 +16,7 @@ from monitoring.summary import show_result
 from optimizers import OPTIMIZERS, prepare
 from optimizers.schedules import SCHEDULES
 from run_directory import (
+    CHECKPOINT,
     claim,
     fingerprint,
     is_saved_config,
@@ -66,6 +67,8 @@ def train(
             console.print("This run was finished before; --overwrite repeats it.")
             return finished
 
+        if resume and not (directory / CHECKPOINT).exists():
+            console.print("Nothing to resume here: starting at epoch 0.")
         load_keras(config.seed)
         from monitoring.monitor import Monitor
         from training.fit import fit

@@ -7,10 +7,11 @@ from zipfile import BadZipFile
 import numpy as np
 
 from errors import UserError
+from run_directory import CHECKPOINT
 from training.files import replacing
 from training.trainer import Trainer
 
-FILE = "checkpoint/state.npz"
+FILE = f"{CHECKPOINT}/state.npz"
 
 
 def save_checkpoint(directory: Path, trainer: Trainer) -> None:
