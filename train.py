@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
@@ -26,6 +26,9 @@ from run_directory import (
 from training.backend import load_keras
 from training.settings import TrainingSettings
 
+if TYPE_CHECKING:
+    from training.program import Program
+
 BASELINE = Path(__file__).with_name("configs") / "baseline.toml"
 EXIT_STATUS = {"completed": 0, "diverged": 3}
 
@@ -39,6 +42,7 @@ def train(
     callbacks: Iterable = (),
     should_stop: Callable[[], bool] = lambda: False,
     console: Console | None = None,
+    programs: dict[str, "Program"] | None = None,
 ) -> dict[str, Any]:
     """Run one experiment, or show that it has been run before.
 
@@ -50,6 +54,8 @@ def train(
         callbacks: Keras callbacks of your own.
         should_stop: Asked often; training is checkpointed and ends when it says so.
         console: To show progress on; None shows nothing.
+        programs: Compiled by earlier runs in this process, by graph key; one of the
+            same key is used again, a new one is added.
 
     Returns:
         The contents of result.json.
@@ -58,6 +64,7 @@ def train(
         UserError: The data, the directory or the model do not allow it.
     """
     console = console or Console(quiet=True)
+    programs = {} if programs is None else programs
     settings = call(TrainingSettings, config.training)
     arrays = call(DATASETS[config.data["name"]], config.data)
     data = call(split, config.data, arrays, config.seed)
@@ -73,6 +80,7 @@ def train(
         from monitoring.monitor import Monitor
         from training.fit import fit
         from training.outcome import compute_result, save_model
+        from training.program import Program, graph_key
         from training.trainer import Trainer
 
         model = call(
@@ -89,7 +97,12 @@ def train(
             settings.updates_per_epoch(len(data.train)),
             settings.epochs,
         )
-        trainer = Trainer(model, optimizer, data, multipliers, settings, config.seed)
+        how = (settings.loss, settings.jit_compile)
+        key = graph_key(model, config.optimizer, *how)
+        if key not in programs:
+            programs[key] = Program(model, optimizer, *how)
+        programs[key].take(model, optimizer, config.seed)
+        trainer = Trainer(programs[key], data, multipliers, settings, config.seed)
         watching = call(MonitoringSettings, config.monitoring)
         with Monitor(trainer, directory, watching, console) as monitor:
             status = fit(
@@ -103,7 +116,7 @@ def train(
         monitor.save()
         result = compute_result(status, trainer, data.test)
         if status != "interrupted":
-            save_model(directory, trainer, status)
+            save_model(directory, model, trainer, status)
         write_result(directory, result)
         return result
 

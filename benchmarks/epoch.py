@@ -29,6 +29,7 @@ from models import mlp  # noqa: E402
 from monitoring.monitor import Monitor  # noqa: E402
 from monitoring.settings import MonitoringSettings  # noqa: E402
 from optimizers import adam, prepare  # noqa: E402
+from training.program import Program  # noqa: E402
 from training.settings import TrainingSettings  # noqa: E402
 from training.trainer import Trainer  # noqa: E402
 
@@ -49,7 +50,8 @@ def ours(data: Data, directory: Path, epochs: int):
     optimizer = prepare(adam(), model)
     settings = TrainingSettings(epochs=epochs, batch_size=BATCH_SIZE)
     updates = epochs * settings.updates_per_epoch(len(data.train))
-    trainer = Trainer(model, optimizer, data, np.ones(updates), settings, seed=0)
+    program = Program(model, optimizer, settings.loss, settings.jit_compile)
+    trainer = Trainer(program, data, np.ones(updates), settings, seed=0)
     monitor = Monitor(trainer, directory, MonitoringSettings(), Console(quiet=True))
     trainer.compile()
     monitor.record(trainer.measure())

@@ -6,6 +6,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import keras
 import numpy as np
 
 from data import Split
@@ -84,13 +85,24 @@ def assign(variables, values):
         variable.assign(value)
 
 
-def save_model(directory: Path, trainer: Trainer, status: str) -> None:
+def save_model(
+    directory: Path, model: keras.Model, trainer: Trainer, status: str
+) -> None:
     """Save the final model; of a run that diverged, its best.
 
     The model goes alone: the optimizer's state belongs to the checkpoint.
+
+    Args:
+        directory: Of the run.
+        model: The run's own; the trainer's may be another one's of the same graph.
+        trainer: As `fit` left it.
+        status: What `fit` returned.
     """
     if status == "diverged" and trainer.best:
-        assign(trainer.model.variables, trainer.best_weights)
-    trainer.model.optimizer = None
+        weights = trainer.best_weights
+    else:
+        weights = [variable.numpy() for variable in trainer.model.variables]
+    assign(model.variables, weights)
+    model.optimizer = None
     with replacing(directory / "model.keras") as partial:
-        trainer.model.save(partial)
+        model.save(partial)

@@ -4,15 +4,13 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-import keras
 import numpy as np
 import tensorflow as tf
 
 from data import Data, Split
 from errors import UserError
-from training.compiled import compile_evaluation, compile_penalty, compile_updates
-from training.losses import LOSSES
 from training.measurement import Evaluation, Measurement
+from training.program import Program
 from training.settings import TrainingSettings
 
 ORDER_STREAM = 2
@@ -30,8 +28,7 @@ class Trainer:
 
     def __init__(
         self,
-        model: keras.Model,
-        optimizer: keras.Optimizer,
+        program: Program,
         data: Data,
         multipliers: np.ndarray,
         settings: TrainingSettings,
@@ -39,28 +36,24 @@ class Trainer:
     ):
         """
         Args:
-            model: A plain Keras model that returns logits.
-            optimizer: Built for the model; its learning rate is the peak of the run's.
+            program: Has taken over the model and the optimizer of the run; the learning
+                rate of the optimizer is its peak.
             data: Training and validation images.
             multipliers: Of the peak learning rate, one per update.
             settings: Of the training.
-            seed: Of order and dropout masks.
+            seed: Of the order.
         """
-        self.model, self.optimizer = model, optimizer
-        self.settings, self.seed = settings, seed
-        loss, jit = LOSSES[settings.loss], settings.jit_compile
-        self._updates = compile_updates(model, optimizer, loss, seed, jit)
-        self._evaluation = compile_evaluation(model, loss, jit)
-        self._penalty = compile_penalty(model)
+        self.program, self.settings, self.seed = program, settings, seed
+        self.model, self.optimizer = program.model, program.optimizer
         self._train = as_tensors(data.train)
         self._train_subset = as_tensors(data.train.first(len(data.validation)))
         self._validation = as_tensors(data.validation)
         self.count = len(data.train)
         self.updates_per_epoch = settings.updates_per_epoch(self.count)
-        self._rates = multipliers * float(optimizer.learning_rate)
+        self._rates = multipliers * float(self.optimizer.learning_rate)
         self._rate_factor = 1.0
-        optimizer.learning_rate = self._rates[0]
-        self._rate_left = float(optimizer.learning_rate)
+        self.optimizer.learning_rate = self._rates[0]
+        self._rate_left = float(self.optimizer.learning_rate)
         self._updates_per_call = 64
         self._update_seconds, self._timed_updates = 0.0, 0
         self._earlier_seconds, self._started = 0.0, time.monotonic()
@@ -153,7 +146,7 @@ class Trainer:
             yield order[None, whole * size :], rates[whole:]
 
     def _call(self, batches, rates, first, last):
-        self._updates(
+        self.program.updates(
             *self._train,
             tf.constant(batches),
             tf.constant(rates, tf.float32),
@@ -169,7 +162,7 @@ class Trainer:
             self._rate_left = rate
 
     def evaluate(self, images: tf.Tensor, labels: tf.Tensor) -> Evaluation:
-        return Evaluation(*self._evaluation(images, labels).numpy().tolist())
+        return Evaluation(*self.program.evaluate(images, labels).numpy().tolist())
 
     def evaluate_split(self, split: Split) -> Evaluation:
         return self.evaluate(*as_tensors(split))
@@ -189,7 +182,7 @@ class Trainer:
             step=self.update,
             train=train,
             validation=validation,
-            penalty=float(self._penalty()),
+            penalty=float(self.program.penalty()),
             best_validation=min(self.best["loss"], loss) if self.best else loss,
             learning_rate=float(self.optimizer.learning_rate),
             weight_decay=0.0 if decay is None else float(decay),

@@ -11,21 +11,20 @@ import tensorflow as tf
 
 
 def training_twin(
-    model: keras.Model, seed: int, iterations: keras.Variable, jit_compile: bool
-) -> keras.Model:
+    model: keras.Model, iterations: keras.Variable, jit: bool
+) -> tuple[keras.Model, list["KeyedDropout"]]:
     """A model that shares all weights with `model`, for use inside a compiled epoch.
 
     Args:
         model: A plain model. Its variables' regularizers are replaced in place by equal
             ones with variable strengths; what it saves is not touched by that.
-        seed: Of the dropout masks.
         iterations: Counts the updates. Masks depend on (seed, update, layer) alone, so
             that a resumed run draws the same ones.
-        jit_compile: Whether XLA will compile it; the masks differ between the two.
+        jit: Whether XLA will compile it; the masks differ between the two.
 
     Returns:
-        The twin; `model` itself if there is nothing to replace, or if it is a subclass
-        of `keras.Model`, whose layers Keras cannot clone.
+        The twin, and its dropout layers; `model` itself if there is nothing to replace,
+        or if it is a subclass of `keras.Model`, whose layers Keras cannot clone.
     """
     for variable in model.trainable_variables:
         if type(variable.regularizer) in (
@@ -35,18 +34,18 @@ def training_twin(
         ):
             variable.regularizer = VariableL1L2(variable.regularizer)
     if type(model).__name__ not in ("Functional", "Sequential"):
-        return model
-    dropouts = []
+        return model, []
+    dropouts: list[KeyedDropout] = []
 
     def replace(layer):
         if type(layer) is not keras.layers.Dropout or layer.noise_shape is not None:
             return layer
-        dropouts.append(layer)
-        generator = "threefry" if jit_compile else "philox"
-        return KeyedDropout(layer, seed, len(dropouts), iterations, generator)
+        generator = "threefry" if jit else "philox"
+        dropouts.append(KeyedDropout(layer, len(dropouts), iterations, generator))
+        return dropouts[-1]
 
     twin = keras.models.clone_model(model, clone_function=replace, recursive=True)
-    return twin if dropouts else model
+    return twin if dropouts else model, dropouts
 
 
 class VariableL1L2(keras.regularizers.Regularizer):
@@ -73,18 +72,22 @@ class KeyedDropout(keras.layers.Layer):
     philox is the only one there without XLA.
     """
 
-    def __init__(self, dropout, seed, index, iterations, generator):
+    def __init__(self, dropout, index, iterations, generator):
         super().__init__(name=dropout.name)
         self.rate = keras.Variable(dropout.rate, trainable=False, name="rate")
-        self.key = seed * 2**16 + index
+        self.key = keras.Variable(index, dtype="int64", trainable=False, name="key")
+        self.index = index
         self.iterations, self.generator = iterations, generator
+
+    def set_seed(self, seed: int) -> None:
+        self.key.assign(seed * 2**16 + self.index)
 
     def call(self, inputs, training=False):
         if not training:
             return inputs
         draws = tf.random.stateless_uniform(
             tf.shape(inputs),
-            seed=tf.stack([self.key, tf.cast(self.iterations.value, tf.int64)]),
+            seed=tf.stack([self.key.value, tf.cast(self.iterations.value, tf.int64)]),
             alg=self.generator,
         )
         rate = keras.ops.cast(self.rate, inputs.dtype)

@@ -15,6 +15,7 @@ from errors import UserError
 from models import MODELS, mlp
 from optimizers import adam, prepare
 from tests.monitoring.test_monitor import read_events
+from training.program import Program
 from training.settings import TrainingSettings
 from training.trainer import Trainer
 
@@ -260,7 +261,8 @@ def test_the_last_smaller_batch_is_used_and_every_image_seen_once(configure):
     model = mlp(data.image_shape, 10, hidden_units=[])
     settings = TrainingSettings(epochs=2, batch_size=50)
     optimizer = prepare(adam(), model)
-    trainer = Trainer(model, optimizer, data, np.ones(10), settings, seed=0)
+    program = Program(model, optimizer, settings.loss, settings.jit_compile)
+    trainer = Trainer(program, data, np.ones(10), settings, seed=0)
     orders = []
     for epoch in range(2):
         blocks = [batches for batches, _ in trainer._blocks(epoch)]

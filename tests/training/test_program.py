@@ -8,8 +8,8 @@ import tensorflow as tf
 from models import mlp
 from optimizers import adamw, prepare
 from training.backend import load_keras
-from training.compiled import compile_evaluation, compile_penalty, compile_updates
 from training.losses import LOSSES
+from training.program import Program, graph_key
 from training.twin import KeyedDropout, training_twin
 
 RANDOM = np.random.default_rng(0)
@@ -35,13 +35,18 @@ def build(seed=0, weight_decay=0.5, **settings):
 
 
 def train(model, optimizer, loss="cross_entropy", jit=True, calls=((0, 6),), seed=0):
-    updates = compile_updates(model, optimizer, LOSSES[loss], seed, jit)
-    dtype = model.dtype
+    program = Program(model, optimizer, loss, jit)
+    program.take(model, optimizer, seed)
+    return run(program, calls), program.updates
+
+
+def run(program, calls=((0, 6),)):
+    dtype = program.model.dtype
     fixed = (tf.constant(IMAGES, dtype), tf.constant(LABELS), tf.constant(BATCHES))
     for first, last in calls:
         rates = tf.constant(RATES, dtype)
-        updates(*fixed, rates, tf.constant(first), tf.constant(last))
-    return [v.numpy() for v in model.trainable_variables], updates
+        program.updates(*fixed, rates, tf.constant(first), tf.constant(last))
+    return [v.numpy() for v in program.model.trainable_variables]
 
 
 def softmax(logits):
@@ -101,30 +106,74 @@ def test_one_compilation_serves_every_cut_and_every_strength():
         np.testing.assert_array_equal(a, b)
 
 
-def test_strengths_can_be_changed_after_compilation():
-    strong, _ = train(*build(l2=0.3, weight_decay=0.7))
-    model, optimizer = build(l2=0.1, weight_decay=0.2)
-    updates = compile_updates(model, optimizer, LOSSES["cross_entropy"], 0, True)
-    arguments = [tf.constant(IMAGES, tf.float32), tf.constant(LABELS)]
-    arguments += [tf.constant(BATCHES), tf.constant(RATES, tf.float32)]
-    updates(*arguments, tf.constant(0), tf.constant(0))
-    for kernel in model.trainable_variables[::2]:
-        kernel.regularizer.l2.assign(0.3)
-    optimizer.weight_decay.assign(0.7)
-    updates(*arguments, tf.constant(0), tf.constant(6))
-    assert updates.experimental_get_tracing_count() == 1
-    for a, b in zip(strong, model.trainable_variables, strict=True):
+STRENGTHS = ("l1", "l2", "dropout", "input_dropout", "weight_decay")
+WEAK = dict.fromkeys(STRENGTHS, 0.1)
+STRONG = dict.fromkeys(STRENGTHS, 0.3)
+
+
+def test_a_program_serves_another_run_as_if_it_were_compiled_for_it():
+    """Another seed, and every strength another one; the first run leaves no trace."""
+    alone, _ = train(*build(seed=1, **STRONG), seed=1)
+    program = Program(*build(seed=0, **WEAK), "cross_entropy", True)
+    program.take(program.model, program.optimizer, seed=0)
+    run(program)
+    program.take(*build(seed=1, **STRONG), seed=1)
+    assert float(program.optimizer.iterations) == 0
+    for a, b in zip(alone, run(program), strict=True):
         np.testing.assert_array_equal(a, b)
+    assert program.updates.experimental_get_tracing_count() == 1
+
+
+@pytest.mark.parametrize("strength", STRENGTHS)
+def test_each_strength_has_an_effect_and_does_not_change_the_key(strength):
+    weak, strong = (build(**{**WEAK, strength: value}) for value in (0.1, 0.3))
+    keys = {
+        graph_key(model, {"weight_decay": rate, "learning_rate": rate}, "l", True)
+        for (model, _), rate in ((weak, 0.1), (strong, 0.3))
+    }
+    assert len(keys) == 1
+    program = Program(*weak, "cross_entropy", True)
+    program.take(*weak, seed=0)
+    before = run(program)
+    program.take(*strong, seed=0)
+    assert not np.array_equal(before[0], run(program)[0])
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"l2": 0.0},
+        {"dropout": 0.0},
+        {"activation": "tanh"},
+        {"batch_normalization": True},
+        {"max_norm": 1.0},
+        {"regularize_biases": True},
+    ],
+    ids=str,
+)
+def test_what_shapes_the_graph_changes_the_key(change):
+    models = (build(**WEAK)[0], build(**{**WEAK, **change})[0])
+    assert len({graph_key(model, {}, "l", True) for model in models}) == 2
+
+
+def test_other_settings_of_the_optimizer_change_the_key():
+    model = build()[0]
+    optimizers = [{"beta_1": 0.9}, {"beta_1": 0.8}, {"weight_decay": 0.0}]
+    optimizers += [{"weight_decay": 0.1}, {"decay_biases": True}]
+    keys = {graph_key(model, optimizer, "l", True) for optimizer in optimizers}
+    keys |= {graph_key(model, {}, "l", False), graph_key(model, {}, "m", False)}
+    assert len(keys) == 7
 
 
 def test_only_dropout_makes_a_twin_and_it_shares_all_weights():
     plain, optimizer = build(l2=0.1)
-    assert training_twin(plain, 0, optimizer.iterations, True) is plain
+    assert training_twin(plain, optimizer.iterations, True) == (plain, [])
     dropped, optimizer = build(dropout=0.5, input_dropout=0.2, batch_normalization=True)
-    twin = training_twin(dropped, 0, optimizer.iterations, True)
+    twin, dropouts = training_twin(dropped, optimizer.iterations, True)
     shared = {id(v) for v in twin.variables}
     assert {id(v) for v in dropped.weights} <= shared
-    assert sum(isinstance(layer, KeyedDropout) for layer in twin.layers) == 2
+    assert len(dropouts) == 2
+    assert set(dropouts) <= set(twin.layers)
     assert sum(isinstance(layer, keras.layers.Dropout) for layer in dropped.layers) == 2
 
 
@@ -135,7 +184,8 @@ def keyed_dropout(rate, seed=0, index=0, update=0, jit=True):
     dropout = keras.layers.Dropout(rate, name="dropout")
     iterations = keras.Variable(update, dtype="int64", trainable=False)
     generator = "threefry" if jit else "philox"
-    layer = KeyedDropout(dropout, seed, index, iterations, generator)
+    layer = KeyedDropout(dropout, index, iterations, generator)
+    layer.set_seed(seed)
     return tf.function(layer, jit_compile=jit)
 
 
@@ -174,7 +224,7 @@ def test_evaluation_is_the_mean_over_all_images(count, loss):
     squared = ((logits - np.eye(5)[labels]) ** 2).mean()
     expected = [-np.log(own).mean(), (logits.argmax(1) == labels).mean()]
     expected += [squared if loss == "mean_squared_error" else expected[0]]
-    evaluation = compile_evaluation(model, LOSSES[loss], jit_compile=True)
+    evaluation = Program(*build(), loss, True).evaluate
     # The network computes in float32.
     np.testing.assert_allclose(
         evaluation(tf.constant(images), tf.constant(labels)), expected, rtol=1e-5
@@ -182,8 +232,8 @@ def test_evaluation_is_the_mean_over_all_images(count, loss):
 
 
 def test_evaluation_is_without_dropout_and_changes_nothing():
-    model, _ = build(dropout=0.5, batch_normalization=True)
-    evaluation = compile_evaluation(model, LOSSES["cross_entropy"], jit_compile=True)
+    model, optimizer = build(dropout=0.5, batch_normalization=True)
+    evaluation = Program(model, optimizer, "cross_entropy", True).evaluate
     arguments = tf.constant(IMAGES, tf.float32), tf.constant(LABELS)
     before = [v.numpy() for v in model.variables]
     assert (
@@ -195,8 +245,10 @@ def test_evaluation_is_without_dropout_and_changes_nothing():
 
 
 def test_the_penalty_is_the_sum_over_all_regularized_weights():
-    model, _ = build(l1=0.1, l2=0.2, regularize_biases=True)
+    model, optimizer = build(l1=0.1, l2=0.2, regularize_biases=True)
     weights = [v.numpy().astype(float) for v in model.trainable_variables]
     expected = sum(0.1 * np.abs(w).sum() + 0.2 * (w**2).sum() for w in weights)
-    assert float(compile_penalty(model)()) == pytest.approx(expected, rel=1e-6)
-    assert float(compile_penalty(build()[0])()) == 0.0
+    assert float(
+        Program(model, optimizer, "cross_entropy", True).penalty()
+    ) == pytest.approx(expected, rel=1e-6)
+    assert float(Program(*build(), "cross_entropy", True).penalty()) == 0.0

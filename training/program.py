@@ -1,0 +1,172 @@
+"""A model and an optimizer, compiled: the updates of an epoch, and an evaluation."""
+
+import json
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from training.losses import LOSSES, cross_entropy
+from training.twin import training_twin
+
+EVALUATION_BLOCK = 1000
+"""Images evaluated at once: enough for the processor, and little memory."""
+
+STRENGTHS = {"L1": ["l1"], "L2": ["l2"], "L1L2": ["l1", "l2"], "Dropout": ["rate"]}
+"""What a program holds in variables, by Keras class: it may differ from run to run."""
+
+
+class Program:
+    """What XLA compiles, once for every run of the same graph.
+
+    Attributes:
+        model: A plain model; its weights are the ones that are trained.
+        optimizer: Built for the model.
+        updates: Function `(images, labels, batches, rates, first, last)` of tensors:
+            makes the updates first to last - 1 of the rows of `batches`, (updates,
+            batch), which hold indices of images, at the learning rates `rates`,
+            (updates,).
+        evaluate: Function `(images, labels)` of tensors to float64 means over the
+            images, dropout off, (3,): the cross-entropy, the accuracy, and the loss.
+        penalty: Function of nothing to the sum of all weight penalties, float64.
+    """
+
+    def __init__(
+        self, model: keras.Model, optimizer: keras.Optimizer, loss: str, jit: bool
+    ):
+        """Compile nothing yet: that happens at the first call of each function.
+
+        Args:
+            model: Its L1 and L2 strengths are put into variables.
+            optimizer: Its weight decay is put into a variable: assigning to that has an
+                effect, a new number in its place has none.
+            loss: A name in `LOSSES`.
+            jit: Whether XLA compiles the calls.
+        """
+        if optimizer.weight_decay is not None:
+            optimizer.weight_decay = keras.Variable(
+                optimizer.weight_decay, trainable=False, name="weight_decay"
+            )
+        self.model, self.optimizer = model, optimizer
+        self._twin, self._dropouts = training_twin(model, optimizer.iterations, jit)
+        self.updates = compile_updates(self._twin, optimizer, LOSSES[loss], jit)
+        self.evaluate = compile_evaluation(model, LOSSES[loss], jit)
+        self.penalty = compile_penalty(model)
+
+    def take(self, model: keras.Model, optimizer: keras.Optimizer, seed: int) -> None:
+        """Start another run: take over its weights, its state and its strengths.
+
+        Args:
+            model: Plain and fresh, with the same graph key as the program's.
+            optimizer: Fresh, built for that model.
+            seed: Of the dropout masks.
+        """
+        for dropout in self._dropouts:
+            dropout.set_seed(seed)
+        if model is self.model:
+            return
+        plain = dict(layers_by_name(model))
+        for dropout in self._dropouts:
+            dropout.rate.assign(plain[dropout.name].rate)
+        own = [*self.model.variables, *self.optimizer.variables]
+        if optimizer.weight_decay is not None:
+            self.optimizer.weight_decay.assign(optimizer.weight_decay)
+            own.pop()  # The decay's own variable, which a fresh optimizer lacks.
+        fresh = [*model.variables, *optimizer.variables]
+        for variable, value in zip(own, fresh, strict=True):
+            variable.assign(value)
+        pairs = zip(
+            self.model.trainable_variables, model.trainable_variables, strict=True
+        )
+        for variable, other in pairs:
+            for name in ("l1", "l2"):
+                strength = getattr(variable.regularizer, name, None)
+                if isinstance(strength, keras.Variable):
+                    strength.assign(getattr(other.regularizer, name))
+
+
+def layers_by_name(model):
+    for layer in model.layers:
+        if isinstance(layer, keras.Model):
+            yield from layers_by_name(layer)
+        yield layer.name, layer
+
+
+def graph_key(
+    model: keras.Model, optimizer: dict[str, Any], loss: str, jit: bool
+) -> str:
+    """All that shapes the compiled graph: runs with the same key share a program.
+
+    The shapes of data and batches are not in it: a program recompiles itself for those.
+
+    Args:
+        model: A plain model.
+        optimizer: The settings of the config's `[optimizer]`.
+        loss: A name in `LOSSES`.
+        jit: Whether XLA compiles.
+    """
+
+    def mask(node):
+        if isinstance(node, list):
+            return [mask(item) for item in node]
+        if not isinstance(node, dict):
+            return node
+        config = node.get("config")
+        for name in STRENGTHS.get(node.get("class_name", ""), []):
+            config = {**config, name: bool(config.get(name))}
+        return {k: mask(config if k == "config" else v) for k, v in node.items()}
+
+    shape = {k: v for k, v in optimizer.items() if k != "learning_rate"}
+    if "weight_decay" in shape:
+        shape["weight_decay"] = bool(shape["weight_decay"])
+    return json.dumps([mask(model.get_config()), shape, loss, jit], sort_keys=True)
+
+
+def compile_updates(twin, optimizer, loss, jit):
+    @tf.function(jit_compile=jit)
+    def updates(images, labels, batches, rates, first, last):
+        update = first
+        while update < last:
+            batch = tf.gather(batches, update)
+            with tf.GradientTape() as tape:
+                logits = twin(tf.gather(images, batch), training=True)
+                objective = tf.reduce_mean(loss(tf.gather(labels, batch), logits))
+                if twin.losses:
+                    objective += tf.add_n(twin.losses)
+            gradients = tape.gradient(objective, twin.trainable_variables)
+            optimizer.learning_rate.assign(tf.gather(rates, update))
+            optimizer.apply(gradients, twin.trainable_variables)
+            update += 1
+
+    return updates
+
+
+def compile_evaluation(model, loss, jit):
+    def sums(images, labels):
+        logits = model(images, training=False)
+        correct = tf.equal(tf.argmax(logits, axis=1, output_type=tf.int32), labels)
+        columns = [cross_entropy(labels, logits), correct, loss(labels, logits)]
+        return tf.stack([tf.reduce_sum(tf.cast(c, tf.float64)) for c in columns])
+
+    @tf.function(jit_compile=jit)
+    def evaluation(images, labels):
+        count = labels.shape[0]
+        whole = count - count % EVALUATION_BLOCK
+        total = tf.zeros(3, tf.float64)
+        for start in tf.range(0, whole, EVALUATION_BLOCK):
+            block = start + tf.range(EVALUATION_BLOCK)
+            total += sums(tf.gather(images, block), tf.gather(labels, block))
+        if whole < count:
+            total += sums(images[whole:], labels[whole:])
+        return total / count
+
+    return evaluation
+
+
+def compile_penalty(model):
+    @tf.function
+    def penalty():
+        terms = [v.regularizer(v) for v in model.trainable_variables if v.regularizer]
+        return tf.add_n([tf.cast(t, tf.float64) for t in [*terms, 0.0]])
+
+    return penalty
