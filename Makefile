@@ -2,25 +2,32 @@
 # enough. ARGS are passed on: make train ARGS="configs/l2.toml seed=1"
 
 PYTHON ?= python3
+
+ifneq ($(filter-out help compare train tensorboard test lint bench clean .venv/%,$(MAKECMDGOALS)),)
+$(error configs and settings go into ARGS: make train ARGS="configs/l2.toml model.l2=1e-3")
+endif
+
 BIN := .venv/bin
 
 .PHONY: help compare train tensorboard test lint bench clean
 
 help:
-	@echo "make compare      train the configs and compare them"
+	@echo "make compare      compare regularizers: ARGS='[COMPARISON.toml] [section.key=value ...]'"
 	@echo "make train        train one network: ARGS='[CONFIG.toml] [section.key=value ...]'"
 	@echo "make tensorboard  look at runs/ in TensorBoard"
 	@echo "make test         run all tests"
 	@echo "make lint         check style and types"
 	@echo "make bench        time an epoch against model.fit"
+	@echo "make clean        remove the environment and the caches"
 
-compare: train
+compare: .venv/user
+	@$(BIN)/python compare.py $(ARGS)
 
 train: .venv/user
 	@$(BIN)/python train.py $(ARGS)
 
 tensorboard: .venv/user
-	@$(BIN)/tensorboard --logdir runs --host 127.0.0.1 $(ARGS)
+	@TF_CPP_MIN_LOG_LEVEL=3 $(BIN)/tensorboard --logdir runs --host 127.0.0.1 $(ARGS)
 
 test: .venv/developer
 	@$(BIN)/python -m pytest $(ARGS)

@@ -43,6 +43,7 @@ class Parser(argparse.ArgumentParser):
             self.error(
                 f"unknown option {unknown[0]}; {near}expected {', '.join(options)}"
             )
+        parsed.words = [config_of(word) for word in parsed.words]
         files = [word for word in parsed.words if word.endswith(".toml")]
         if len(files) > 1:
             self.error(f"expected one CONFIG.toml, received {', '.join(files)}")
@@ -57,12 +58,20 @@ class Parser(argparse.ArgumentParser):
         raise UserError(message)
 
 
+def config_of(word: str) -> str:
+    """The config of a run, where a word is the run's directory; else the word."""
+    config = Path(word) / "config.toml"
+    return str(config) if config.is_file() else word
+
+
 def exit_status(main: Callable[[], int]) -> int:
     """Run a command; turn what ends it early into one line and an exit status."""
     try:
         return main()
     except UserError as error:
         return fail(2, error)
+    except KeyboardInterrupt:
+        return 130
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
         return fail(1, f"{where}{error.strerror or error}")
@@ -95,6 +104,7 @@ def run_until_signal(
                 os.write(1, b"\x1b[?25h\n")  # The progress bar has hidden the cursor.
             os._exit(128 + number)
         received.append(number)
+        os.write(1, b"\nstopping; Ctrl-C again quits without saving\n")
 
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, handle)

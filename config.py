@@ -130,22 +130,34 @@ def load_config(
         raise UserError(f"{path} was written by another version of this template")
     tables.pop("fingerprint", None)
     tables.setdefault("name", name_run(path.stem, []) or "run")
-    replaced = set()
-    for override in overrides:
-        key, value = parse_override(override)
-        if key in replaced:
-            raise UserError(f"{key}: expected one value, received another: {override}")
-        replaced.add(key)
-        section, _, setting = key.rpartition(".")
-        table = tables.setdefault(section, {}) if section else tables
-        if not isinstance(table, dict):
-            raise UserError(f"{section}: expected a table, received {shown(table)}")
-        table[setting] = value
+    assigned = dict(map(parse_override, overrides))
+    if len(assigned) < len(overrides):
+        raise UserError(f"expected one value for each setting, received {overrides}")
+    change(tables, assigned)
     config = resolve(tables)
     if keep_name and saved_version:
         return config
     named = [override for override in overrides if "." in override.partition("=")[0]]
     return replace(config, name=name_run(config.name, named))
+
+
+def change(tables: dict[str, Any], values: Mapping[str, Any]) -> None:
+    """Set values by dotted name, in place.
+
+    Where another `name` is chosen, settings that it does not have are dropped.
+    """
+    for key in sorted(values, key=lambda key: not key.endswith(".name")):
+        section, _, setting = key.rpartition(".")
+        table = tables.setdefault(section, {}) if section else tables
+        if not isinstance(table, dict):
+            raise UserError(f"{section}: expected a table, received {shown(table)}")
+        choices = SECTIONS[section].choices if section in SECTIONS else {}
+        if setting == "name" and values[key] in choices:
+            functions = SECTIONS[section].functions(values[key])
+            known = [name for function in functions for name in parameters(function)]
+            for foreign in table.keys() - {"name", *known}:
+                del table[foreign]
+        table[setting] = values[key]
 
 
 def read_toml(path: Path) -> dict[str, Any]:
@@ -183,7 +195,7 @@ def parse_override(text: str) -> tuple[str, Any]:
     try:
         tables = tomllib.loads(f"value = {value}")
     except (tomllib.TOMLDecodeError, RecursionError):
-        if not re.fullmatch(r"[^\s\"'\[\]{},=#]+", value):
+        if not re.fullmatch(r"[^\"'\[\]{}=#\n]+", value):
             raise UserError(
                 f"{key}: expected a TOML value, received {shown(value)}"
             ) from None
@@ -248,10 +260,16 @@ def resolve_section(key: str, table: Any) -> Settings:
     for setting in given:
         if setting not in known:
             owner = f"{key} {name}" if name else key
+            owners = [n for n, f in section.choices.items() if setting in parameters(f)]
             near = near_name(setting, known)
             near = f"{key}.{near}" if near else near_name(setting, all_settings())
+            hint = (
+                f"{key}.name = {' or '.join(owners)} has it; "
+                if owners
+                else did_you_mean(near)
+            )
             raise UserError(
-                f"unknown setting {key}.{setting}; {did_you_mean(near)}"
+                f"unknown setting {key}.{setting}; {hint}"
                 f"the settings of {owner} are {', '.join(known)}"
             )
     for setting, parameter in known.items():

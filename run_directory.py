@@ -1,6 +1,7 @@
 """Where a run lies, whether it has been made before, and who may write to it."""
 
 import contextlib
+import enum
 import json
 import os
 import shutil
@@ -109,36 +110,56 @@ def refuse_foreign(directory: Path) -> None:
         raise UserError(f"{directory}: expected a run or nothing, received {names[0]}")
 
 
-def check_previous(
-    directory: Path, config: Config, mark: dict[str, str], resume: bool
-) -> dict[str, Any] | None:
-    """The result of the same run if finished; None if the directory is free to use."""
+class Place(enum.Enum):
+    """What a run finds where it is to lie."""
+
+    FREE = "nothing"
+    FINISHED = "the same run, finished"
+    UNFINISHED = "the same run, unfinished"
+    OTHER = "another run"
+
+
+def look(
+    directory: Path, config: Config, mark: dict[str, str]
+) -> tuple[Place, dict[str, Any], str]:
+    """What lies in a run's place, its result, and in what it differs from the run."""
     if not any(path for path in run_files(directory) if path.name != "config.toml"):
-        return None
+        return Place.FREE, {}, ""
     saved = directory / "config.toml"
     try:
         previous, previous_mark = load_config(saved), read_mark(saved)
         result = read_result(directory)
     except UserError as error:
-        raise UserError(f"{error}; --overwrite replaces it") from None
+        return Place.OTHER, {}, str(error)
     differing = previous.differences(config)
     stale = [name for name in mark if previous_mark.get(name) != mark[name]]
     finished = result.get("status") in FINISHED
     if not differing and not stale and finished:
-        return result
+        return Place.FINISHED, result, ""
     if not stale and not finished and (not differing or grows(previous, config)):
-        if resume:
-            return None
+        return Place.UNFINISHED, result, ""
+    what = [f"{key} ({there} there, {here} here)" for key, there, here in differing]
+    what += [f"the {name} it was made with" for name in stale]
+    return Place.OTHER, result, f"another run, which differs in {', '.join(what)}"
+
+
+def check_previous(
+    directory: Path, config: Config, mark: dict[str, str], resume: bool
+) -> dict[str, Any] | None:
+    """The result of the same run if finished; None if the directory is free to use."""
+    place, result, reason = look(directory, config, mark)
+    if place is Place.FINISHED:
+        return result
+    if place is Place.OTHER:
+        raise UserError(
+            f"{directory} holds {reason}; --overwrite replaces it, name=... keeps both"
+        )
+    if place is Place.UNFINISHED and not resume:
         raise UserError(
             f"{directory} holds this run unfinished; --resume continues it, "
             "--overwrite replaces it"
         )
-    what = [f"{key} ({there} there, {here} here)" for key, there, here in differing]
-    what += [f"the {name} it was made with" for name in stale]
-    raise UserError(
-        f"{directory} holds another run, which differs in {', '.join(what)}; "
-        "--overwrite replaces it"
-    )
+    return None
 
 
 def grows(previous: Config, config: Config) -> bool:

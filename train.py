@@ -75,7 +75,10 @@ def train(
             return finished
 
         if resume and not (directory / CHECKPOINT).exists():
-            console.print("Nothing to resume here: starting at epoch 0.")
+            console.print(
+                f"Nothing to resume in {directory}: starting at epoch 0.",
+                soft_wrap=True,
+            )
         load_keras(config.seed)
         from monitoring.monitor import Monitor
         from training.fit import fit

@@ -1,5 +1,6 @@
 """The 70,000 handwritten digits of MNIST, embedded beside this file."""
 
+import functools
 from pathlib import Path
 
 from data.npz import Arrays, read_npz
@@ -8,6 +9,7 @@ PATH = Path(__file__).with_name("mnist.npz")
 SHA256 = "06af5dfe73b70e3bc1c36439982b18a8d76803db9b544f6fdf838a37fbb01b64"
 
 
+@functools.cache
 def mnist() -> Arrays:
     """MNIST, embedded: 60,000 and 10,000 digits of 28x28 pixels, 10 classes.
 

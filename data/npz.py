@@ -79,7 +79,8 @@ def read_npz(path: Path, expected_sha256: str | None = None) -> Arrays:
             x_train, y_train, x_test, y_test = (file[name] for name in names)
     except DAMAGED as error:
         raise UserError(
-            f"{path}: expected an .npz file of numeric arrays; {error}"
+            f"{path}: expected an .npz file of numeric arrays, received something else "
+            f"or a damaged file ({type(error).__name__})"
         ) from None
     return Arrays(
         check_images(path, "x_train", x_train),

@@ -74,8 +74,8 @@ def split(
     if train_size < 1 or train_size + validation_size > available:
         raise UserError(
             "data.train_size and data.validation_size: expected at least 1 training "
-            f"image and at most {available} images in all, "
-            f"received {train_size} and {validation_size}"
+            f"image and at most {available} images in all, received {train_size} and "
+            f"{validation_size}; data.train_size=none takes what validation leaves"
         )
     order = stratified_order(
         arrays.y_train, np.random.default_rng([seed, SPLIT_STREAM])

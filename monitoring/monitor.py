@@ -23,6 +23,7 @@ class Monitor:
         settings: MonitoringSettings,
         console: Console,
     ):
+        self._console = console
         self.scalars = ScalarReader(trainer.model)
         tags = self.scalars.descriptions
         self.history = History(directory, list(tags))
@@ -56,3 +57,4 @@ class Monitor:
 
     def resume(self, epoch: int) -> None:
         self.history.resume(epoch)
+        self._console.print(f"Continuing after epoch {epoch}.")

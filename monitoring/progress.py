@@ -1,16 +1,18 @@
 """What the terminal shows while a run trains."""
 
 import time
+from collections.abc import Sequence
+from typing import Any
 
 from rich.console import Console
 from rich.progress import (
     BarColumn,
     Progress,
-    TaskProgressColumn,
     TextColumn,
     TimeRemainingColumn,
 )
 
+from comparison import Run
 from training.measurement import Measurement
 
 LINES = 10
@@ -37,10 +39,8 @@ class ProgressDisplay:
         self._losses, self._speed, self._next_line = "", "", 0
         self._bar = Progress(
             TextColumn("{task.description}"),
-            BarColumn(bar_width=None),
-            TaskProgressColumn(),
-            TimeRemainingColumn(),
-            TextColumn("left"),
+            BarColumn(bar_width=10),
+            TimeRemainingColumn(compact=True),
             console=console,
             transient=True,
         )
@@ -68,13 +68,13 @@ class ProgressDisplay:
             self._task,
             completed=done,
             description=f"epoch {done // self._updates}/{self._epochs}  "
-            f"{self._speed}  {self._losses}",
+            f"{self._losses}  {self._speed}",
         )
 
     def record(self, measurement: Measurement) -> None:
         train, validation = measurement.train, measurement.validation
         self._losses = (
-            f"cross-entropy: train {train.cross_entropy:.4f}, "
+            f"train {train.cross_entropy:.4f}  "
             f"validation {validation.cross_entropy:.4f}"
         )
         if self._console.is_terminal:
@@ -82,10 +82,10 @@ class ProgressDisplay:
         if measurement.epoch >= self._next_line or measurement.epoch == self._epochs:
             self._next_line += max(1, self._epochs // LINES)
             left = self._time_left(measurement.step)
+            epoch = f"epoch {measurement.epoch}/{self._epochs}"
+            speed = f"  {self._speed}" if self._speed else ""
             self._console.print(
-                f"epoch {measurement.epoch}/{self._epochs}  {self._losses}"
-                f"{f'  {self._speed}' if self._speed else ''}{left}",
-                soft_wrap=True,
+                f"{epoch}  cross-entropy: {self._losses}{speed}{left}", soft_wrap=True
             )
 
     def _time_left(self, done: int) -> str:
@@ -95,3 +95,57 @@ class ProgressDisplay:
         per_update = (time.monotonic() - since) / (done - first)
         seconds = per_update * (self._epochs * self._updates - done)
         return f"  {seconds:.0f} s left"
+
+
+class CompareDisplay:
+    """How far a comparison has come: a bar on a terminal, elsewhere about ten lines."""
+
+    def __init__(self, console: Console, pending: Sequence[Run]):
+        self._console, self._total = console, len(pending)
+        self._done, self._failed = 0, 0
+        self._started = time.monotonic()
+        self._best: tuple[float, str] | None = None
+        self._bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=None),
+            TimeRemainingColumn(),
+            TextColumn("left"),
+            console=console,
+            transient=True,
+        )
+        self._task = self._bar.add_task("starting", total=self._total)
+
+    def __enter__(self) -> "CompareDisplay":
+        if self._console.is_terminal:
+            self._bar.start()
+        return self
+
+    def __exit__(self, *_) -> None:
+        if self._console.is_terminal:
+            self._bar.stop()
+
+    def advance(self, run: Run, result: dict[str, Any] | None) -> None:
+        """Take notice that a run has ended, with a result or without."""
+        self._done += 1
+        loss = None
+        if result and result["status"] == "completed":
+            loss = result["final"]["validation"]["cross_entropy"]
+        else:
+            self._failed += 1
+        if loss is not None and (self._best is None or loss < self._best[0]):
+            self._best = loss, str(run.path)
+        text = f"{self._done}/{self._total} runs"
+        if self._failed:
+            text += f", {self._failed} without a result"
+        if self._best:
+            text += (
+                f"; best validation cross-entropy {self._best[0]:.4f} ({self._best[1]})"
+            )
+        self._bar.update(self._task, completed=self._done, description=text)
+        every = max(1, self._total // LINES)
+        if not self._console.is_terminal and (
+            self._done % every == 0 or self._done == self._total
+        ):
+            spent = time.monotonic() - self._started
+            left = spent / self._done * (self._total - self._done)
+            self._console.print(f"{text}; {left:.0f} s left", soft_wrap=True)

@@ -14,7 +14,8 @@ SPLITS = ("train", "validation", "test")
 
 def show_result(result: dict[str, Any], directory: Path, console: Console) -> None:
     """Print what a run came to, where it lies, and how to look at it."""
-    table = Table(title=Text(str(directory)), title_justify="left", title_style="bold")
+    console.print(Text(str(directory), style="bold"), soft_wrap=True)
+    table = Table()
     table.add_column("")
     for name in ("final", "best"):
         if result[name]:

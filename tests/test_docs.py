@@ -25,8 +25,8 @@ def python_block(path):
 
 def test_the_snippet_evaluates_and_predicts_with_a_saved_run(tmp_path):
     short = ["training.epochs=2", "model.hidden_units=[32]"]
-    config = load_config(ROOT / "configs/l2.toml", short)
-    train(config, tmp_path / "runs/l2/seed=00")
+    config = load_config(ROOT / "configs/baseline.toml", short)
+    train(config, tmp_path / "runs/baseline/seed=00")
     done = subprocess.run(
         [sys.executable, "-c", python_block(ROOT / "README.md")],
         capture_output=True,

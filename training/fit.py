@@ -76,6 +76,8 @@ def fit(
     elif not evaluate().finite:
         return "diverged"
     callback_list.on_train_begin()
+    if should_stop() and save_and_stop():
+        return "interrupted"
     while True:
         epoch = trainer.epoch
         if not trainer.within_epoch:

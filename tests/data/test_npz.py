@@ -99,5 +99,6 @@ def test_missing_file(tmp_path):
 def test_a_changed_mnist_is_refused(monkeypatch, digits):
     module = importlib.import_module("data.mnist")
     monkeypatch.setattr(module, "PATH", digits)
+    module.mnist.cache_clear()
     with pytest.raises(UserError, match="expected SHA-256 06af5dfe"):
         module.mnist()

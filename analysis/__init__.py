@@ -1,0 +1,1 @@
+"""From the results of many runs to an answer."""

@@ -1,0 +1,185 @@
+"""Loads a comparison: methods, each with a grid of strengths of its own, and seeds.
+
+A comparison file names a base config and what each method changes of it:
+
+    base = "baseline.toml"          # beside this file
+    seeds = [0, 1, 2]               # the same for every method: runs are paired
+    control = "none"                # the method that the others are compared with
+    select = "final"                # choose strengths by this evaluation, or "best"
+    set.training.epochs = 40        # changes for all methods
+
+    [methods.none]
+
+    [methods.adamw]
+    set.optimizer.name = "adamw"
+    vary.optimizer.weight_decay = [0.3, 1.0, 3.0]
+"""
+
+import itertools
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from config import (
+    Config,
+    Seed,
+    change,
+    check,
+    did_you_mean,
+    flatten,
+    near_name,
+    parse_override,
+    read_toml,
+    resolve,
+    shown,
+)
+from errors import UserError
+
+Tables = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Run:
+    """One experiment of a comparison.
+
+    Attributes:
+        method: Its name.
+        strengths: What the method varies, by dotted name.
+        seed: Of the run.
+        config: The whole experiment.
+        path: Of its directory, below that of the comparison.
+    """
+
+    method: str
+    strengths: dict[str, Any]
+    seed: int
+    config: Config
+    path: Path
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Experiments that differ in method, strength and seed, and in nothing else."""
+
+    name: str
+    control: str
+    select: str
+    methods: tuple[str, ...]
+    seeds: tuple[int, ...]
+    runs: tuple[Run, ...]
+
+
+def load_comparison(path: Path, overrides: Sequence[str] = ()) -> Comparison:
+    """Load a comparison and check each of its experiments.
+
+    Args:
+        path: A TOML file.
+        overrides: Assignments `section.key=value` that apply to the base config.
+
+    Raises:
+        UserError: With the setting, what was expected and what was received.
+    """
+    tables = read_toml(path)
+    known = ("name", "base", "seeds", "control", "select", "set", "methods")
+    refuse_unknown("", tables, known)
+    for key in ("base", "methods"):
+        if key not in tables:
+            raise UserError(f"{path}: {key}: a comparison needs it")
+    base = read_toml(path.parent / check("base", str, tables["base"]))
+    change(base, flat("set", tables.get("set", {})))
+    for override in overrides:
+        key, value = parse_override(override)
+        if "." not in key:
+            raise UserError(
+                f"{key}: expected section.key=value: a comparison has its own"
+            )
+        change(base, {key: value})
+    methods = check_methods(tables["methods"])
+    seeds = check("seeds", list[Seed], tables.get("seeds", [0, 1, 2, 3, 4]))
+    if not seeds or len(set(seeds)) < len(seeds):
+        raise UserError(f"seeds: expected different integers, received {shown(seeds)}")
+    control = tables.get("control", next(iter(methods)))
+    if control not in methods:
+        raise UserError(
+            f"control: expected one of {', '.join(methods)}, received {shown(control)}"
+        )
+    name = check("name", str, tables.get("name", path.stem))
+    runs = tuple(
+        make_run(name, base, method, methods[method], strengths, seed)
+        for method in methods
+        for strengths in grid(methods[method].get("vary", {}), method)
+        for seed in seeds
+    )
+    select = check("select", Literal["final", "best"], tables.get("select", "final"))
+    return Comparison(name, control, select, tuple(methods), tuple(seeds), runs)
+
+
+def refuse_unknown(where: str, table: Tables, known: Sequence[str]) -> None:
+    for key in table:
+        if key not in known:
+            raise UserError(
+                f"unknown setting {where}{key}; {did_you_mean(near_name(key, known))}"
+                f"expected {', '.join(known)}"
+            )
+
+
+def check_methods(methods: Any) -> dict[str, Tables]:
+    if not isinstance(methods, dict) or not methods:
+        raise UserError("methods: expected tables [methods.<name>]")
+    for method, table in methods.items():
+        if not re.fullmatch(r"[A-Za-z0-9_]+", method, re.ASCII):
+            raise UserError(
+                f"methods: expected names of letters, digits and _, received {method}"
+            )
+        if not isinstance(table, dict):
+            raise UserError(f"methods.{method}: expected a table")
+        refuse_unknown(f"methods.{method}.", table, ("set", "vary"))
+    return methods
+
+
+def grid(vary: Tables, method: str) -> Iterator[dict[str, Any]]:
+    """Every combination of the values that a method varies, by dotted name."""
+    axes = flat(f"methods.{method}.vary", vary)
+    for key, values in axes.items():
+        if not isinstance(values, list) or not values:
+            raise UserError(
+                f"methods.{method}.vary.{key}: expected a list of values, "
+                f"received {shown(values)}"
+            )
+    for values in itertools.product(*axes.values()):
+        yield dict(zip(axes, values, strict=True))
+
+
+def make_run(
+    name: str,
+    base: Tables,
+    method: str,
+    table: Tables,
+    strengths: dict[str, Any],
+    seed: int,
+) -> Run:
+    tables = {k: dict(v) if isinstance(v, dict) else v for k, v in base.items()}
+    change(tables, flat(f"methods.{method}.set", table.get("set", {})) | strengths)
+    folders = [method, *(f"{key}={sortable(v)}" for key, v in strengths.items())]
+    tables |= {"name": ",".join([name, *folders]), "seed": seed}
+    path = Path(*folders, f"seed={seed:02d}")
+    return Run(method, strengths, seed, resolve(tables), path)
+
+
+def flat(where: str, tables: Any) -> dict[str, Any]:
+    """Values by dotted name."""
+    return dict(flatten(check(where, dict[str, dict], tables)))
+
+
+def sortable(value: Any) -> str:
+    """A value in a folder's name: numbers so that they sort, as far as text can."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, int):
+        return f"{value:06d}"
+    if isinstance(value, float):
+        mantissa, exponent = f"{value:e}".split("e")
+        return f"{mantissa.rstrip('0').rstrip('.')}e{exponent.replace('+', '')}"
+    return re.sub(r"[^A-Za-z0-9_.,-]", "", str(value))

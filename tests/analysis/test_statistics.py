@@ -1,0 +1,111 @@
+"""Planted effects are found, planted ties are not, and intervals cover the truth."""
+
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+from analysis.statistics import choose_strengths, holm, paired_difference
+
+
+def series(values):
+    return pd.Series(values, index=range(len(values)), dtype=float)
+
+
+def test_the_interval_is_that_of_the_paired_t_test():
+    random = np.random.default_rng(0)
+    a, b = random.normal(size=7), random.normal(size=7)
+    difference = paired_difference(series(a), series(b))
+    test = stats.ttest_rel(a, b)
+    mean, error = (a - b).mean(), (a - b).std(ddof=1) / np.sqrt(7)
+    reach = 2.4469118511449692 * error  # t, 97.5 %, 6 degrees of freedom
+    assert difference.mean == pytest.approx(mean)
+    assert (difference.low, difference.high) == pytest.approx(
+        (mean - reach, mean + reach)
+    )
+    assert difference.p == pytest.approx(test.pvalue)
+    assert difference.wilcoxon_p == pytest.approx(stats.wilcoxon(a - b).pvalue)
+
+
+@pytest.mark.parametrize("effect", [0.0, 0.3])
+def test_intervals_cover_the_truth_in_95_of_100_simulations(effect):
+    """2,000 comparisons of 5 seeds that share most of their noise by seed."""
+    random = np.random.default_rng(1)
+    covered, clear = 0, 0
+    for _ in range(2000):
+        seeds = random.normal(scale=1.0, size=5)
+        a = seeds + effect + random.normal(scale=0.1, size=5)
+        b = seeds + random.normal(scale=0.1, size=5)
+        difference = paired_difference(series(a), series(b))
+        covered += difference.low <= effect <= difference.high
+        clear += difference.clear
+    assert 0.93 <= covered / 2000 <= 0.97
+    assert clear / 2000 > 0.9 if effect else clear / 2000 < 0.07
+
+
+def test_only_seeds_that_both_have_are_paired():
+    a = pd.Series([1.0, 2.0, 4.0], index=[0, 1, 3])
+    b = pd.Series([0.0, 0.5, 9.0], index=[0, 1, 2])
+    difference = paired_difference(a, b)
+    assert difference.pairs == 2
+    assert difference.mean == pytest.approx(1.25)
+
+
+def test_too_few_or_equal_pairs_claim_nothing():
+    one = paired_difference(series([1.0]), series([0.0]))
+    assert math.isnan(one.low)
+    assert not one.clear
+    same = paired_difference(series([1.0, 2.0]), series([1.0, 2.0]))
+    assert (same.mean, same.p, same.clear) == (0.0, 1.0, False)
+    five = paired_difference(series([1, 2, 3, 4, 5]), series([0, 0, 0, 0, 0]))
+    assert math.isnan(five.wilcoxon_p)
+
+
+def test_holm_against_its_worked_example():
+    """Holm (1979): the smallest times their number, the next times one less, ..."""
+    assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
+    assert holm([0.6, 0.9]) == [1.0, 1.0]
+    assert holm([]) == []
+
+
+def summary(**means):
+    rows = []
+    for name, values in means.items():
+        method, _, strength = name.partition("__")
+        for seed, value in enumerate(values):
+            done = math.isfinite(value)
+            rows.append(
+                {
+                    "method": method,
+                    "strength": strength,
+                    "seed": seed,
+                    "status": "completed" if done else "diverged",
+                    "final_validation_cross_entropy": value if done else None,
+                }
+            )
+    return pd.DataFrame(rows)
+
+
+def test_the_strength_with_the_lowest_mean_is_chosen_for_each_method():
+    table = summary(none=[3, 3], l2__a=[2, 2.4], l2__b=[1, 3], l2__c=[2.5, 2.5])
+    choices = choose_strengths(table, "final")
+    assert choices["none"].strength == ""
+    assert (choices["l2"].strength, choices["l2"].mean) == ("b", 2.0)
+    assert not choices["l2"].at_edge
+
+
+def test_a_choice_on_the_edge_of_its_grid_is_said():
+    table = summary(l2__a=[1], l2__b=[2], l2__c=[3], adamw__a=[1], adamw__b=[2])
+    choices = choose_strengths(table, "final")
+    assert choices["l2"].at_edge
+    assert not choices["adamw"].at_edge
+
+
+def test_a_strength_with_a_lost_run_is_not_chosen():
+    nan = math.nan
+    table = summary(l2__a=[1, nan], l2__b=[2, 2], adamw__a=[nan, 1])
+    choices = choose_strengths(table, "final")
+    assert (choices["l2"].strength, choices["l2"].missing) == ("b", 1)
+    assert "adamw" not in choices

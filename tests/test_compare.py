@@ -1,0 +1,163 @@
+"""The command line of a comparison, with real worker processes."""
+
+import csv
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+METHODS = """
+[methods.none]
+
+[methods.l2]
+vary.model.l2 = [1e-3, 1e-2]
+"""
+
+
+@pytest.fixture
+def compare(tmp_path, digits):
+    """Write a comparison and start it; returns a function of its parts."""
+
+    def start(*words, seeds="[0, 1]", epochs=3, methods=METHODS, wait=True):
+        (tmp_path / "base.toml").write_text(
+            f"""
+            data = {{name = "npz", path = "{digits}", validation_size = 200}}
+            model = {{hidden_units = [8]}}
+            training = {{epochs = {epochs}}}
+            monitoring = {{tensorboard = false}}
+            """
+        )
+        path = tmp_path / "small.toml"
+        path.write_text(f'base = "base.toml"\nseeds = {seeds}\n{methods}')
+        process = subprocess.Popen(
+            [sys.executable, ROOT / "compare.py", path, "--runs", tmp_path, *words],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        if not wait:
+            return process
+        stdout, stderr = process.communicate(timeout=300)
+        return process.returncode, stdout, stderr
+
+    return start
+
+
+def summary(tmp_path):
+    """The rows of summary.csv, times aside."""
+    with open(tmp_path / "small/summary.csv", newline="") as file:
+        return [row | {"seconds": ""} for row in csv.DictReader(file)]
+
+
+def children(process):
+    """The worker processes of a comparison."""
+    lists = Path(f"/proc/{process.pid}/task").glob("*/children")
+    pids = " ".join(path.read_text() for path in lists).split()
+    commands = {int(pid): Path(f"/proc/{pid}/cmdline").read_bytes() for pid in pids}
+    return [pid for pid, command in commands.items() if b"spawn_main" in command]
+
+
+def wait_for_results(directory, count, process):
+    while len(list(directory.glob("**/result.json"))) < count:
+        assert process.poll() is None
+        time.sleep(0.05)
+
+
+def test_a_comparison_goes_from_runs_to_findings_and_repeats_nothing(compare, tmp_path):
+    status, stdout, stderr = compare()
+    assert (status, stderr) == (0, "")
+    assert "0 finished before, 6 to make" in stdout
+    assert "in test cross-entropy" in stdout
+    assert "after Holm" in stdout
+    rows = summary(tmp_path)
+    assert [(row["method"], row["strength"], row["seed"]) for row in rows] == [
+        ("none", "", "0"),
+        ("none", "", "1"),
+        ("l2", "model.l2=0.001", "0"),
+        ("l2", "model.l2=0.001", "1"),
+        ("l2", "model.l2=0.01", "0"),
+        ("l2", "model.l2=0.01", "1"),
+    ]
+    assert all(row["status"] == "completed" for row in rows)
+
+    assert "6 finished before, 0 to make" in compare()[1]
+    assert "6 finished before, 3 to make, 0 of them" in compare(seeds="[0, 1, 2]")[1]
+    assert summary(tmp_path)[0] == rows[0]
+    changed = compare("training.batch_size=50")[1]
+    assert "0 finished before, 6 to make, 6 of them in the place of stale" in changed
+    assert summary(tmp_path)[0] != rows[0]
+
+
+def test_one_process_and_two_give_the_same_summary(compare, tmp_path):
+    compare("--workers", "1")
+    one = summary(tmp_path)
+    for path in (tmp_path / "small").glob("**/result.json"):
+        path.unlink()
+    assert "0 finished before, 6 to make, 0 of them" in compare("--workers", "2")[1]
+    assert summary(tmp_path) == one
+
+
+def test_a_run_that_diverges_does_not_stop_the_others(compare, tmp_path):
+    methods = METHODS.replace("[1e-3, 1e-2]", "[1e-3, 1e38]")
+    status, stdout, _ = compare(methods=methods)
+    assert status == 0
+    assert "l2: 2 runs failed or diverged." in stdout
+    statuses = [row["status"] for row in summary(tmp_path)]
+    assert statuses == ["completed"] * 4 + ["diverged"] * 2
+
+
+@pytest.mark.parametrize("victim", ["worker", "parent"])
+def test_killed_anywhere_it_ends_as_an_undisturbed_one(compare, tmp_path, victim):
+    epochs = 60
+    compare(epochs=epochs)
+    undisturbed = summary(tmp_path)
+    subprocess.run(["rm", "-r", tmp_path / "small"], check=True)
+    with compare(epochs=epochs, wait=False) as process:
+        wait_for_results(tmp_path / "small", 2, process)
+        workers = children(process)
+        assert len(workers) == 2
+        if victim == "worker":
+            os.kill(workers[0], signal.SIGKILL)
+            process.communicate(timeout=300)
+            assert process.returncode == 0
+        else:
+            process.kill()
+            time.sleep(2)
+            assert not any(Path(f"/proc/{pid}/stat").exists() for pid in workers)
+            process.communicate()
+    if victim == "parent":
+        assert compare(epochs=epochs)[0] == 0
+    assert summary(tmp_path) == undisturbed
+
+
+def test_an_interrupted_comparison_stops_soon_and_goes_on(compare, tmp_path):
+    with compare(epochs=2000, wait=False) as process:
+        while not list((tmp_path / "small").glob("**/config.toml")):
+            time.sleep(0.05)
+        time.sleep(3)
+        process.send_signal(signal.SIGINT)
+        stdout, stderr = process.communicate(timeout=60)
+        assert process.returncode == 130
+        assert "goes on where this stopped" in stdout
+        assert stderr == ""
+    assert list((tmp_path / "small").glob("**/checkpoint/state.npz"))
+
+
+def test_a_dry_run_lists_the_runs_and_makes_none(compare, tmp_path):
+    status, stdout, _ = compare("--dry-run")
+    assert status == 0
+    assert len(stdout.splitlines()) == 6
+    assert f"{tmp_path}/small/l2/model.l2=1e-03/seed=00" in stdout
+    assert not (tmp_path / "small").exists()
+
+
+def test_mistakes_are_one_line(compare):
+    for words in (["--workers", "0"], ["model.l3=1"], ["--worker", "2"]):
+        status, stdout, stderr = compare(*words)
+        assert (status, stdout) == (2, "")
+        assert len(stderr.splitlines()) == 1

@@ -1,0 +1,103 @@
+import pytest
+
+from comparison import load_comparison, sortable
+from errors import UserError
+
+FILE = """
+base = "base.toml"
+seeds = [0, 7]
+set.training.epochs = 4
+
+[methods.none]
+
+[methods.adamw]
+set.optimizer.name = "adamw"
+vary.optimizer.weight_decay = [0.3, 10.0]
+vary.optimizer.learning_rate = [1e-3]
+"""
+
+
+@pytest.fixture
+def write(tmp_path):
+    (tmp_path / "base.toml").write_text("model.hidden_units = [8]\nseed = 5\n")
+
+    def make(text=FILE):
+        path = tmp_path / "test.toml"
+        path.write_text(text)
+        return path
+
+    return make
+
+
+def test_runs_are_every_method_strength_and_seed(write):
+    comparison = load_comparison(write())
+    assert comparison.control == "none"
+    assert comparison.select == "final"
+    paths = [run.path.as_posix() for run in comparison.runs]
+    adamw = "adamw/optimizer.weight_decay={}/optimizer.learning_rate=1e-03/seed={}"
+    assert paths == [
+        "none/seed=00",
+        "none/seed=07",
+        adamw.format("3e-01", "00"),
+        adamw.format("3e-01", "07"),
+        adamw.format("1e01", "00"),
+        adamw.format("1e01", "07"),
+    ]
+
+
+def test_runs_differ_in_method_strength_and_seed_alone(write):
+    none, *_, last = load_comparison(write(), ["model.l2=0.5"]).runs
+    assert {key for key, _, _ in none.config.differences(last.config)} == {
+        "optimizer.name",
+        "optimizer.weight_decay",
+        "seed",
+    }
+    for run in (none, last):
+        assert run.config.model["hidden_units"] == [8]
+        assert run.config.model["l2"] == 0.5
+        assert run.config.training["epochs"] == 4
+    assert last.config.optimizer["weight_decay"] == 10.0
+    assert (none.config.seed, last.config.seed) == (0, 7)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "part"),
+    [
+        ('base = "base.toml"', "", "base: a comparison needs it"),
+        ('base = "base.toml"', 'base = "bare.toml"', "did you mean"),
+        ("seeds", "sedes", "did you mean seeds?"),
+        ("[0, 7]", "[0, 0]", "expected different integers"),
+        ("[0, 7]", "[]", "expected different integers"),
+        ("[0, 7]", "3", "seeds: expected a list"),
+        ("seeds", 'control = "adam"\nseeds', "expected one of none, adamw"),
+        ("seeds", 'select = "last"\nseeds', "expected one of final, best"),
+        ("set.training.epochs", "set.training.epoch", "training.epochs"),
+        ("set.training.epochs = 4", "set = 4", "set: expected"),
+        ("vary.optimizer", "vari.optimizer", "did you mean vary?"),
+        ("[0.3, 10.0]", "0.3", "expected a list of values"),
+        ("[0.3, 10.0]", "[-1.0]", "optimizer.weight_decay: expected a number >= 0"),
+        ("methods.none", 'methods."../x"', "letters, digits"),
+    ],
+)
+def test_mistakes(write, old, new, part):
+    with pytest.raises(UserError) as caught:
+        load_comparison(write(FILE.replace(old, new, 1)))
+    assert part in str(caught.value)
+
+
+def test_overrides_apply_to_the_base(write):
+    with pytest.raises(UserError, match="seed"):
+        load_comparison(write(), ["seed=3"])
+    with pytest.raises(UserError, match=r"did you mean model\.l2"):
+        load_comparison(write(), ["model.l3=3"])
+
+
+def test_numbers_in_paths():
+    assert [sortable(v) for v in (1e-3, 0.3, 10.0, 1.25e-5, 0.0)] == [
+        "1e-03",
+        "3e-01",
+        "1e01",
+        "1.25e-05",
+        "0e00",
+    ]
+    assert [sortable(v) for v in (300, True, "a/../b")] == ["000300", "true", "a..b"]
