@@ -51,7 +51,7 @@ def make_table(
     )
     table.add_column("method")
     for heading in ("validation\ncross-entropy", *TESTED.values(), "norm"):
-        table.add_column(heading, justify="right")
+        table.add_column(heading, justify="right", no_wrap=True)
     for method in comparison.methods:
         if method not in choices:
             table.add_row(method, "no strength whose runs all completed")
