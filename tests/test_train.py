@@ -156,10 +156,21 @@ def comparable(directory):
     return result, [line.rpartition(",")[0] for line in history]
 
 
+FREQUENT_CHECKPOINTS = """
+import sys
+import train
+train.load_keras(seed=0)
+import training.fit
+training.fit.CHECKPOINT_SECONDS = 0.1
+sys.exit(train.main())
+"""
+
+
 def test_a_killed_run_goes_on_from_its_checkpoint(tmp_path, few):
-    words = [*few, "training.epochs=4000"]
+    words = [*few, "training.epochs=1000"]
     runs, undisturbed = tmp_path / "runs", tmp_path / "undisturbed"
-    with subprocess.Popen(command(*words, "--runs", runs)) as process:
+    frequent = [sys.executable, "-c", FREQUENT_CHECKPOINTS, *words, "--runs", runs]
+    with subprocess.Popen(frequent, cwd=ROOT) as process:
         while not list(runs.glob("*/*/checkpoint/state.npz")):
             time.sleep(0.1)
             assert process.poll() is None
