@@ -1,4 +1,8 @@
-"""A model and an optimizer, compiled: the updates of an epoch, and an evaluation."""
+"""A model and an optimizer, compiled: the updates of an epoch, and an evaluation.
+
+The loops are written with `tf.while_loop`: AutoGraph, which would make them of
+Python's, does not work on Python 3.13 (TensorFlow 2.21).
+"""
 
 import json
 from typing import Any
@@ -123,10 +127,9 @@ def graph_key(
 
 
 def compile_updates(twin, optimizer, loss, jit):
-    @tf.function(jit_compile=jit)
+    @tf.function(jit_compile=jit, autograph=False)
     def updates(images, labels, batches, rates, first, last):
-        update = first
-        while update < last:
+        def make_update(update):
             batch = tf.gather(batches, update)
             with tf.GradientTape() as tape:
                 logits = twin(tf.gather(images, batch), training=True)
@@ -136,7 +139,9 @@ def compile_updates(twin, optimizer, loss, jit):
             gradients = tape.gradient(objective, twin.trainable_variables)
             optimizer.learning_rate.assign(tf.gather(rates, update))
             optimizer.apply(gradients, twin.trainable_variables)
-            update += 1
+            return update + 1
+
+        tf.while_loop(lambda update: update < last, make_update, [first])
 
     return updates
 
@@ -148,14 +153,18 @@ def compile_evaluation(model, loss, jit):
         columns = [cross_entropy(labels, logits), correct, loss(labels, logits)]
         return tf.stack([tf.reduce_sum(tf.cast(c, tf.float64)) for c in columns])
 
-    @tf.function(jit_compile=jit)
+    @tf.function(jit_compile=jit, autograph=False)
     def evaluation(images, labels):
+        def add_block(start, total):
+            block = start + tf.range(EVALUATION_BLOCK)
+            found = sums(tf.gather(images, block), tf.gather(labels, block))
+            return start + EVALUATION_BLOCK, total + found
+
         count = labels.shape[0]
         whole = count - count % EVALUATION_BLOCK
-        total = tf.zeros(3, tf.float64)
-        for start in tf.range(0, whole, EVALUATION_BLOCK):
-            block = start + tf.range(EVALUATION_BLOCK)
-            total += sums(tf.gather(images, block), tf.gather(labels, block))
+        _, total = tf.while_loop(
+            lambda start, _: start < whole, add_block, [0, tf.zeros(3, tf.float64)]
+        )
         if whole < count:
             total += sums(images[whole:], labels[whole:])
         return total / count
