@@ -18,6 +18,17 @@ from training.measurement import Measurement
 LINES = 10
 
 
+def make_bar(console: Console) -> Progress:
+    """What is being done, how far it has come, and the time left, on 80 columns."""
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=10),
+        TimeRemainingColumn(compact=True),
+        console=console,
+        transient=True,
+    )
+
+
 class ProgressDisplay:
     """A bar on a terminal; elsewhere about ten plain lines over the run.
 
@@ -37,13 +48,7 @@ class ProgressDisplay:
         self._updates, self._images = updates, images
         self._started: tuple[float, int] | None = None
         self._losses, self._speed, self._next_line = "", "", 0
-        self._bar = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(bar_width=10),
-            TimeRemainingColumn(compact=True),
-            console=console,
-            transient=True,
-        )
+        self._bar = make_bar(console)
         self._task = self._bar.add_task("starting", total=epochs * updates)
 
     def __enter__(self) -> "ProgressDisplay":
@@ -105,14 +110,7 @@ class CompareDisplay:
         self._done, self._failed = 0, 0
         self._started = time.monotonic()
         self._best: tuple[float, str] | None = None
-        self._bar = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(bar_width=None),
-            TimeRemainingColumn(),
-            TextColumn("left"),
-            console=console,
-            transient=True,
-        )
+        self._bar = make_bar(console)
         self._task = self._bar.add_task("starting", total=self._total)
 
     def __enter__(self) -> "CompareDisplay":

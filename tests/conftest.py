@@ -24,6 +24,18 @@ def digits(tmp_path_factory) -> Path:
 
 
 @pytest.fixture
+def float64():
+    """Let Keras compute in float64, so that formulas can be held to their digits."""
+    import keras
+
+    keras.config.set_floatx("float64")
+    keras.config.set_dtype_policy("float64")
+    yield
+    keras.config.set_floatx("float32")
+    keras.config.set_dtype_policy("float32")
+
+
+@pytest.fixture
 def configure(tmp_path, digits):
     """Make a config: a small network on few digits, and what a test changes of it."""
 

@@ -10,13 +10,7 @@ from optimizers import OPTIMIZERS, adam, adamw, adamw_independent, prepare, sgd
 RATE, DECAY = 0.01, 0.25  # Keras rounds a plain weight decay to float32: 0.25 is exact
 
 
-@pytest.fixture(autouse=True)
-def float64():
-    keras.config.set_floatx("float64")
-    keras.config.set_dtype_policy("float64")
-    yield
-    keras.config.set_floatx("float32")
-    keras.config.set_dtype_policy("float32")
+pytestmark = pytest.mark.usefixtures("float64")
 
 
 @pytest.fixture

@@ -19,15 +19,6 @@ BATCHES = RANDOM.integers(70, size=(6, 8)).astype(np.int32)
 RATES = np.linspace(1e-2, 1e-3, 6)
 
 
-@pytest.fixture
-def float64():
-    keras.config.set_floatx("float64")
-    keras.config.set_dtype_policy("float64")
-    yield
-    keras.config.set_floatx("float32")
-    keras.config.set_dtype_policy("float32")
-
-
 def build(seed=0, weight_decay=0.5, **settings):
     load_keras(seed)
     model = mlp((4, 3), 5, hidden_units=[7], **settings)
