@@ -13,6 +13,14 @@ A comparison file names a base config and what each method changes of it:
     [methods.adamw]
     set.optimizer.name = "adamw"
     vary.optimizer.weight_decay = [0.3, 1.0, 3.0]
+
+Where the answer may depend on something else, the whole comparison is made under each
+of several conditions, with strengths of their own. The first setting of each names it:
+
+    conditions = [
+        {data.train_size = 300, training.epochs = 200},
+        {data.train_size = 3000, training.epochs = 40},
+    ]
 """
 
 import itertools
@@ -25,10 +33,12 @@ from typing import Any, Literal
 from config import (
     Config,
     Seed,
+    Settings,
     change,
     check,
     did_you_mean,
     flatten,
+    name_run,
     near_name,
     parse_override,
     read_toml,
@@ -37,6 +47,7 @@ from config import (
 )
 from errors import UserError
 
+KNOWN = ("name", "base", "seeds", "control", "select", "set", "conditions", "methods")
 Tables = dict[str, Any]
 
 
@@ -46,6 +57,8 @@ class Run:
 
     Attributes:
         method: Its name.
+        condition: Its name, "train_size=300"; empty if the comparison has none.
+        strength: What the method varies, as text, "l2=0.001".
         strengths: What the method varies, by dotted name.
         seed: Of the run.
         config: The whole experiment.
@@ -53,7 +66,9 @@ class Run:
     """
 
     method: str
-    strengths: dict[str, Any]
+    condition: str
+    strength: str
+    strengths: Settings
     seed: int
     config: Config
     path: Path
@@ -61,11 +76,12 @@ class Run:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Experiments that differ in method, strength and seed, and in nothing else."""
+    """Experiments that differ in condition, method, strength and seed alone."""
 
     name: str
     control: str
     select: str
+    conditions: dict[str, Settings]
     methods: tuple[str, ...]
     seeds: tuple[int, ...]
     runs: tuple[Run, ...]
@@ -82,8 +98,7 @@ def load_comparison(path: Path, overrides: Sequence[str] = ()) -> Comparison:
         UserError: With the setting, what was expected and what was received.
     """
     tables = read_toml(path)
-    known = ("name", "base", "seeds", "control", "select", "set", "methods")
-    refuse_unknown("", tables, known)
+    refuse_unknown("", tables, KNOWN)
     for key in ("base", "methods"):
         if key not in tables:
             raise UserError(f"{path}: {key}: a comparison needs it")
@@ -106,14 +121,20 @@ def load_comparison(path: Path, overrides: Sequence[str] = ()) -> Comparison:
             f"control: expected one of {', '.join(methods)}, received {shown(control)}"
         )
     name = check("name", str, tables.get("name", path.stem))
+    conditions = check_conditions(tables.get("conditions", [{}]))
     runs = tuple(
-        make_run(name, base, method, methods[method], strengths, seed)
+        make_run(name, base, condition, method, methods[method], strengths, seed)
+        for condition in conditions.items()
         for method in methods
         for strengths in grid(methods[method].get("vary", {}), method)
         for seed in seeds
     )
+    if len({run.path for run in runs}) < len(runs):
+        raise UserError("vary: expected different values, received some that are equal")
     select = check("select", Literal["final", "best"], tables.get("select", "final"))
-    return Comparison(name, control, select, tuple(methods), tuple(seeds), runs)
+    return Comparison(
+        name, control, select, conditions, tuple(methods), tuple(seeds), runs
+    )
 
 
 def refuse_unknown(where: str, table: Tables, known: Sequence[str]) -> None:
@@ -139,6 +160,20 @@ def check_methods(methods: Any) -> dict[str, Tables]:
     return methods
 
 
+def check_conditions(tables: Any) -> dict[str, Settings]:
+    """The settings of each condition by its name, which its first setting gives."""
+    conditions = {}
+    for table in check("conditions", list[dict[str, dict]], tables):
+        settings = flat("conditions", table)
+        conditions[in_words(dict(list(settings.items())[:1]))] = settings
+    if not conditions or len(conditions) < len(tables):
+        raise UserError(
+            "conditions: expected tables that differ in their first setting, received "
+            f"{shown(tables)}"
+        )
+    return conditions
+
+
 def grid(vary: Tables, method: str) -> Iterator[dict[str, Any]]:
     """Every combination of the values that a method varies, by dotted name."""
     axes = flat(f"methods.{method}.vary", vary)
@@ -155,17 +190,34 @@ def grid(vary: Tables, method: str) -> Iterator[dict[str, Any]]:
 def make_run(
     name: str,
     base: Tables,
+    condition: tuple[str, Settings],
     method: str,
     table: Tables,
-    strengths: dict[str, Any],
+    strengths: Settings,
     seed: int,
 ) -> Run:
     tables = {k: dict(v) if isinstance(v, dict) else v for k, v in base.items()}
+    condition_name, settings = condition
+    change(tables, settings)
     change(tables, flat(f"methods.{method}.set", table.get("set", {})) | strengths)
-    folders = [method, *(f"{key}={sortable(v)}" for key, v in strengths.items())]
-    tables |= {"name": ",".join([name, *folders]), "seed": seed}
+    varied = [*list(settings.items())[:1], *strengths.items()]
+    folders = [method, *(f"{key}={sortable(value)}" for key, value in varied)]
+    tables |= {"name": name_run(name, folders), "seed": seed}
     path = Path(*folders, f"seed={seed:02d}")
-    return Run(method, strengths, seed, resolve(tables), path)
+    return Run(
+        method,
+        condition_name,
+        in_words(strengths),
+        strengths,
+        seed,
+        resolve(tables),
+        path,
+    )
+
+
+def in_words(settings: Settings) -> str:
+    """Settings as text, without their sections: "l2=0.001 learning_rate=0.01"."""
+    return " ".join(f"{key.partition('.')[2]}={v}" for key, v in settings.items())
 
 
 def flat(where: str, tables: Any) -> dict[str, Any]:

@@ -95,7 +95,7 @@ def locked(directory: Path) -> Iterator[None]:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise UserError(
+            raise BusyError(
                 f"{directory}: another process is writing this run"
             ) from None
         yield
@@ -108,6 +108,10 @@ def refuse_foreign(directory: Path) -> None:
     names = sorted(path.name for path in directory.iterdir() if path.name[0] != ".")
     if names and "config.toml" not in names:
         raise UserError(f"{directory}: expected a run or nothing, received {names[0]}")
+
+
+class BusyError(UserError):
+    """Another process is writing the run."""
 
 
 class Place(enum.Enum):

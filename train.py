@@ -11,6 +11,7 @@ from command_line import Parser, exit_status, run_until_signal
 from config import Config, call, load_config
 from data import DATASETS, split
 from models import MODELS
+from monitoring.hparams import Trial
 from monitoring.settings import MonitoringSettings
 from monitoring.summary import show_result
 from optimizers import OPTIMIZERS, prepare
@@ -43,6 +44,7 @@ def train(
     should_stop: Callable[[], bool] = lambda: False,
     console: Console | None = None,
     programs: dict[str, "Program"] | None = None,
+    trial: Trial | None = None,
 ) -> dict[str, Any]:
     """Run one experiment, or show that it has been run before.
 
@@ -56,6 +58,7 @@ def train(
         console: To show progress on; None shows nothing.
         programs: Compiled by earlier runs in this process, by graph key; one of the
             same key is used again, a new one is added.
+        trial: Of a comparison that the run is a part of.
 
     Returns:
         The contents of result.json.
@@ -107,7 +110,7 @@ def train(
         programs[key].take(model, optimizer, config.seed)
         trainer = Trainer(programs[key], data, multipliers, settings, config.seed)
         watching = call(MonitoringSettings, config.monitoring)
-        with Monitor(trainer, directory, watching, console) as monitor:
+        with Monitor(trainer, directory, watching, console, trial) as monitor:
             status = fit(
                 trainer,
                 monitor,
@@ -116,7 +119,7 @@ def train(
                 callbacks=callbacks,
                 should_stop=should_stop,
             )
-        monitor.save()
+            monitor.end(status)
         result = compute_result(status, trainer, data.test)
         if status != "interrupted":
             save_model(directory, model, trainer, status)

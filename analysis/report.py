@@ -1,165 +1,184 @@
-"""What a comparison found, as a table and in words."""
+"""Writes all that a comparison came to: tables, figures and a page that holds both."""
 
-import math
+import base64
+import io
+import platform
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
+import jinja2
 import pandas as pd
-from rich import box
+from matplotlib.figure import Figure
 from rich.console import Console
-from rich.table import Table
 
-from analysis.statistics import (
-    Choice,
-    Difference,
-    choose_strengths,
-    chosen_runs,
-    holm,
-    paired_difference,
+from analysis.answer import (
+    MEASURES,
+    MOMENTS,
+    Answer,
+    evidence,
+    figure,
+    find_answer,
+    findings,
 )
+from analysis.board import write_means
+from analysis.figures import draw_figures
+from analysis.summary import read_curves, summarize
+from analysis.terminal import show_answers
 from comparison import Comparison
+from config import flatten
+from training.files import replacing
 
-MOMENTS = {
-    "final": "Final weights",
-    "best": "Weights of the evaluation with the lowest validation cross-entropy",
-}
-TESTED = {"test_cross_entropy": "test cross-entropy", "test_accuracy": "test accuracy"}
-
-
-def report(comparison: Comparison, summary: pd.DataFrame, console: Console) -> None:
-    """Print the table of both moments, and the findings of the one selected on."""
-    for moment in MOMENTS:
-        choices = choose_strengths(summary, moment)
-        console.print()
-        console.print(make_table(comparison, summary, choices, moment))
-    choices = choose_strengths(summary, comparison.select)
-    console.print(f"\n{MOMENTS[comparison.select]}:")
-    for line in findings(comparison, summary, choices):
-        console.print(f"- {line}", soft_wrap=True, highlight=False, markup=False)
+TEMPLATE = Path(__file__).with_name("report.html.jinja")
+DOTS_PER_INCH, CSS_PIXELS = 150, 96
 
 
-def make_table(
+def write_tables(
+    comparison: Comparison, directory: Path, results: dict[Path, dict[str, Any]]
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Write summary.csv and curves.csv, and return what they hold.
+
+    Args:
+        comparison: What was asked.
+        directory: Of the comparison.
+        results: The contents of result.json, by the path of the run.
+    """
+    summary = summarize((run, results.get(run.path, {})) for run in comparison.runs)
+    curves = read_curves(directory, comparison.runs)
+    directory.mkdir(parents=True, exist_ok=True)
+    for name, table in {"summary": summary, "curves": curves}.items():
+        with replacing(directory / f"{name}.csv") as partial:
+            table.to_csv(partial, index=False)
+    return summary, curves
+
+
+def write_report(
     comparison: Comparison,
-    summary: pd.DataFrame,
-    choices: dict[str, Choice],
-    moment: str,
-) -> Table:
-    """Means over seeds, and beneath them the differences to the control."""
-    table = Table(
-        title=f"{MOMENTS[moment]}: means over seeds, and differences to "
-        f"{comparison.control} with 95 % intervals",
-        title_justify="left",
-        box=box.SIMPLE_HEAD,
+    directory: Path,
+    results: dict[Path, dict[str, Any]],
+    console: Console,
+) -> None:
+    """Print and write what a comparison came to.
+
+    Writes summary.csv, curves.csv, figures/*.png, report.html, and what TensorBoard
+    shows of the comparison as a whole.
+
+    Args:
+        comparison: What was asked.
+        directory: Of the comparison.
+        results: The contents of result.json, by the path of the run.
+        console: To print to.
+    """
+    summary, curves = write_tables(comparison, directory, results)
+    answers = {moment: find_answer(comparison, summary, moment) for moment in MOMENTS}
+    show_answers(answers, console)
+    selected = answers[comparison.select]
+    pictures = {}
+    (directory / "figures").mkdir(exist_ok=True)
+    for name, (drawing, caption) in draw_figures(selected, curves).items():
+        png = as_png(drawing)
+        with replacing(directory / "figures" / f"{name}.png") as partial:
+            partial.write_bytes(png)
+        inches = drawing.get_figwidth()
+        pictures[name] = Picture(caption, encode(png), round(inches * CSS_PIXELS))
+    page = make_page(answers, pictures, results)
+    with replacing(directory / "report.html") as partial:
+        partial.write_text(page, encoding="utf-8")
+    write_means(selected, directory, curves)
+    console.print()
+    for what, name in {
+        "report": "report.html",
+        "every run": "summary.csv",
+        "every evaluation": "curves.csv",
+    }.items():
+        console.print(f"{what}: {directory / name}", soft_wrap=True)
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A figure as the page holds it: PNG in base64, and its width in CSS pixels."""
+
+    caption: str
+    png: str
+    width: int
+
+
+def encode(png: bytes) -> str:
+    return base64.b64encode(png).decode("ascii")
+
+
+def as_png(drawing: Figure) -> bytes:
+    buffer = io.BytesIO()
+    drawing.savefig(buffer, format="png", dpi=DOTS_PER_INCH)
+    return buffer.getvalue()
+
+
+def make_page(
+    answers: dict[str, Answer],
+    pictures: dict[str, Picture],
+    results: dict[Path, dict[str, Any]],
+) -> str:
+    """One HTML page that needs no other file."""
+    comparison = next(iter(answers.values())).comparison
+    environment = jinja2.Environment(
+        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True
     )
-    table.add_column("method")
-    for heading in ("validation\ncross-entropy", *TESTED.values(), "norm"):
-        table.add_column(heading, justify="right", no_wrap=True)
-    for method in comparison.methods:
-        if method not in choices:
-            table.add_row(method, "no strength whose runs all completed")
-            continue
-        rows = chosen_runs(summary, choices[method], method)
-        differences = differences_to_control(comparison, summary, choices, moment)
-        tested = []
-        for measure in TESTED:
-            text = figure(rows[f"{moment}_{measure}"].mean(), measure)
-            if method in differences[measure]:
-                difference = differences[measure][method]
-                text += (
-                    f"\n{change(difference, measure)}\n{interval(difference, measure)}"
+    base = dict(flatten(comparison.runs[0].config.tables()))
+    versions: dict[str, str] = {"machine": f"{platform.system()} {platform.machine()}"}
+    for result in results.values():
+        versions |= result.get("versions", {})
+    return environment.from_string(TEMPLATE.read_text(encoding="utf-8")).render(
+        comparison=comparison,
+        selected=answers[comparison.select],
+        moments=MOMENTS,
+        measures=MEASURES,
+        sentences=findings(answers[comparison.select]),
+        tables={MOMENTS[moment]: rows(answer) for moment, answer in answers.items()},
+        pictures=pictures,
+        settings={k: v for k, v in base.items() if k not in ("name", "seed")},
+        changes={method: changes(comparison, method) for method in comparison.methods},
+        missing=[run.path for run in comparison.runs if run.path not in results],
+        versions=versions,
+    )
+
+
+def rows(answer: Answer) -> list[list[str]]:
+    """The table of one moment: a list of cells for each condition and method."""
+    return [
+        [
+            entry.condition,
+            entry.method,
+            entry.strength,
+            *(
+                "\n".join(
+                    [
+                        figure(answer.mean(entry, measure), measure),
+                        *(
+                            evidence(difference, measure).replace(", p", "\np")
+                            for name, difference in entry.differences.items()
+                            if name == measure
+                        ),
+                    ]
                 )
-            tested.append(text)
-        table.add_row(
-            f"{method}\n{shortened(choices[method].strength)}".strip(),
-            figure(choices[method].mean, "cross_entropy"),
-            *tested,
-            f"{rows[f'{moment}_weight_norm'].mean():.1f}",
-        )
-    return table
+                for measure in MEASURES
+            ),
+            f"{answer.mean(entry, 'generalization_gap'):.4f}",
+            f"{answer.mean(entry, 'weight_norm'):.1f}",
+        ]
+        for entry in answer.entries
+        if entry.choice
+    ]
 
 
-def differences_to_control(
-    comparison: Comparison,
-    summary: pd.DataFrame,
-    choices: dict[str, Choice],
-    moment: str,
-) -> dict[str, dict[str, Difference]]:
-    """Paired differences by measure and method, each at its chosen strength."""
-    found: dict[str, dict[str, Difference]] = {measure: {} for measure in TESTED}
-    if comparison.control not in choices:
-        return found
-    name = comparison.control
-    control = chosen_runs(summary, choices[name], name)
-    for method, choice in choices.items():
-        rows = chosen_runs(summary, choice, method)
-        for measure in TESTED if method != name else ():
-            column = f"{moment}_{measure}"
-            found[measure][method] = paired_difference(rows[column], control[column])
-    return found
-
-
-def findings(
-    comparison: Comparison, summary: pd.DataFrame, choices: dict[str, Choice]
-) -> list[str]:
-    """Sentences that say no more than the intervals allow."""
-    lines = []
-    found = differences_to_control(comparison, summary, choices, comparison.select)
-    for measure, by_method in found.items():
-        lines += sentences(comparison.control, measure, by_method)
-    for method, choice in choices.items():
-        if choice.at_edge:
-            lines.append(
-                f"{method}: the best strength, {choice.strength}, lies on the edge of "
-                "its grid; a better one may lie beyond."
-            )
-        if choice.missing:
-            lines.append(f"{method}: {choice.missing} runs failed or diverged.")
-    for method in comparison.methods:
-        if method not in choices:
-            lines.append(f"{method}: left out, for no strength has all its runs.")
-    return lines
-
-
-def sentences(
-    control: str, measure: str, by_method: dict[str, Difference]
-) -> list[str]:
-    lines: list[str] = []
-    p_values = holm([difference.p for difference in by_method.values()])
-    for (method, difference), p in zip(by_method.items(), p_values, strict=True):
-        name = TESTED[measure]
-        if math.isnan(difference.low):
-            lines.append(f"{method}: too few seeds for an interval of {name}.")
-            continue
-        evidence = (
-            f"{change(difference, measure)}, 95 % interval "
-            f"{interval(difference, measure)}, p = {p:.2g} after Holm"
-        )
-        if math.isfinite(difference.wilcoxon_p):
-            evidence += f", Wilcoxon p = {difference.wilcoxon_p:.2g}"
-        if difference.clear:
-            verb = "raises" if difference.mean > 0 else "lowers"
-            lines.append(f"{method} {verb} {name} against {control}: {evidence}.")
-        else:
-            lines.append(
-                f"{method}: no difference to {control} in {name} is shown: {evidence}."
-            )
-    return lines
-
-
-def shortened(strength: str) -> str:
-    """A strength without the sections of its settings."""
-    return " ".join(part.partition(".")[2] for part in strength.split())
-
-
-def figure(value: float, measure: str) -> str:
-    return f"{value:.2%}" if measure.endswith("accuracy") else f"{value:.4f}"
-
-
-def change(difference: Difference, measure: str) -> str:
-    if measure.endswith("accuracy"):
-        return f"{100 * difference.mean:+.2f} points"
-    return f"{difference.mean:+.4f}"
-
-
-def interval(difference: Difference, measure: str) -> str:
-    scale, digits = (100, 2) if measure.endswith("accuracy") else (1, 4)
-    low, high = scale * difference.low, scale * difference.high
-    return f"[{low:+.{digits}f}, {high:+.{digits}f}]"
+def changes(comparison: Comparison, method: str) -> dict[str, Any]:
+    """What a method sets that the first run does not, and its grid."""
+    runs = [run for run in comparison.runs if run.method == method]
+    fixed = {
+        key: there
+        for key, _, there in comparison.runs[0].config.differences(runs[0].config)
+        if key not in runs[0].strengths
+    }
+    grids = {key: [run.strengths[key] for run in runs] for key in runs[0].strengths}
+    return fixed | {
+        key: ", ".join(dict.fromkeys(map(str, values))) for key, values in grids.items()
+    }

@@ -1,8 +1,9 @@
-"""Which strength is best for each method, and whether it beats the control."""
+"""Which strength is best for a method, and whether it differs from the control."""
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -21,7 +22,7 @@ class Difference:
         mean: Of the differences.
         low: Lower end of the 95 % t interval of the mean; NaN for fewer than 2 pairs.
         high: Its upper end.
-        p: Two-sided p-value of the paired t-test.
+        p: Two-sided p-value of the paired t-test; in an answer, after Holm.
         wilcoxon_p: Of the signed-rank test; NaN for fewer than 6 pairs.
         pairs: Number of seeds that both have.
     """
@@ -35,8 +36,8 @@ class Difference:
 
     @property
     def clear(self) -> bool:
-        """Whether the interval leaves out 0."""
-        return self.low > 0 or self.high < 0
+        """Whether it is shown not to be 0; the interval then leaves 0 out."""
+        return self.p < 1 - CONFIDENCE
 
 
 def paired_difference(method: pd.Series, control: pd.Series) -> Difference:
@@ -78,53 +79,38 @@ class Choice:
     """The strength chosen for a method.
 
     Attributes:
-        strength: As in the summary.
-        mean: Of the validation cross-entropy over seeds.
-        at_edge: Whether it is the first or the last of three or more strengths: a
-            better one may lie beyond the grid.
+        strength: What the method varies, by dotted name.
+        at_edge: The settings of it that are the least or the greatest of three or more
+            values: a better one may lie beyond the grid.
         missing: Runs of this method without a finite result.
     """
 
-    strength: str
-    mean: float
-    at_edge: bool
+    strength: dict[str, Any]
+    at_edge: tuple[str, ...]
     missing: int
 
 
-def choose_strengths(summary: pd.DataFrame, moment: str) -> dict[str, Choice]:
-    """Choose each method's strength by its mean validation cross-entropy over seeds.
-
-    A strength with a run that failed or diverged is not chosen.
+def choose_strength(
+    strengths: Sequence[dict[str, Any]], losses: Sequence[pd.Series]
+) -> Choice | None:
+    """Choose the strength with the lowest mean validation cross-entropy over seeds.
 
     Args:
-        summary: From `analysis.summary.summarize`, in the order of the grid.
-        moment: "final" or "best".
+        strengths: The grid of one method.
+        losses: Of each strength, one per seed; NaN for a run that has none, whose
+            strength is not chosen.
 
     Returns:
-        Choices by method; none for a method that has no strength to choose.
+        None if no strength has all its runs.
     """
-    column = f"{moment}_validation_cross_entropy"
-    choices = {}
-    for method, rows in summary.groupby("method", sort=False):
-        finite = rows[column].where(rows["status"] == "completed")
-        means = finite.groupby(rows["strength"], sort=False).agg(
-            lambda values: values.mean(skipna=False)
-        )
-        if means.notna().any():
-            best = means.idxmin()
-            edges = (means.index[0], means.index[-1])
-            choices[str(method)] = Choice(
-                strength=str(best),
-                mean=float(means.min()),
-                at_edge=len(means) > 2 and best in edges,
-                missing=int(finite.isna().sum()),
-            )
-    return choices
-
-
-def chosen_runs(summary: pd.DataFrame, choice: Choice, method: str) -> pd.DataFrame:
-    """The runs of a method at its chosen strength, by seed."""
-    rows = summary[
-        (summary["method"] == method) & (summary["strength"] == choice.strength)
-    ]
-    return rows.set_index("seed")
+    table = np.asarray(losses, float)
+    means = table.mean(axis=1)
+    if np.isnan(means).all():
+        return None
+    strength = strengths[int(np.nanargmin(means))]
+    edges = []
+    for key, value in strength.items():
+        axis = {other[key] for other in strengths if not isinstance(other[key], list)}
+        if len(axis) > 2 and value in (min(axis), max(axis)):
+            edges.append(key)
+    return Choice(strength, tuple(edges), int(np.isnan(table).sum()))

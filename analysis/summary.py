@@ -1,11 +1,13 @@
-"""The results of a comparison as one table, a row per run."""
+"""The results of a comparison as tables: a row per run, and a row per evaluation."""
 
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from comparison import Run
+from monitoring.history import read_history
 
 MOMENTS, SPLITS = ("final", "best"), ("train", "validation", "test")
 MEASURES = ("cross_entropy", "accuracy")
@@ -19,17 +21,15 @@ def summarize(results: Iterable[tuple[Run, dict[str, Any]]]) -> pd.DataFrame:
         results: Runs with the contents of their result.json; empty for one that failed.
 
     Returns:
-        Columns method, strength (what the method varies, as text), seed, status and
-        seconds, then `final_test_accuracy` and the like for both moments.
+        Columns method, condition, strength (both as text), seed, status and seconds,
+        then `final_test_accuracy` and the like for both moments.
     """
     return pd.DataFrame([row(run, result) for run, result in results])
 
 
 def row(run: Run, result: dict[str, Any]) -> dict[str, Any]:
     cells = {
-        "method": run.method,
-        "strength": strength(run),
-        "seed": run.seed,
+        **identity(run),
         "status": result.get("status", "failed"),
         "seconds": result.get("seconds"),
     }
@@ -42,5 +42,30 @@ def row(run: Run, result: dict[str, Any]) -> dict[str, Any]:
     return cells
 
 
-def strength(run: Run) -> str:
-    return " ".join(f"{key}={value}" for key, value in run.strengths.items())
+def identity(run: Run) -> dict[str, Any]:
+    """What tells a run from the others of its comparison."""
+    return {
+        "method": run.method,
+        "condition": run.condition,
+        "strength": run.strength,
+        "seed": run.seed,
+    }
+
+
+def read_curves(directory: Path, runs: Iterable[Run]) -> pd.DataFrame:
+    """One row per evaluation of each run that has been evaluated.
+
+    Args:
+        directory: Of the comparison.
+        runs: Of the comparison.
+
+    Returns:
+        Columns method, condition, strength, seed, epoch, step, and every scalar of
+        history.csv by its tag; NaN where a run does not have it.
+    """
+    rows: list[dict[str, Any]] = []
+    for run in runs:
+        path = directory / run.path / "history.csv"
+        if path.exists():
+            rows += [{**identity(run), **row} for row in read_history(path)]
+    return pd.DataFrame(rows)

@@ -8,6 +8,8 @@ from tensorboard.compat.proto import event_pb2, summary_pb2
 from tensorboard.plugins.scalar.summary_v2 import scalar_pb
 from tensorboard.summary.writer.event_file_writer import EventFileWriter
 
+from monitoring.hparams import STATUS, Trial, end_session, start_session
+
 
 class EventWriter:
     """Appends evaluations to a new event file.
@@ -16,13 +18,19 @@ class EventWriter:
     drops what older files of the same directory say of that step and later ones.
     """
 
-    def __init__(self, directory: Path, descriptions: Mapping[str, str]):
+    def __init__(
+        self,
+        directory: Path,
+        descriptions: Mapping[str, str],
+        trial: Trial | None = None,
+    ):
         """
         Args:
             directory: Of the run; the file is made when there is something to write.
             descriptions: What TensorBoard shows beside each tag.
+            trial: Of a comparison that the run is a part of.
         """
-        self._directory = directory
+        self._directory, self._trial = directory, trial
         self._still_to_describe = dict(descriptions)
         self._writer: EventFileWriter | None = None
 
@@ -32,12 +40,20 @@ class EventWriter:
             self._writer = EventFileWriter(str(self._directory))
             start = event_pb2.SessionLog(status=event_pb2.SessionLog.START)
             self._writer.add_event(stamped(step, session_log=start))
-        summary = summary_pb2.Summary()
+            if self._trial:
+                session = start_session(self._trial)
+                self._writer.add_event(stamped(step, summary=session))
+        evaluation = summary_pb2.Summary()
         for tag, value in scalars.items():
             description = self._still_to_describe.pop(tag, None)
-            summary.MergeFrom(scalar_pb(tag, value, description))
-        self._writer.add_event(stamped(step, summary=summary))
+            evaluation.MergeFrom(scalar_pb(tag, value, description))
+        self._writer.add_event(stamped(step, summary=evaluation))
         self._writer.flush()
+
+    def end(self, status: str) -> None:
+        """Tell HParams how the run has ended."""
+        if self._writer is not None and self._trial and status in STATUS:
+            self._writer.add_event(stamped(0, summary=end_session(status)))
 
     def close(self) -> None:
         if self._writer is not None:

@@ -32,14 +32,22 @@ class History:
         Raises:
             UserError: The file is missing or damaged.
         """
-        try:
-            with open(self._path, newline="") as file:
-                for row in csv.DictReader(file):
-                    numbers = {tag: float(text) for tag, text in row.items() if text}
-                    numbers |= {key: int(row[key]) for key in ("epoch", "step")}
-                    if numbers["epoch"] <= epoch:
-                        self.rows.append(numbers)
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise UserError(
-                f"{self._path}: damaged ({error}); --overwrite starts anew"
-            ) from None
+        self.rows += [row for row in read_history(self._path) if row["epoch"] <= epoch]
+
+
+def read_history(path: Path) -> list[Row]:
+    """The rows of a history.csv, digit for digit.
+
+    Raises:
+        UserError: The file is missing or damaged.
+    """
+    rows = []
+    try:
+        with open(path, newline="") as file:
+            for row in csv.DictReader(file):
+                numbers = {tag: float(text) for tag, text in row.items() if text}
+                numbers |= {key: int(row[key]) for key in ("epoch", "step")}
+                rows.append(numbers)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UserError(f"{path}: damaged ({error}); --overwrite starts anew") from None
+    return rows

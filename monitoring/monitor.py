@@ -6,6 +6,7 @@ from rich.console import Console
 
 from monitoring.events import EventWriter
 from monitoring.history import History, Row
+from monitoring.hparams import Trial
 from monitoring.progress import ProgressDisplay
 from monitoring.scalars import ScalarReader
 from monitoring.settings import MonitoringSettings
@@ -22,12 +23,15 @@ class Monitor:
         directory: Path,
         settings: MonitoringSettings,
         console: Console,
+        trial: Trial | None = None,
     ):
         self._console = console
         self.scalars = ScalarReader(trainer.model)
         tags = self.scalars.descriptions
         self.history = History(directory, list(tags))
-        self._events = EventWriter(directory, tags) if settings.tensorboard else None
+        self._events = (
+            EventWriter(directory, tags, trial) if settings.tensorboard else None
+        )
         self._display = ProgressDisplay(
             console, trainer.settings.epochs, trainer.updates_per_epoch, trainer.count
         )
@@ -54,6 +58,12 @@ class Monitor:
 
     def save(self) -> None:
         self.history.save()
+
+    def end(self, status: str) -> None:
+        """Save all there is of a run that has ended as `training.fit` says."""
+        self.save()
+        if self._events:
+            self._events.end(status)
 
     def resume(self, epoch: int) -> None:
         self.history.resume(epoch)

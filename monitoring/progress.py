@@ -1,7 +1,6 @@
 """What the terminal shows while a run trains."""
 
 import time
-from collections.abc import Sequence
 from typing import Any
 
 from rich.console import Console
@@ -105,8 +104,13 @@ class ProgressDisplay:
 class CompareDisplay:
     """How far a comparison has come: a bar on a terminal, elsewhere about ten lines."""
 
-    def __init__(self, console: Console, pending: Sequence[Run]):
-        self._console, self._total = console, len(pending)
+    def __init__(self, console: Console, total: int):
+        """
+        Args:
+            console: To write to.
+            total: Number of runs to be made.
+        """
+        self._console, self._total = console, total
         self._done, self._failed = 0, 0
         self._started = time.monotonic()
         self._best: tuple[float, str] | None = None
@@ -122,28 +126,36 @@ class CompareDisplay:
         if self._console.is_terminal:
             self._bar.stop()
 
-    def advance(self, run: Run, result: dict[str, Any] | None) -> None:
+    def show(self, running: int) -> None:
+        """Show how many runs are being made now."""
+        self._bar.update(
+            self._task, completed=self._done, description=self._text(running)
+        )
+
+    def advance(self, run: Run, result: dict[str, Any] | None, running: int) -> None:
         """Take notice that a run has ended, with a result or without."""
         self._done += 1
-        loss = None
         if result and result["status"] == "completed":
             loss = result["final"]["validation"]["cross_entropy"]
+            if self._best is None or loss < self._best[0]:
+                self._best = loss, f"{run.method} {run.strength}".strip()
         else:
             self._failed += 1
-        if loss is not None and (self._best is None or loss < self._best[0]):
-            self._best = loss, str(run.path)
-        text = f"{self._done}/{self._total} runs"
-        if self._failed:
-            text += f", {self._failed} without a result"
-        if self._best:
-            text += (
-                f"; best validation cross-entropy {self._best[0]:.4f} ({self._best[1]})"
-            )
-        self._bar.update(self._task, completed=self._done, description=text)
+        self.show(running)
         every = max(1, self._total // LINES)
         if not self._console.is_terminal and (
             self._done % every == 0 or self._done == self._total
         ):
             spent = time.monotonic() - self._started
             left = spent / self._done * (self._total - self._done)
-            self._console.print(f"{text}; {left:.0f} s left", soft_wrap=True)
+            self._console.print(
+                f"{self._text(running)}; {left:.0f} s left", soft_wrap=True
+            )
+
+    def _text(self, running: int) -> str:
+        text = f"{self._done}/{self._total} runs, {running} running"
+        if self._failed:
+            text += f", {self._failed} failed"
+        if self._best:
+            text += f"; best validation loss {self._best[0]:.4f} ({self._best[1]})"
+        return text

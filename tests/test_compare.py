@@ -1,13 +1,16 @@
 """The command line of a comparison, with real worker processes."""
 
+import contextlib
 import csv
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
 from pathlib import Path
 
+import distributed
 import pytest
 
 ROOT = Path(__file__).parent.parent
@@ -72,16 +75,16 @@ def test_a_comparison_goes_from_runs_to_findings_and_repeats_nothing(compare, tm
     status, stdout, stderr = compare()
     assert (status, stderr) == (0, "")
     assert "0 finished before, 6 to make" in stdout
-    assert "in test cross-entropy" in stdout
-    assert "after Holm" in stdout
+    assert "l2 against none: " in stdout
+    assert "2 seeds are too few to tell" in stdout
     rows = summary(tmp_path)
     assert [(row["method"], row["strength"], row["seed"]) for row in rows] == [
         ("none", "", "0"),
         ("none", "", "1"),
-        ("l2", "model.l2=0.001", "0"),
-        ("l2", "model.l2=0.001", "1"),
-        ("l2", "model.l2=0.01", "0"),
-        ("l2", "model.l2=0.01", "1"),
+        ("l2", "l2=0.001", "0"),
+        ("l2", "l2=0.001", "1"),
+        ("l2", "l2=0.01", "0"),
+        ("l2", "l2=0.01", "1"),
     ]
     assert all(row["status"] == "completed" for row in rows)
 
@@ -161,3 +164,85 @@ def test_mistakes_are_one_line(compare):
         status, stdout, stderr = compare(*words)
         assert (status, stdout) == (2, "")
         assert len(stderr.splitlines()) == 1
+
+
+def free_port():
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]
+
+
+@contextlib.contextmanager
+def started(module, *words, cwd=ROOT):
+    process = subprocess.Popen(
+        [sys.executable, "-m", f"distributed.cli.{module}", *words],
+        cwd=cwd,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+
+
+@pytest.fixture(scope="module")
+def scheduler():
+    """The address of a scheduler without workers."""
+    port = str(free_port())
+    options = ["--host", "127.0.0.1", "--port", port, "--no-dashboard"]
+    with started("dask_scheduler", *options):
+        yield f"tcp://127.0.0.1:{port}"
+
+
+@contextlib.contextmanager
+def workers(scheduler, count, cwd=ROOT):
+    """Dask workers of one thread, in processes of their own."""
+    options = ["--no-nanny", "--nthreads", "1"]
+    with contextlib.ExitStack() as stack:
+        processes = [
+            stack.enter_context(
+                started("dask_worker", scheduler, *options, "--no-dashboard", cwd=cwd)
+            )
+            for _ in range(count)
+        ]
+        with distributed.Client(scheduler, set_as_default=False) as client:
+            client.wait_for_workers(count, timeout=60)
+        yield processes
+
+
+def test_a_cluster_gives_the_same_summary_also_when_a_worker_is_killed(
+    compare, scheduler, tmp_path
+):
+    epochs = 60
+    compare(epochs=epochs)
+    local = summary(tmp_path)
+    subprocess.run(["rm", "-r", tmp_path / "small"], check=True)
+    with workers(scheduler, 2) as (first, _):
+        command = compare("--cluster", scheduler, epochs=epochs, wait=False)
+        wait_for_results(tmp_path / "small", 2, command)
+        os.kill(first.pid, signal.SIGKILL)
+        stdout, stderr = command.communicate(timeout=300)
+        assert (command.returncode, stderr) == (0, "")
+        assert f"on the workers of {scheduler}" in stdout
+        assert summary(tmp_path) == local
+
+
+def test_a_cluster_that_could_not_do_the_same_is_refused(
+    compare, scheduler, tmp_path, monkeypatch
+):
+    nowhere = f"tcp://127.0.0.1:{free_port()}"
+    for address, part in {
+        "nonsense": "expected the address of a Dask scheduler",
+        nowhere: "expected the address of a Dask scheduler",
+        scheduler: "the scheduler has no workers",
+    }.items():
+        status, _, stderr = compare("--cluster", address)
+        assert status == 2
+        assert part in stderr
+        assert len(stderr.splitlines()) == 1
+    with workers(scheduler, 1, cwd=tmp_path):
+        status, _, stderr = compare("--cluster", scheduler)
+        assert status == 2
+        assert "does not find the code of this folder" in stderr

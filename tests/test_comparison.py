@@ -45,6 +45,26 @@ def test_runs_are_every_method_strength_and_seed(write):
     ]
 
 
+def test_conditions_are_named_by_their_first_setting(write):
+    conditions = """
+    conditions = [
+        {data.train_size = 300, training.epochs = 9},
+        {data.train_size = 600},
+    ]
+    [methods.none]
+    """
+    runs = load_comparison(write(FILE.replace("[methods.none]", conditions))).runs
+    assert len(runs) == 12
+    assert runs[0].path.as_posix() == "none/data.train_size=000300/seed=00"
+    assert runs[-1].path.as_posix() == (
+        "adamw/data.train_size=000600/optimizer.weight_decay=1e01/"
+        "optimizer.learning_rate=1e-03/seed=07"
+    )
+    assert (runs[0].condition, runs[0].strength) == ("train_size=300", "")
+    assert runs[-1].strength == "weight_decay=10.0 learning_rate=0.001"
+    assert [run.config.training["epochs"] for run in (runs[0], runs[-1])] == [9, 4]
+
+
 def test_runs_differ_in_method_strength_and_seed_alone(write):
     none, *_, last = load_comparison(write(), ["model.l2=0.5"]).runs
     assert {key for key, _, _ in none.config.differences(last.config)} == {
@@ -71,6 +91,14 @@ def test_runs_differ_in_method_strength_and_seed_alone(write):
         ("[0, 7]", "3", "seeds: expected a list"),
         ("seeds", 'control = "adam"\nseeds', "expected one of none, adamw"),
         ("seeds", 'select = "last"\nseeds', "expected one of final, best"),
+        ("seeds", "conditions = []\nseeds", "differ in their first setting"),
+        (
+            "seeds",
+            "conditions = [{data.train_size = 3}, {data.train_size = 3}]\nseeds",
+            "differ in their first setting",
+        ),
+        ("seeds", "conditions = [{data.size = 3}]\nseeds", "unknown setting data.size"),
+        ("[0.3, 10.0]", "[0.3, 0.3]", "vary: expected different values"),
         ("set.training.epochs", "set.training.epoch", "training.epochs"),
         ("set.training.epochs = 4", "set = 4", "set: expected"),
         ("vary.optimizer", "vari.optimizer", "did you mean vary?"),

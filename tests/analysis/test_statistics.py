@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from analysis.statistics import choose_strengths, holm, paired_difference
+from analysis.statistics import choose_strength, holm, paired_difference
 
 
 def series(values):
@@ -70,42 +70,34 @@ def test_holm_against_its_worked_example():
     assert holm([]) == []
 
 
-def summary(**means):
-    rows = []
-    for name, values in means.items():
-        method, _, strength = name.partition("__")
-        for seed, value in enumerate(values):
-            done = math.isfinite(value)
-            rows.append(
-                {
-                    "method": method,
-                    "strength": strength,
-                    "seed": seed,
-                    "status": "completed" if done else "diverged",
-                    "final_validation_cross_entropy": value if done else None,
-                }
-            )
-    return pd.DataFrame(rows)
+def choose(**losses):
+    """Choose among strengths a, b, c of a setting `l2` that grows by one each."""
+    strengths = [{"l2": float(number)} for number in range(len(losses))]
+    return choose_strength(strengths, [series(values) for values in losses.values()])
 
 
-def test_the_strength_with_the_lowest_mean_is_chosen_for_each_method():
-    table = summary(none=[3, 3], l2__a=[2, 2.4], l2__b=[1, 3], l2__c=[2.5, 2.5])
-    choices = choose_strengths(table, "final")
-    assert choices["none"].strength == ""
-    assert (choices["l2"].strength, choices["l2"].mean) == ("b", 2.0)
-    assert not choices["l2"].at_edge
+def test_the_strength_with_the_lowest_mean_is_chosen():
+    choice = choose(a=[2, 2.4], b=[1, 3], c=[2.5, 2.5])
+    assert choice.strength == {"l2": 1.0}
+    assert choice.at_edge == ()
 
 
 def test_a_choice_on_the_edge_of_its_grid_is_said():
-    table = summary(l2__a=[1], l2__b=[2], l2__c=[3], adamw__a=[1], adamw__b=[2])
-    choices = choose_strengths(table, "final")
-    assert choices["l2"].at_edge
-    assert not choices["adamw"].at_edge
+    assert choose(a=[1], b=[2], c=[3]).at_edge == ("l2",)
+    assert choose(a=[3], b=[2], c=[1]).at_edge == ("l2",)
+    assert choose(a=[1], b=[2]).at_edge == ()
+
+
+def test_an_edge_is_that_of_a_setting_not_of_the_order_of_the_grid():
+    strengths = [{"l2": l2, "rate": r} for l2 in (1.0, 2.0, 3.0) for r in (0.3, 0.1)]
+    losses = [series([value]) for value in (9, 9, 9, 1, 9, 9)]
+    choice = choose_strength(strengths, losses)
+    assert choice.strength == {"l2": 2.0, "rate": 0.1}
+    assert choice.at_edge == ()
 
 
 def test_a_strength_with_a_lost_run_is_not_chosen():
     nan = math.nan
-    table = summary(l2__a=[1, nan], l2__b=[2, 2], adamw__a=[nan, 1])
-    choices = choose_strengths(table, "final")
-    assert (choices["l2"].strength, choices["l2"].missing) == ("b", 1)
-    assert "adamw" not in choices
+    choice = choose(a=[1, nan], b=[2, 2])
+    assert (choice.strength, choice.missing) == ({"l2": 1.0}, 1)
+    assert choose(a=[nan, 1]) is None

@@ -1,0 +1,365 @@
+"""Makes the runs of a comparison, in processes of this machine or of a Dask cluster.
+
+A run is a function of its config alone, so all that is needed is an executor from
+`concurrent.futures`: a process pool here, `distributed.Client.get_executor` there.
+"""
+
+import contextlib
+import functools
+import multiprocessing
+import multiprocessing.connection
+import os
+import signal
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from concurrent.futures.process import BrokenProcessPool, ProcessPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from comparison import Run
+from errors import UserError
+from monitoring.hparams import Trial
+from run_directory import BusyError, Place, fingerprint, look
+
+MOST_DEATHS = 2
+"""Worker processes that a run may take with it before it is given up."""
+
+ASK_SECONDS = 0.5
+"""How often a worker asks whether to stop, and whether a busy run is free."""
+
+Result = dict[str, Any]
+
+
+class Worker:
+    """The state of a worker process: what it has compiled, and whether to stop."""
+
+    programs: dict[str, Any] = {}
+    should_stop: Callable[[], bool] = staticmethod(lambda: False)
+
+
+def perform(run: Run, directory: Path, mark: dict[str, str]) -> Result:
+    """Make one run in a worker: continue what is there of it, replace anything else.
+
+    A run that another process is still making, for a comparison that was killed, is
+    waited for.
+
+    Args:
+        run: To be made.
+        directory: Of the run.
+        mark: Its fingerprint, where the comparison was started.
+    """
+    from train import train
+
+    if code() != mark["code"]:
+        raise UserError("this worker has other code than the comparison")
+    while True:
+        place, _, _ = look(directory, run.config, mark)
+        try:
+            return train(
+                run.config,
+                directory,
+                resume=place is Place.UNFINISHED,
+                overwrite=place is Place.OTHER,
+                should_stop=Worker.should_stop,
+                programs=Worker.programs,
+                trial=trial_of(run),
+            )
+        except BusyError:
+            if Worker.should_stop():
+                raise
+            time.sleep(ASK_SECONDS)
+
+
+def trial_of(run: Run) -> Trial:
+    """The row of the HParams table that a run belongs to."""
+    columns = {
+        "method": run.method,
+        "condition": run.condition,
+        "strength": run.strength or "-",
+    }
+    return Trial(
+        name=" ".join(filter(None, (run.method, run.condition, run.strength))),
+        hyperparameters={name: value for name, value in columns.items() if value},
+    )
+
+
+@dataclass(frozen=True)
+class Pool:
+    """Where runs are made.
+
+    Attributes:
+        submit: Takes the arguments of `perform`.
+        size: Tells how many runs are made at once.
+        stop: Asks the runs to write a checkpoint and stop.
+    """
+
+    submit: Callable[[Run, Path, dict[str, str]], Future]
+    size: Callable[[], int]
+    stop: Callable[[], None]
+
+
+@contextlib.contextmanager
+def local_pool(workers: int) -> Iterator[Pool]:
+    """Processes of this machine, which share its processors."""
+    executor, stop = start_processes(workers, max(1, processors() // workers))
+    with executor:
+        submit = functools.partial(executor.submit, perform)
+        yield Pool(submit, lambda: workers, stop.set)
+
+
+def start_processes(workers: int, threads: int):
+    """An executor of worker processes, and the event that asks them to stop."""
+    context = multiprocessing.get_context("spawn")
+    stop = context.Event()
+    executor = ProcessPoolExecutor(workers, context, start_worker, (threads, stop))
+    return executor, stop
+
+
+def processors() -> int:
+    """Those that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def start_worker(threads: int, stop) -> None:
+    """Prepare a worker of the local pool.
+
+    Args:
+        threads: For it to compute with.
+        stop: Event that asks it to write a checkpoint and stop.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # The parent hears it and sets `stop`.
+    threading.Thread(target=end_with_parent, daemon=True).start()
+    from training.backend import load_keras
+
+    load_keras(seed=0)
+    import tensorflow as tf
+
+    tf.config.threading.set_intra_op_parallelism_threads(threads)
+    Worker.should_stop = stop.is_set
+
+
+def end_with_parent() -> None:
+    """End this process when its parent has ended, however that came about."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        multiprocessing.connection.wait([parent.sentinel])
+        os._exit(1)
+
+
+@contextlib.contextmanager
+def cluster_pool(address: str, directory: Path) -> Iterator[Pool]:
+    """The workers of a Dask cluster, which must see the directory at the same path.
+
+    Args:
+        address: Of the scheduler, "tcp://host:8786".
+        directory: That the runs will be written below.
+
+    Raises:
+        UserError: Dask is not installed, no scheduler answers, or a worker sees other
+            files or has other code.
+    """
+    try:
+        import distributed
+    except ImportError:
+        raise UserError(
+            "--cluster needs Dask: pip install -r requirements-cluster.txt"
+        ) from None
+    try:
+        client = distributed.Client(address, timeout=10, set_as_default=False)
+    except (OSError, ValueError) as error:
+        raise UserError(
+            "--cluster: expected the address of a Dask scheduler such as "
+            f"tcp://127.0.0.1:8786, received {address} ({error})"
+        ) from None
+    with client:
+        check_workers(client, directory)
+        executor = client.get_executor(pure=False)
+        stop = distributed.Event(client=client)
+
+        def submit(run, directory, mark):
+            return executor.submit(perform_on_cluster, run, directory, mark, stop)
+
+        yield Pool(submit, lambda: sum(client.nthreads().values()) or 1, stop.set)
+
+
+class Front:
+    """The processes of a Dask worker, one for each of its threads.
+
+    Runs are not made in the worker itself: Keras draws initial weights from Python's
+    global random numbers, which Dask uses too.
+    """
+
+    lock = threading.Lock()
+    processes: Any = None
+    stop: Any = None
+
+
+def perform_on_cluster(run: Run, directory: Path, mark: dict[str, str], stop) -> Result:
+    """Make one run in a process of this Dask worker.
+
+    Args:
+        run: To be made.
+        directory: Of the run.
+        mark: Its fingerprint, where the comparison was started.
+        stop: Event of the cluster that asks to write a checkpoint and stop.
+    """
+    for _ in range(MOST_DEATHS):
+        processes = own_processes()
+        try:
+            future = processes.submit(perform, run, directory, mark)
+            while not future.done():
+                wait([future], timeout=ASK_SECONDS)
+                if stop.is_set():
+                    Front.stop.set()
+            return future.result()
+        except BrokenProcessPool:
+            give_up(processes)
+        finally:
+            if stop.is_set():
+                give_up(processes)
+    raise RuntimeError(f"its process died {MOST_DEATHS} times")
+
+
+def own_processes() -> ProcessPoolExecutor:
+    from distributed import get_worker
+
+    with Front.lock:
+        if Front.processes is None:
+            threads = get_worker().state.nthreads
+            Front.processes, Front.stop = start_processes(threads, threads=1)
+        return Front.processes
+
+
+def give_up(processes: ProcessPoolExecutor) -> None:
+    """Have the next run start new processes: these are broken, or were stopped."""
+    with Front.lock:
+        if Front.processes is processes:
+            Front.processes = None
+    processes.shutdown(wait=False)
+
+
+def check_workers(client, directory: Path) -> None:
+    """Refuse a cluster that has no workers, or one that could not do the same."""
+    directory.mkdir(parents=True, exist_ok=True)
+    probe = (directory / ".probe").absolute()
+    probe.touch()
+    try:
+        found = client.run(find_hindrance, probe, code(), on_error="return")
+    finally:
+        probe.unlink()
+    if not found:
+        raise UserError("--cluster: the scheduler has no workers")
+    for worker, hindrance in found.items():
+        if isinstance(hindrance, ImportError):
+            hindrance = "does not find the code of this folder: start it here"
+        if hindrance:
+            raise UserError(f"--cluster: worker {worker} {hindrance}")
+
+
+def find_hindrance(probe: Path, expected_code: str) -> str | None:
+    """Why a Dask worker cannot make the runs of a comparison, or None.
+
+    Args:
+        probe: A file below the directory of the comparison.
+        expected_code: The fingerprint of the comparison's code.
+    """
+    if not probe.exists():
+        return f"does not see {probe.parent}"
+    if code() != expected_code:
+        return "has other code than this folder"
+    if multiprocessing.current_process().daemon:
+        return "may not start processes: start it with --no-nanny"
+    return None
+
+
+def code() -> str:
+    return fingerprint(data_sha256="")["code"]
+
+
+class RunMaker:
+    """Makes runs, and keeps what came of them.
+
+    Attributes:
+        results: The contents of result.json, by the path of the run.
+        failures: Why a run has no result, by its path.
+        running: Number of runs being made now.
+    """
+
+    def __init__(self, directory: Path, marks: dict[Path, dict[str, str]]):
+        """
+        Args:
+            directory: Of the comparison.
+            marks: The fingerprint of each run, by its path.
+        """
+        self._directory, self._marks = directory.absolute(), marks
+        self.results: dict[Path, Result] = {}
+        self.failures: dict[Path, str] = {}
+        self.running = 0
+
+    def make(
+        self,
+        runs: list[Run],
+        open_pool: Callable[[], contextlib.AbstractContextManager[Pool]],
+        should_stop: Callable[[], bool],
+        on_change: Callable[[Run | None], None],
+    ) -> None:
+        """Make runs; one that fails does not stop the others.
+
+        Args:
+            runs: In this order.
+            open_pool: Opened again for the runs that a dead worker has left.
+            should_stop: Asked often; running runs are then checkpointed.
+            on_change: Called with each run that has ended, and with None when others
+                have begun.
+        """
+        waiting, deaths = list(runs), Counter[Path]()
+        while waiting and not should_stop():
+            with open_pool() as pool:
+                lost = self._feed(pool, waiting, should_stop, on_change)
+            for run in lost:
+                deaths[run.path] += 1
+                if deaths[run.path] < MOST_DEATHS:
+                    waiting.append(run)
+                else:
+                    self.failures[run.path] = f"its process died {MOST_DEATHS} times"
+                    on_change(run)
+
+    def _feed(
+        self, pool: Pool, waiting: list[Run], should_stop, on_change
+    ) -> list[Run]:
+        """Make runs until none is waiting; the ones lost if a worker dies before."""
+        running: dict[Future, Run] = {}
+        stopping = False
+
+        def fill() -> None:
+            while waiting and len(running) < pool.size() and not stopping:
+                run = waiting.pop(0)
+                directory, mark = self._directory / run.path, self._marks[run.path]
+                running[pool.submit(run, directory, mark)] = run
+            self.running = len(running)
+
+        fill()
+        on_change(None)
+        while running:
+            if should_stop() and not stopping:
+                stopping = True
+                pool.stop()
+            ended, _ = wait(running, timeout=0.2, return_when=FIRST_COMPLETED)
+            for future in ended:
+                run = running[future]
+                try:
+                    self.results[run.path] = future.result()
+                except BrokenProcessPool:
+                    return list(running.values())
+                except Exception as error:
+                    self.failures[run.path] = f"{type(error).__name__}: {error}"
+                del running[future]
+                fill()
+                on_change(run)
+        return []
