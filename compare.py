@@ -88,6 +88,26 @@ def make_runs(
     return maker
 
 
+def show_plan(
+    comparison: Comparison, directory: Path, plan: Plan, workers: int
+) -> None:
+    """Print every run, and how long those that are to be made will take."""
+    from estimate import estimate_seconds
+
+    for run in comparison.runs:
+        done = "  (finished)" if run.path in plan.finished else ""
+        print(f"{directory / run.path}{done}")
+    print(f"{len(comparison.runs)} runs, {len(plan.pending)} of them to make", end="")
+    if plan.pending:
+        minutes = estimate_seconds(plan.pending, workers) / 60
+        print(
+            f": about {minutes:.0f} minutes in {workers} worker processes here, give "
+            "or take a factor of two",
+            end="",
+        )
+    print()
+
+
 def parse_arguments():
     parser = Parser(__doc__, DEFAULT)
     where = parser.add_mutually_exclusive_group()
@@ -117,8 +137,7 @@ def main() -> int:
     plan = make_plan(comparison, directory)
     workers = arguments.workers or max(1, min(processors(), len(plan.pending)))
     if arguments.dry_run:
-        for run in comparison.runs:
-            print(directory / run.path)
+        show_plan(comparison, directory, plan, workers)
         return 0
     console = Console()
     if arguments.cluster:
