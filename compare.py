@@ -18,7 +18,15 @@ from errors import UserError
 from monitoring.progress import CompareDisplay
 from monitoring.summary import program
 from run_directory import Place, fingerprint, look
-from workers import Pool, Result, RunMaker, cluster_pool, local_pool, processors
+from workers import (
+    Pool,
+    Result,
+    RunMaker,
+    cluster_pool,
+    load_tensorflow,
+    local_pool,
+    processors,
+)
 
 DEFAULT = Path(__file__).with_name("configs") / "compare.toml"
 
@@ -99,6 +107,7 @@ def show_plan(
         print(f"{directory / run.path}{done}")
     print(f"{len(comparison.runs)} runs, {len(plan.pending)} of them to make", end="")
     if plan.pending:
+        load_tensorflow(threads=1)
         minutes = estimate_seconds(plan.pending, workers) / 60
         print(
             f": about {minutes:.0f} minutes in {workers} worker processes here, give "

@@ -26,14 +26,9 @@ def estimate_seconds(runs: Iterable[Run], workers: int) -> float:
 
     A weight costs six operations for each image it is trained on, two for each image
     it is evaluated on; matrix products show how many the machine makes in a second.
-    Right to about a factor of two: a narrow network is slower than that.
+    Right to about a factor of two: a narrow network is slower than that. TensorFlow
+    should be loaded, to compute with one thread.
     """
-    from training.backend import load_keras
-
-    load_keras(seed=0)
-    import tensorflow as tf
-
-    tf.config.threading.set_intra_op_parallelism_threads(1)
     weights: dict[str, int] = {}
     operations = 0.0
     for run in runs:

@@ -135,13 +135,18 @@ def start_worker(threads: int, stop) -> None:
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # The parent hears it and sets `stop`.
     threading.Thread(target=end_with_parent, daemon=True).start()
+    load_tensorflow(threads)
+    Worker.should_stop = stop.is_set
+
+
+def load_tensorflow(threads: int) -> None:
+    """Load it, to compute with so many threads."""
     from training.backend import load_keras
 
     load_keras(seed=0)
     import tensorflow as tf
 
     tf.config.threading.set_intra_op_parallelism_threads(threads)
-    Worker.should_stop = stop.is_set
 
 
 def end_with_parent() -> None:
