@@ -10,6 +10,7 @@ import multiprocessing
 import multiprocessing.connection
 import os
 import signal
+import socket
 import threading
 import time
 from collections import Counter
@@ -19,6 +20,7 @@ from concurrent.futures.process import BrokenProcessPool, ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from comparison import Run
 from errors import UserError
@@ -175,14 +177,8 @@ def cluster_pool(address: str, directory: Path) -> Iterator[Pool]:
         raise UserError(
             "--cluster needs Dask: pip install -r requirements-cluster.txt"
         ) from None
-    try:
-        client = distributed.Client(address, timeout=10, set_as_default=False)
-    except (OSError, ValueError) as error:
-        raise UserError(
-            "--cluster: expected the address of a Dask scheduler such as "
-            f"tcp://127.0.0.1:8786, received {address} ({error})"
-        ) from None
-    with client:
+    refuse_silent_address(address)
+    with distributed.Client(address, set_as_default=False) as client:
         check_workers(client, directory)
         executor = client.get_executor(pure=False)
         stop = distributed.Event(client=client)
@@ -191,6 +187,18 @@ def cluster_pool(address: str, directory: Path) -> Iterator[Pool]:
             return executor.submit(perform_on_cluster, run, directory, mark, stop)
 
         yield Pool(submit, lambda: sum(client.nthreads().values()) or 1, stop.set)
+
+
+def refuse_silent_address(address: str) -> None:
+    """Refuse an address that nothing answers at: Dask's client would complain long."""
+    try:
+        parts = urlsplit(address)
+        socket.create_connection((parts.hostname, parts.port), timeout=10).close()
+    except (OSError, ValueError, TypeError) as error:
+        raise UserError(
+            "--cluster: expected the address of a Dask scheduler such as "
+            f"tcp://127.0.0.1:8786, received {address} ({error})"
+        ) from None
 
 
 class Front:
@@ -261,7 +269,7 @@ def check_workers(client, directory: Path) -> None:
     if not found:
         raise UserError("--cluster: the scheduler has no workers")
     for worker, hindrance in found.items():
-        if isinstance(hindrance, ImportError):
+        if "No module named" in str(hindrance):
             hindrance = "does not find the code of this folder: start it here"
         if hindrance:
             raise UserError(f"--cluster: worker {worker} {hindrance}")

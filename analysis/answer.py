@@ -201,6 +201,7 @@ def change(difference: Difference, measure: str) -> str:
 def interval(difference: Difference, measure: str) -> str:
     if math.isnan(difference.low):
         return "(no interval)"
-    scale, digits = (100, 2) if measure.endswith("accuracy") else (1, 3)
+    scale = 100 if measure.endswith("accuracy") else 1
     low, high = scale * difference.low, scale * difference.high
+    digits = 2 if scale == 100 else 3 if max(-low, high) >= 0.01 else 4
     return f"[{low:+.{digits}f}, {high:+.{digits}f}]"

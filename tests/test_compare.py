@@ -2,6 +2,7 @@
 
 import contextlib
 import csv
+import functools
 import os
 import signal
 import socket
@@ -22,33 +23,55 @@ vary.model.l2 = [1e-3, 1e-2]
 """
 
 
-@pytest.fixture
-def compare(tmp_path, digits):
-    """Write a comparison and start it; returns a function of its parts."""
+EPOCHS = 60
+"""Long enough to be killed within."""
 
-    def start(*words, seeds="[0, 1]", epochs=3, methods=METHODS, wait=True):
-        (tmp_path / "base.toml").write_text(
-            f"""
-            data = {{name = "npz", path = "{digits}", validation_size = 200}}
-            model = {{hidden_units = [8]}}
-            training = {{epochs = {epochs}}}
-            monitoring = {{tensorboard = false}}
-            """
-        )
-        path = tmp_path / "small.toml"
-        path.write_text(f'base = "base.toml"\nseeds = {seeds}\n{methods}')
-        process = subprocess.Popen(
-            [sys.executable, ROOT / "compare.py", path, "--runs", tmp_path, *words],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        if not wait:
-            return process
+
+def start(directory, digits, *words, seeds="[0, 1]", epochs=3, methods=METHODS):
+    """Write a comparison into a directory and start it there."""
+    (directory / "base.toml").write_text(
+        f"""
+        data = {{name = "npz", path = "{digits}", validation_size = 200}}
+        model = {{hidden_units = [8]}}
+        training = {{epochs = {epochs}}}
+        monitoring = {{tensorboard = false}}
+        """
+    )
+    path = directory / "small.toml"
+    path.write_text(f'base = "base.toml"\nseeds = {seeds}\n{methods}')
+    return subprocess.Popen(
+        [sys.executable, ROOT / "compare.py", path, "--runs", directory, *words],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+@pytest.fixture
+def begin(tmp_path, digits):
+    """Begin a comparison in `tmp_path`: `start` without its first arguments."""
+    return functools.partial(start, tmp_path, digits)
+
+
+@pytest.fixture
+def compare(begin):
+    """The same, to its end; returns its exit status and what it printed."""
+
+    def run(*words, **parts):
+        process = begin(*words, **parts)
         stdout, stderr = process.communicate(timeout=300)
         return process.returncode, stdout, stderr
 
-    return start
+    return run
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory, digits):
+    """The summary of a comparison of `EPOCHS` that nothing happened to."""
+    directory = tmp_path_factory.mktemp("undisturbed")
+    process = start(directory, digits, epochs=EPOCHS)
+    process.communicate(timeout=300)
+    return summary(directory)
 
 
 def summary(tmp_path):
@@ -96,13 +119,9 @@ def test_a_comparison_goes_from_runs_to_findings_and_repeats_nothing(compare, tm
     assert summary(tmp_path)[0] != rows[0]
 
 
-def test_one_process_and_two_give_the_same_summary(compare, tmp_path):
-    compare("--workers", "1")
-    one = summary(tmp_path)
-    for path in (tmp_path / "small").glob("**/result.json"):
-        path.unlink()
-    assert "0 finished before, 6 to make, 0 of them" in compare("--workers", "2")[1]
-    assert summary(tmp_path) == one
+def test_one_process_and_two_give_the_same_summary(compare, undisturbed, tmp_path):
+    assert "in 1 worker processes" in compare("--workers", "1", epochs=EPOCHS)[1]
+    assert summary(tmp_path) == undisturbed
 
 
 def test_a_run_that_diverges_does_not_stop_the_others(compare, tmp_path):
@@ -115,12 +134,10 @@ def test_a_run_that_diverges_does_not_stop_the_others(compare, tmp_path):
 
 
 @pytest.mark.parametrize("victim", ["worker", "parent"])
-def test_killed_anywhere_it_ends_as_an_undisturbed_one(compare, tmp_path, victim):
-    epochs = 60
-    compare(epochs=epochs)
-    undisturbed = summary(tmp_path)
-    subprocess.run(["rm", "-r", tmp_path / "small"], check=True)
-    with compare(epochs=epochs, wait=False) as process:
+def test_killed_anywhere_it_ends_as_an_undisturbed_one(
+    begin, undisturbed, tmp_path, victim
+):
+    with begin(epochs=EPOCHS) as process:
         wait_for_results(tmp_path / "small", 2, process)
         workers = children(process)
         assert len(workers) == 2
@@ -134,12 +151,14 @@ def test_killed_anywhere_it_ends_as_an_undisturbed_one(compare, tmp_path, victim
             assert not any(Path(f"/proc/{pid}/stat").exists() for pid in workers)
             process.communicate()
     if victim == "parent":
-        assert compare(epochs=epochs)[0] == 0
+        with begin(epochs=EPOCHS) as process:
+            process.communicate(timeout=300)
+            assert process.returncode == 0
     assert summary(tmp_path) == undisturbed
 
 
-def test_an_interrupted_comparison_stops_soon_and_goes_on(compare, tmp_path):
-    with compare(epochs=2000, wait=False) as process:
+def test_an_interrupted_comparison_stops_soon_and_goes_on(begin, tmp_path):
+    with begin(epochs=2000) as process:
         while not list((tmp_path / "small").glob("**/config.toml")):
             time.sleep(0.05)
         time.sleep(3)
@@ -214,28 +233,23 @@ def workers(scheduler, count, cwd=ROOT):
 
 
 def test_a_cluster_gives_the_same_summary_also_when_a_worker_is_killed(
-    compare, scheduler, tmp_path
+    begin, undisturbed, scheduler, tmp_path
 ):
-    epochs = 60
-    compare(epochs=epochs)
-    local = summary(tmp_path)
-    subprocess.run(["rm", "-r", tmp_path / "small"], check=True)
     with workers(scheduler, 2) as (first, _):
-        command = compare("--cluster", scheduler, epochs=epochs, wait=False)
+        command = begin("--cluster", scheduler, epochs=EPOCHS)
         wait_for_results(tmp_path / "small", 2, command)
         os.kill(first.pid, signal.SIGKILL)
         stdout, stderr = command.communicate(timeout=300)
         assert (command.returncode, stderr) == (0, "")
         assert f"on the workers of {scheduler}" in stdout
-        assert summary(tmp_path) == local
+        assert summary(tmp_path) == undisturbed
 
 
-def test_a_cluster_that_could_not_do_the_same_is_refused(
-    compare, scheduler, tmp_path, monkeypatch
-):
+def test_a_cluster_that_could_not_do_the_same_is_refused(compare, scheduler, tmp_path):
     nowhere = f"tcp://127.0.0.1:{free_port()}"
     for address, part in {
         "nonsense": "expected the address of a Dask scheduler",
+        "tcp://127.0.0.1:http": "expected the address of a Dask scheduler",
         nowhere: "expected the address of a Dask scheduler",
         scheduler: "the scheduler has no workers",
     }.items():
