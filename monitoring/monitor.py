@@ -26,7 +26,7 @@ class Monitor:
         trial: Trial | None = None,
     ):
         self._console = console
-        self.scalars = ScalarReader(trainer.model)
+        self.scalars = ScalarReader(trainer, settings.detail)
         tags = self.scalars.descriptions
         self.history = History(directory, list(tags))
         self._events = (
