@@ -11,7 +11,7 @@ from data import Data, Split
 from errors import UserError
 from models import kernels
 from training.measurement import Evaluation, Measurement
-from training.program import Program
+from training.program import EVALUATION_BLOCK, Program
 from training.settings import TrainingSettings
 
 ORDER_STREAM = 2
@@ -181,6 +181,16 @@ class Trainer:
 
     def evaluate_split(self, split: Split) -> Evaluation:
         return self.evaluate(*as_tensors(split))
+
+    def predict(self, split: Split) -> np.ndarray:
+        """Logits, (images, classes), dropout off."""
+        blocks = range(0, len(split), EVALUATION_BLOCK)
+        return np.concatenate(
+            [
+                self.model(split.images[first : first + EVALUATION_BLOCK]).numpy()
+                for first in blocks
+            ]
+        )
 
     def measure(self) -> Measurement:
         """Evaluate train, validation and penalty on the weights as they are."""
