@@ -12,7 +12,7 @@ from rich.console import Console
 
 from command_line import exit_status
 from errors import UserError
-from monitoring import links
+from monitoring.links import views
 
 IMAGES_KEPT = 100
 """Pictures per tag and run; TensorBoard by itself keeps 10, and drops some of ours."""
@@ -42,15 +42,6 @@ def start(directory: Path, port: int | None) -> str:
         return board.launch()
     except program.TensorBoardServerException as error:
         raise UserError(f"TensorBoard: {error}") from None
-
-
-def views(directory: Path) -> dict[str, str]:
-    """Links to look at a directory by, relative to TensorBoard's address, by name."""
-    return {
-        "curves": links.time_series(links.SINGLE_RUNS),
-        "pictures": links.page("images"),
-        "results": links.page("text"),
-    }
 
 
 def main() -> int:

@@ -24,6 +24,12 @@ def write_card(result: Mapping[str, Any], directory: Path) -> str:
     versions = ", ".join(f"{k} {v}" for k, v in result["versions"].items())
     commit = find_commit()
     made_with = f"{versions}, commit {commit}" if commit else versions
+    pages = {
+        "the curves of all runs": links.time_series(links.SINGLE_RUNS),
+        "pictures": links.page("images"),
+        "histograms": links.page("histograms"),
+        "the graph": links.page("graphs"),
+    }
     return "\n\n".join(
         [
             f"# {directory.parent.name}, seed {result['seed']}: {result['status']} "
@@ -32,7 +38,7 @@ def write_card(result: Mapping[str, Any], directory: Path) -> str:
             f"To repeat it: `{command}`",
             f"Made with {made_with}.",
             "```\n" + config.read_text(encoding="utf-8") + "```",
-            "See also: " + see_also(),
+            "Look at " + ", ".join(f"[{k}]({v})" for k, v in pages.items()) + ".",
         ]
     )
 
@@ -57,17 +63,6 @@ def table(result: Mapping[str, Any]) -> str:
 
 def number(value: float | None) -> str:
     return "not finite" if value is None else f"{value:.4f}"
-
-
-def see_also() -> str:
-    """Links to the other pages, for the runs beside this one."""
-    pages = {
-        "curves of every run": links.time_series(links.SINGLE_RUNS),
-        "images": links.page("images"),
-        "histograms": links.page("histograms"),
-        "graph": links.page("graphs"),
-    }
-    return ", ".join(f"[{name}]({link})" for name, link in pages.items())
 
 
 def find_commit() -> str | None:

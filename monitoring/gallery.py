@@ -1,12 +1,12 @@
 """What a run shows in TensorBoard besides curves: histograms, pictures, its graph."""
 
 import numpy as np
-import tensorflow as tf
 from tensorboard.plugins.histogram.summary_v2 import histogram_pb
 
 from models import kernels
 from monitoring import pictures
 from monitoring.events import EventWriter, image_pb
+from monitoring.graph import serialize_graph
 from training.trainer import Trainer
 
 SHOWINGS = 10
@@ -50,7 +50,8 @@ class Gallery:
         if tenth > previous:
             self._show_kernels(epoch)
         if epoch == 0:
-            self._events.add(0, graph_def=self._serialize_graph())
+            graph = serialize_graph(self._trainer.model, self._trainer.data.image_shape)
+            self._events.add(0, graph_def=graph)
 
     def finish(self, epoch: int) -> None:
         """At the end of a run, show what it came to."""
@@ -83,9 +84,3 @@ class Gallery:
     def _show(self, tag: str, png: bytes | None, text: str, epoch: int) -> None:
         if png is not None:
             self._events.add(epoch, summary=image_pb(tag, png, text))
-
-    def _serialize_graph(self) -> bytes:
-        model, shape = self._trainer.model, self._trainer.data.image_shape
-        images = tf.TensorSpec([None, *shape], tf.float32)
-        function = tf.function(model, autograph=False).get_concrete_function(images)
-        return function.graph.as_graph_def().SerializeToString()

@@ -1,13 +1,16 @@
 """Links that open TensorBoard in the right state.
 
-They are relative to its address, so that they hold in its Text page whatever the port:
-`http://localhost:6006/` + link is the whole. What they set, TensorBoard reads from its
-address: the runs shown, their colors, no smoothing, the cards on top and their order.
+They are relative to its address, so that they hold in its Text page whatever the port.
+They set the runs shown, their colors, no smoothing, the cards on top and their order.
 """
 
 import json
 from collections.abc import Sequence
+from pathlib import Path
 from urllib.parse import quote, urlencode
+
+ADDRESS = "http://127.0.0.1:6006/"
+"""Where TensorBoard is unless another program has that port."""
 
 SINGLE_RUNS = r"^[^/]+/seed="
 """Runs of train.py below runs/; those of a comparison lie deeper."""
@@ -61,3 +64,12 @@ def page(name: str, runs: str = "") -> str:
 def custom_scalars(runs: str) -> str:
     """The charts of a comparison's layout, without smoothing."""
     return f"{page('custom_scalars', runs)}&_smoothingWeight=0"
+
+
+def views(directory: Path) -> dict[str, str]:
+    """What to look at in a directory, the front page first: links by name."""
+    return {
+        "front page": time_series(SINGLE_RUNS),
+        "pictures": page("images"),
+        "results": page("text"),
+    }
