@@ -5,6 +5,7 @@ They set the runs shown, their colors, no smoothing, the cards on top and their 
 """
 
 import json
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import quote, urlencode
@@ -14,6 +15,9 @@ ADDRESS = "http://127.0.0.1:6006/"
 
 SINGLE_RUNS = r"^[^/]+/seed="
 """Runs of train.py below runs/; those of a comparison lie deeper."""
+
+MEANS = "mean"
+"""Folder of a comparison's runs that are means over seeds: `mean/<runs>/<split>`."""
 
 BY_FOLDER = r"regex:^([^/]+)/"
 """Colors: one for each name of a run's first folder, its config or its method."""
@@ -67,9 +71,31 @@ def custom_scalars(runs: str) -> str:
 
 
 def views(directory: Path) -> dict[str, str]:
-    """What to look at in a directory, the front page first: links by name."""
+    """What to look at in a directory, the front page first: links by name.
+
+    Args:
+        directory: Of single runs, or of a comparison. Of a comparison that is complete,
+            the runs at the chosen strengths are shown.
+    """
+    if not list(directory.glob("events.out.tfevents.*")):
+        return {
+            "front page": time_series(SINGLE_RUNS),
+            "pictures": page("images"),
+            "run cards": page("text"),
+        }
+    means = directory / MEANS
+    chosen = [
+        re.escape(path.parent.relative_to(means).as_posix())
+        for path in sorted(means.glob("**/validation"))
+    ]
+    if not chosen:
+        return {"front page": time_series("/seed="), "table": page("hparams")}
+    runs = f"^({'|'.join(chosen)})/seed="
+    methods = "|".join(sorted({folder.partition("/")[0] for folder in chosen}))
     return {
-        "front page": time_series(SINGLE_RUNS),
-        "pictures": page("images"),
-        "results": page("text"),
+        "front page": time_series(runs, f"regex:^({methods})/"),
+        "means over seeds": custom_scalars(f"^{MEANS}/"),
+        "table": page("hparams"),
+        "results": page("text", r"^\.$"),
+        "pictures": page("images", runs),
     }

@@ -10,7 +10,7 @@ from tensorboard.util.tensor_util import make_ndarray
 from werkzeug.test import Client
 
 from analysis.answer import find_answer
-from analysis.board import write_experiment, write_means
+from analysis.board import write_experiment, write_board
 from analysis.summary import identity
 from monitoring.events import EventWriter
 from workers import trial_of
@@ -37,7 +37,7 @@ def board(simulate, tmp_path):
             writer.end("diverged" if run.method == "none" else "completed")
         writer.close()
     curves = pd.DataFrame(rows)
-    write_means(find_answer(comparison, summary, "final"), directory, curves)
+    write_board(find_answer(comparison, summary, "final"), directory, curves)
     return directory, comparison, curves
 
 
@@ -53,7 +53,7 @@ def scalars(path):
 
 def test_mean_runs_hold_means_and_bands_over_seeds(board):
     directory, _, curves = board
-    found = scalars(directory / "mean/better/validation")
+    found = scalars(directory / "mean/better/model.l2=1e-02/validation")
     chosen = curves[(curves["method"] == "better") & (curves["strength"] == "l2=0.01")]
     for epoch in EPOCHS:
         values = chosen.loc[chosen["epoch"] == epoch, "weights/norm"]
@@ -61,7 +61,7 @@ def test_mean_runs_hold_means_and_bands_over_seeds(board):
         assert found["mean/loss", epoch] == pytest.approx(values.mean())
         assert found["band/norm/low", epoch] == values.min()
         assert found["band/norm/high", epoch] == values.max()
-    train = scalars(directory / "mean/better/train")
+    train = scalars(directory / "mean/better/model.l2=1e-02/train")
     assert {tag for tag, _ in train} == {"mean/loss", "mean/accuracy"}
 
 
@@ -71,7 +71,7 @@ def test_a_new_report_replaces_the_mean_runs(board, simulate):
     comparison, _, summary = simulate(
         lost={"equal/optimizer.weight_decay=1e00/seed=00"}
     )
-    write_means(find_answer(comparison, summary, "final"), directory, curves)
+    write_board(find_answer(comparison, summary, "final"), directory, curves)
     after = [path.name for path in (directory / "mean").rglob("events*")]
     assert len(after) == 6
     assert not before & set(after)
