@@ -5,7 +5,7 @@ import itertools
 import pytest
 
 from config import load_config
-from tests.monitoring.board import open_plugins
+from tests.board import open_plugins
 from train import train
 
 CONFIGS = {

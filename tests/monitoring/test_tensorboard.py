@@ -12,7 +12,7 @@ from PIL import Image
 from monitoring.gallery import SHOWINGS
 from monitoring.links import SINGLE_RUNS, time_series
 from monitoring.scalars import SCALARS, KernelScalar
-from tests.monitoring.board import eventually, open_plugins, open_server, serve
+from tests.board import eventually, open_plugins, open_server, serve
 from tests.monitoring.conftest import CONFIGS, EPOCHS
 from tests.monitoring.test_monitor import read_history
 from train import train

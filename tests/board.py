@@ -32,30 +32,47 @@ def open_plugins(directory):
         board.assets_zip_provider,
         ingester.deprecated_multiplexer,
     )
-    return Plugins(Client(app).get)
+    client = Client(app)
+
+    def ask(path, body=None):
+        return (client.post(path, json=body) if body else client.get(path)).data
+
+    return Plugins(ask)
 
 
 class Plugins:
     """Asks TensorBoard what it would show."""
 
-    def __init__(self, get):
-        self._get = get
+    def __init__(self, ask):
+        self._ask = ask
 
-    def __call__(self, plugin, **query):
+    def __call__(self, plugin, body=None, **query):
+        """What a plugin answers, parsed: `plugin("scalars/tags")`."""
         path = f"/data/plugin/{plugin}?{urllib.parse.urlencode(query)}"
-        return json.loads(self.bytes(path))
+        return json.loads(self._ask(path, body))
 
     def bytes(self, path):
-        answer = self._get(path)
-        return getattr(answer, "data", answer)
+        return self._ask(path)
 
     def runs(self):
-        return json.loads(self.bytes("/data/runs"))
+        return json.loads(self._ask("/data/runs"))
 
     def curve(self, run, tag):
         """Values by step."""
         found = self("scalars/scalars", run=run, tag=tag)
         return {step: value for _, step, value in found}
+
+    def trials(self):
+        """The rows of the HParams table, by name."""
+        body = {
+            "experimentName": "",
+            "allowedStatuses": ["STATUS_SUCCESS", "STATUS_FAILURE", "STATUS_UNKNOWN"],
+            "startIndex": 0,
+            "sliceSize": 100,
+            "aggregationType": "AGGREGATION_AVG",
+        }
+        groups = self("hparams/session_groups", body)["sessionGroups"]
+        return {group["name"]: group for group in groups}
 
 
 @contextlib.contextmanager
@@ -82,11 +99,13 @@ def serve(directory, *flags):
 def open_server(address):
     """A client of a server's plugins."""
 
-    def get(path):
-        with urllib.request.urlopen(urllib.parse.urljoin(address, path)) as answer:
+    def ask(path, body=None):
+        data = json.dumps(body).encode() if body else None
+        request = urllib.request.Request(urllib.parse.urljoin(address, path), data)
+        with urllib.request.urlopen(request) as answer:
             return answer.read()
 
-    return Plugins(get)
+    return Plugins(ask)
 
 
 def eventually(condition, seconds=30):
