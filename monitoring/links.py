@@ -77,19 +77,19 @@ def views(directory: Path) -> dict[str, str]:
         directory: Of single runs, or of a comparison. Of a comparison that is complete,
             the runs at the chosen strengths are shown.
     """
-    if not list(directory.glob("events.out.tfevents.*")):
-        return {
-            "front page": time_series(SINGLE_RUNS),
-            "pictures": page("images"),
-            "run cards": page("text"),
-        }
     means = directory / MEANS
     chosen = [
         re.escape(path.parent.relative_to(means).as_posix())
         for path in sorted(means.glob("**/validation"))
     ]
     if not chosen:
-        return {"front page": time_series("/seed="), "table": page("hparams")}
+        if list(directory.glob("events.out.tfevents.*")):
+            return {"front page": time_series("/seed="), "table": page("hparams")}
+        return {
+            "front page": time_series(SINGLE_RUNS),
+            "pictures": page("images"),
+            "run cards": page("text"),
+        }
     runs = f"^({'|'.join(chosen)})/seed="
     methods = "|".join(sorted({folder.partition("/")[0] for folder in chosen}))
     return {
