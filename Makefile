@@ -14,7 +14,7 @@ BIN := .venv/bin
 help:
 	@echo "make compare      compare regularizers: ARGS='[COMPARISON.toml] [section.key=value ...]'"
 	@echo "make train        train one network: ARGS='[CONFIG.toml] [section.key=value ...]'"
-	@echo "make tensorboard  look at runs/ in TensorBoard"
+	@echo "make tensorboard  look at runs in TensorBoard: ARGS='[DIR]'"
 	@echo "make test         run all tests"
 	@echo "make lint         check style and types"
 	@echo "make bench        time an epoch against model.fit"
@@ -27,7 +27,7 @@ train: .venv/user
 	@$(BIN)/python train.py $(ARGS)
 
 tensorboard: .venv/user
-	@TF_CPP_MIN_LOG_LEVEL=3 $(BIN)/tensorboard --logdir runs --host 127.0.0.1 $(ARGS)
+	@$(BIN)/python view.py $(ARGS)
 
 test: .venv/developer
 	@$(BIN)/python -m pytest $(ARGS)

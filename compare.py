@@ -16,7 +16,7 @@ from config import call
 from data import DATASETS
 from errors import UserError
 from monitoring.progress import CompareDisplay
-from monitoring.summary import program
+from monitoring.summary import how_to_look
 from run_directory import Place, fingerprint, look
 from workers import (
     Pool,
@@ -177,9 +177,8 @@ def main() -> int:
         console.print("Interrupted; the same command goes on where this stopped.")
         return 128 + signal_number
     write_report(comparison, directory, results, console)
-    console.print(
-        f"tensorboard: {program('tensorboard')} --logdir {directory}", soft_wrap=True
-    )
+    for line in how_to_look(directory):
+        console.print(line, soft_wrap=True, highlight=False, markup=False)
     return 1 if maker.failures else 0
 
 

@@ -63,6 +63,8 @@ class Run:
         seed: Of the run.
         config: The whole experiment.
         path: Of its directory, below that of the comparison.
+        pictures: Whether TensorBoard gets histograms and pictures of it: those of one
+            seed are enough to look at.
     """
 
     method: str
@@ -72,6 +74,7 @@ class Run:
     seed: int
     config: Config
     path: Path
+    pictures: bool
 
 
 @dataclass(frozen=True)
@@ -123,7 +126,16 @@ def load_comparison(path: Path, overrides: Sequence[str] = ()) -> Comparison:
     name = check("name", str, tables.get("name", path.stem))
     conditions = check_conditions(tables.get("conditions", [{}]))
     runs = tuple(
-        make_run(name, base, condition, method, methods[method], strengths, seed)
+        make_run(
+            name,
+            base,
+            condition,
+            method,
+            methods[method],
+            strengths,
+            seed,
+            pictures=seed == seeds[0],
+        )
         for condition in conditions.items()
         for method in methods
         for strengths in grid(methods[method].get("vary", {}), method)
@@ -195,6 +207,7 @@ def make_run(
     table: Tables,
     strengths: Settings,
     seed: int,
+    pictures: bool,
 ) -> Run:
     tables = {k: dict(v) if isinstance(v, dict) else v for k, v in base.items()}
     condition_name, settings = condition
@@ -212,6 +225,7 @@ def make_run(
         seed,
         resolve(tables),
         path,
+        pictures,
     )
 
 

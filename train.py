@@ -45,6 +45,7 @@ def train(
     console: Console | None = None,
     programs: dict[str, "Program"] | None = None,
     trial: Trial | None = None,
+    pictures: bool = True,
 ) -> dict[str, Any]:
     """Run one experiment, or show that it has been run before.
 
@@ -59,6 +60,7 @@ def train(
         programs: Compiled by earlier runs in this process, by graph key; one of the
             same key is used again, a new one is added.
         trial: Of a comparison that the run is a part of.
+        pictures: Whether TensorBoard gets histograms and pictures too.
 
     Returns:
         The contents of result.json.
@@ -110,7 +112,9 @@ def train(
         programs[key].take(model, optimizer, config.seed)
         trainer = Trainer(programs[key], data, multipliers, settings, config.seed)
         watching = call(MonitoringSettings, config.monitoring)
-        with Monitor(trainer, directory, watching, console, trial) as monitor:
+        with Monitor(
+            trainer, directory, watching, console, trial, pictures=pictures
+        ) as monitor:
             status = fit(
                 trainer,
                 monitor,
@@ -119,8 +123,9 @@ def train(
                 callbacks=callbacks,
                 should_stop=should_stop,
             )
-            monitor.end(status)
-        result = compute_result(status, trainer, data.test)
+            monitor.save()
+            result = compute_result(status, trainer, data.test)
+            monitor.end(result)
         if status != "interrupted":
             save_model(directory, model, trainer, status)
         write_result(directory, result)

@@ -69,6 +69,7 @@ def perform(run: Run, directory: Path, mark: dict[str, str]) -> Result:
                 should_stop=Worker.should_stop,
                 programs=Worker.programs,
                 trial=trial_of(run),
+                pictures=run.pictures,
             )
         except BusyError:
             if Worker.should_stop():

@@ -1,22 +1,30 @@
-"""What TensorBoard shows of a comparison as a whole: HParams, and means over seeds."""
+"""What TensorBoard shows of a comparison as a whole, besides its runs.
+
+HParams has a row for each method and strength, Custom Scalars has charts of the means
+over seeds at the chosen strengths, Text has the results.
+"""
 
 import shutil
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 from tensorboard.compat.proto import event_pb2, summary_pb2
+from tensorboard.plugins.custom_scalar import layout_pb2
+from tensorboard.plugins.custom_scalar import metadata as layout_metadata
 from tensorboard.plugins.scalar.summary_v2 import scalar_pb
+from tensorboard.plugins.text.summary_v2 import text_pb
 from tensorboard.summary.writer.record_writer import RecordWriter
+from tensorboard.util import tensor_util
 
-from analysis.answer import Answer
+from analysis.answer import Answer, Entry
+from analysis.results import describe_results
 from comparison import Comparison
 from monitoring.hparams import describe_experiment
+from monitoring.links import MEANS, views
 from workers import trial_of
-
-MEANS = "mean"
-"""Folder of the runs that are means over seeds."""
 
 METRICS = {
     "loss/validation": "val loss",
@@ -35,6 +43,18 @@ LINES = {
 BANDS = {"loss": "loss/validation", "gap": "gap/loss", "norm": "weights/norm"}
 """Scalars of the validation run with their lowest and highest seed."""
 
+TITLES = {
+    "mean/loss": "Cross-entropy, training and validation",
+    "mean/accuracy": "Accuracy, training and validation",
+    "band/loss": "Validation cross-entropy, lowest to highest seed",
+    "band/gap": "Gap in cross-entropy, lowest to highest seed",
+    "band/norm": "Norm of all kernels, lowest to highest seed",
+}
+"""Of the charts of means, in their order, by the beginning of their tags."""
+
+TOGETHER = 3
+"""Methods in one chart: of both splits, six lines; the page has seven colors."""
+
 
 def write_experiment(comparison: Comparison, directory: Path) -> None:
     """Tell HParams which columns its table has, before the first run.
@@ -43,41 +63,106 @@ def write_experiment(comparison: Comparison, directory: Path) -> None:
         comparison: What is asked.
         directory: Of the comparison.
     """
-    directory.mkdir(parents=True, exist_ok=True)
-    experiment = describe_experiment(map(trial_of, comparison.runs), METRICS)
-    write_events(directory, [(0, experiment)], time.time())
+    write_events(directory, [(0, describe_columns(comparison))], time.time())
 
 
-def write_means(answer: Answer, directory: Path, curves: pd.DataFrame) -> None:
-    """Write a run for each method and split: the means over seeds.
-
-    The runs are called `mean/<method>[/<condition>]/<train or validation>`. Both have
-    the tags `mean/loss` and `mean/accuracy`, so that one chart shows both splits; that
-    of validation has `band/<scalar>/<mean, low or high>` besides, for charts with a
-    band from the lowest seed to the highest.
+def write_board(answer: Answer, directory: Path, curves: pd.DataFrame) -> None:
+    """Write all that TensorBoard shows of a comparison as a whole.
 
     Args:
-        answer: Says at which strength.
+        answer: To it.
         directory: Of the comparison.
         curves: From `analysis.summary.read_curves`.
     """
+    chosen = [entry for entry in answer.entries if entry.choice]
+    groups = [chosen[i : i + TOGETHER] for i in range(0, len(chosen), TOGETHER)]
     shutil.rmtree(directory / MEANS, ignore_errors=True)
     before = first_event_time(directory) - 60
-    for number, entry in enumerate(answer.entries):
-        if entry.choice is None:
-            continue
-        for split, lines in LINES.items():
-            events = []
-            for name, tag in lines.items():
-                curve = entry.curve(curves, tag)
-                events += scalar_events(f"mean/{name}", curve["mean"])
-            for name, tag in BANDS.items() if split == "validation" else ():
-                curve = entry.curve(curves, tag)
-                for part, column in (("mean", "mean"), ("low", "min"), ("high", "max")):
-                    events += scalar_events(f"band/{name}/{part}", curve[column])
-            folder = directory / MEANS / entry.method / entry.condition / split
-            # Custom Scalars colors runs in the order of their first event: these first.
-            write_events(folder, sorted(events, key=step_of), before + number)
+    for number, entries in enumerate(groups):
+        for entry in entries:
+            for split in LINES:
+                folder = directory / MEANS / folder_of(entry, answer) / split
+                events = mean_events(entry, split, curves, number)
+                # Custom Scalars colors runs in the order of their first event: these
+                # before all others.
+                before += 1
+                write_events(folder, sorted(events, key=step_of), before)
+    root = [
+        describe_columns(answer.comparison),
+        describe_charts(groups),
+        text_pb("results", describe_results(answer, views(directory))),
+    ]
+    write_events(directory, [(0, summary) for summary in root], time.time())
+
+
+def describe_columns(comparison: Comparison) -> summary_pb2.Summary:
+    return describe_experiment(map(trial_of, comparison.runs), METRICS)
+
+
+def folder_of(entry: Entry, answer: Answer) -> Path:
+    """Where the runs of an entry lie: `<method>[/<setting>=<value>]*`."""
+    wanted = (entry.method, entry.condition, entry.strength)
+    return next(
+        run.path.parent
+        for run in answer.comparison.runs
+        if (run.method, run.condition, run.strength) == wanted
+    )
+
+
+def mean_events(
+    entry: Entry, split: str, curves: pd.DataFrame, group: int
+) -> list[tuple[int, summary_pb2.Summary]]:
+    """The scalars of the run that is the mean of an entry's seeds.
+
+    Both splits have the tags `mean/loss` and `mean/accuracy`, so that one chart shows
+    both. That of validation has `band/<scalar>/<mean, low or high>` besides.
+    """
+    events = []
+    for name, tag in LINES[split].items():
+        curve = entry.curve(curves, tag)
+        events += scalar_events(in_group(f"mean/{name}", group), curve["mean"])
+    for name, tag in BANDS.items() if split == "validation" else ():
+        curve = entry.curve(curves, tag)
+        for part, column in (("mean", "mean"), ("low", "min"), ("high", "max")):
+            events += scalar_events(
+                in_group(f"band/{name}", group) + f"/{part}", curve[column]
+            )
+    return events
+
+
+def in_group(tag: str, group: int) -> str:
+    """A tag of a group of entries: a chart shows all runs that have its tag."""
+    name, slash, rest = tag.partition("/")
+    return f"{name}_{group + 1}{slash}{rest}" if group else tag
+
+
+def describe_charts(groups: Sequence[Sequence[Entry]]) -> summary_pb2.Summary:
+    """The charts of the means, three methods in each, in the order of TITLES.
+
+    TensorBoard 2.21 shows charts of lines first, then charts with bands, and those in
+    reverse.
+    """
+    layout = layout_pb2.Layout()
+    for number, entries in enumerate(groups):
+        labels = (f"{entry.label} {entry.strength}".strip() for entry in entries)
+        category = layout.category.add(title=f"Means over seeds: {', '.join(labels)}")
+        lines = [tag for tag in TITLES if tag.startswith("mean/")]
+        for tag in lines:
+            chart = category.chart.add(title=TITLES[tag])
+            chart.multiline.tag.append(f"{in_group(tag, number)}$")
+        for tag in reversed([tag for tag in TITLES if tag not in lines]):
+            chart = category.chart.add(title=TITLES[tag])
+            band = in_group(tag, number)
+            chart.margin.series.add(
+                value=f"{band}/mean", lower=f"{band}/low", upper=f"{band}/high"
+            )
+    summary = summary_pb2.Summary()
+    summary.value.add(
+        tag=layout_metadata.CONFIG_SUMMARY_TAG,
+        metadata=layout_metadata.create_summary_metadata(),
+        tensor=tensor_util.make_tensor_proto(layout.SerializeToString(), np.object_),
+    )
+    return summary
 
 
 def scalar_events(tag: str, values: pd.Series):
@@ -109,6 +194,9 @@ def write_events(
         writer = RecordWriter(file)
         opening = event_pb2.Event(wall_time=at, file_version="brain.Event:2")
         writer.write(opening.SerializeToString())
+        start = event_pb2.SessionLog(status=event_pb2.SessionLog.START)
+        fresh = event_pb2.Event(wall_time=at, step=0, session_log=start)
+        writer.write(fresh.SerializeToString())
         for step, summary in events:
             event = event_pb2.Event(wall_time=at, step=step, summary=summary)
             writer.write(event.SerializeToString())

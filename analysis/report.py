@@ -21,7 +21,7 @@ from analysis.answer import (
     find_answer,
     findings,
 )
-from analysis.board import write_means
+from analysis.board import write_board
 from analysis.figures import draw_figures
 from analysis.summary import read_curves, summarize
 from analysis.terminal import show_answers
@@ -84,7 +84,7 @@ def write_report(
     page = make_page(answers, pictures, results)
     with replacing(directory / "report.html") as partial:
         partial.write_text(page, encoding="utf-8")
-    write_means(selected, directory, curves)
+    write_board(selected, directory, curves)
     console.print()
     for what, name in {
         "report": "report.html",

@@ -1,10 +1,15 @@
 """Watches one run, for `training.fit`."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
+from tensorboard.plugins.text.summary_v2 import text_pb
 
+from monitoring.card import write_card
 from monitoring.events import EventWriter
+from monitoring.gallery import Gallery
 from monitoring.history import History, Row
 from monitoring.hparams import Trial
 from monitoring.progress import ProgressDisplay
@@ -24,13 +29,27 @@ class Monitor:
         settings: MonitoringSettings,
         console: Console,
         trial: Trial | None = None,
+        *,
+        pictures: bool = True,
     ):
-        self._console = console
-        self.scalars = ScalarReader(trainer.model)
+        """
+        Args:
+            trainer: Of the run, before it has restored a checkpoint.
+            directory: Of the run.
+            settings: What to write.
+            console: To show progress on.
+            trial: Of a comparison that the run is a part of.
+            pictures: Whether TensorBoard gets histograms and pictures too.
+        """
+        self._console, self._directory = console, directory
+        self.scalars = ScalarReader(trainer, settings.detail)
         tags = self.scalars.descriptions
         self.history = History(directory, list(tags))
         self._events = (
             EventWriter(directory, tags, trial) if settings.tensorboard else None
+        )
+        self._gallery = (
+            Gallery(trainer, self._events) if self._events and pictures else None
         )
         self._display = ProgressDisplay(
             console, trainer.settings.epochs, trainer.updates_per_epoch, trainer.count
@@ -49,6 +68,8 @@ class Monitor:
         scalars = self.scalars(measurement)
         row: Row = {"epoch": measurement.epoch, "step": measurement.step, **scalars}
         self.history.rows.append(row)
+        if self._gallery:
+            self._gallery.record(measurement.epoch)
         if self._events:
             self._events.write(measurement.epoch, scalars)
         self._display.record(measurement)
@@ -59,11 +80,21 @@ class Monitor:
     def save(self) -> None:
         self.history.save()
 
-    def end(self, status: str) -> None:
-        """Save all there is of a run that has ended as `training.fit` says."""
-        self.save()
-        if self._events:
-            self._events.end(status)
+    def end(self, result: Mapping[str, Any]) -> None:
+        """Show what a run came to; one that was interrupted will go on.
+
+        Args:
+            result: The contents of result.json.
+        """
+        if not self._events:
+            return
+        epoch, status = result["final"]["epoch"], result["status"]
+        if status != "interrupted":
+            if self._gallery:
+                self._gallery.finish(epoch)
+            card = text_pb("run/card", write_card(result, self._directory))
+            self._events.add(epoch, summary=card)
+        self._events.end(status)
 
     def resume(self, epoch: int) -> None:
         self.history.resume(epoch)

@@ -9,6 +9,9 @@ class MonitoringSettings:
 
     Args:
         tensorboard: Whether to write event files for TensorBoard.
+        detail: Whether to log every statistic of the weights: singular values,
+            sparsity, gradients and decay besides norms, distances and updates.
     """
 
     tensorboard: bool = True
+    detail: bool = False

@@ -9,6 +9,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from monitoring.links import ADDRESS, views
+
 SPLITS = ("train", "validation", "test")
 
 
@@ -43,9 +45,15 @@ def show_result(result: dict[str, Any], directory: Path, console: Console) -> No
         config = str(directory / "config.toml")
         words = [program("python"), "train.py", config, "--resume"]
         lines.append(f"continue:     {shlex.join(words)}")
-    words = [program("tensorboard"), "--logdir", str(directory.parent.parent)]
-    lines.append(f"tensorboard:  {shlex.join(words)}")
+    lines += how_to_look(directory.parent.parent)
     console.print(Text("\n".join(lines)), soft_wrap=True)
+
+
+def how_to_look(directory: Path) -> list[str]:
+    """How to open TensorBoard on a directory, and the link to look at first."""
+    command = shlex.join([program("python"), "view.py", str(directory)])
+    front, *_ = views(directory).values()
+    return [f"tensorboard:  {command}", f"front page:   {ADDRESS}{front}"]
 
 
 def program(name: str) -> str:

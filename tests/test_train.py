@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from monitoring.links import SINGLE_RUNS, time_series
+
 ROOT = Path(__file__).parent.parent
 SHORT = "training.epochs=2"
 FILES = {"config.toml", "history.csv", "model.keras", "result.json"}
@@ -71,7 +73,8 @@ def test_a_run_writes_the_files_of_the_contract_and_ends_with_a_table(tmp_path, 
         value = result["final"][part]["cross_entropy"]
         assert re.search(rf"cross-entropy, {part} +│ +{value:.4f} │", done.stdout)
     assert "norm of hidden_1" in done.stdout
-    assert f"tensorboard --logdir {tmp_path}" in done.stdout
+    assert f"python view.py {tmp_path}" in done.stdout
+    assert f"http://127.0.0.1:6006/{time_series(SINGLE_RUNS)}" in done.stdout
 
 
 def test_a_finished_run_is_shown_again_and_its_config_repeats_it(tmp_path, few):

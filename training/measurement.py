@@ -12,11 +12,13 @@ class Evaluation:
         cross_entropy: In nats, without any penalty.
         accuracy: Fraction classified right.
         loss: What the updates minimize, without any penalty.
+        logit_scale: Standard deviation of the logits over the classes.
     """
 
     cross_entropy: float
     accuracy: float
     loss: float
+    logit_scale: float
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,7 @@ class Measurement:
         weight_decay: As the optimizer holds it; 0 if it has none.
         epoch_seconds: For the updates of one epoch since the last evaluation, without
             evaluation and compilation; None before training.
+        updates_per_epoch: Of the run.
     """
 
     epoch: int
@@ -45,6 +48,7 @@ class Measurement:
     learning_rate: float
     weight_decay: float
     epoch_seconds: float | None
+    updates_per_epoch: int
 
     @property
     def objective(self) -> float:
@@ -53,6 +57,16 @@ class Measurement:
     @property
     def gap(self) -> float:
         return self.validation.cross_entropy - self.train.cross_entropy
+
+    @property
+    def decay(self) -> float:
+        """Share of the kernels that weight decay takes off in an update."""
+        return self.learning_rate * self.weight_decay
+
+    @property
+    def decay_epochs(self) -> float | None:
+        """Epochs in which decay alone shrinks the kernels e-fold; None without it."""
+        return 1 / (self.decay * self.updates_per_epoch) if self.decay else None
 
     @property
     def finite(self) -> bool:

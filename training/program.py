@@ -10,6 +10,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from models import kernels
 from training.losses import LOSSES, cross_entropy
 from training.twin import training_twin
 
@@ -31,8 +32,11 @@ class Program:
             batch), which hold indices of images, at the learning rates `rates`,
             (updates,).
         evaluate: Function `(images, labels)` of tensors to float64 means over the
-            images, dropout off, (3,): the cross-entropy, the accuracy, and the loss.
+            images, dropout off, (4,): the cross-entropy, the accuracy, the loss, and
+            the standard deviation of the logits over the classes.
         penalty: Function of nothing to the sum of all weight penalties, float64.
+        gradients: Function `(images, labels)` of tensors to the gradients of the mean
+            loss and of the penalty by the kernels, dropout off.
     """
 
     def __init__(
@@ -56,6 +60,7 @@ class Program:
         self.updates = compile_updates(self._twin, optimizer, LOSSES[loss], jit)
         self.evaluate = compile_evaluation(model, LOSSES[loss], jit)
         self.penalty = compile_penalty(model)
+        self.gradients = compile_gradients(model, LOSSES[loss], jit)
 
     def take(self, model: keras.Model, optimizer: keras.Optimizer, seed: int) -> None:
         """Start another run: take over its weights, its state and its strengths.
@@ -150,7 +155,13 @@ def compile_evaluation(model, loss, jit):
     def sums(images, labels):
         logits = model(images, training=False)
         correct = tf.equal(tf.argmax(logits, axis=1, output_type=tf.int32), labels)
-        columns = [cross_entropy(labels, logits), correct, loss(labels, logits)]
+        deviation = tf.math.reduce_std(logits, axis=1)
+        columns = [
+            cross_entropy(labels, logits),
+            correct,
+            loss(labels, logits),
+            deviation,
+        ]
         return tf.stack([tf.reduce_sum(tf.cast(c, tf.float64)) for c in columns])
 
     @tf.function(jit_compile=jit, autograph=False)
@@ -163,7 +174,7 @@ def compile_evaluation(model, loss, jit):
         count = labels.shape[0]
         whole = count - count % EVALUATION_BLOCK
         _, total = tf.while_loop(
-            lambda start, _: start < whole, add_block, [0, tf.zeros(3, tf.float64)]
+            lambda start, _: start < whole, add_block, [0, tf.zeros(4, tf.float64)]
         )
         if whole < count:
             total += sums(images[whole:], labels[whole:])
@@ -175,7 +186,26 @@ def compile_evaluation(model, loss, jit):
 def compile_penalty(model):
     @tf.function
     def penalty():
-        terms = [v.regularizer(v) for v in model.trainable_variables if v.regularizer]
-        return tf.add_n([tf.cast(t, tf.float64) for t in [*terms, 0.0]])
+        return total_penalty(model)
 
     return penalty
+
+
+def total_penalty(model):
+    terms = [v.regularizer(v) for v in model.trainable_variables if v.regularizer]
+    return tf.add_n([tf.cast(t, tf.float64) for t in [*terms, 0.0]])
+
+
+def compile_gradients(model, loss, jit):
+    @tf.function(jit_compile=jit, autograph=False)
+    def gradients(images, labels):
+        with tf.GradientTape(persistent=True) as tape:
+            mean = tf.reduce_mean(loss(labels, model(images, training=False)))
+            penalty = total_penalty(model)
+        variables = [kernel.value for kernel in kernels(model).values()]
+        return [
+            tape.gradient(target, variables, unconnected_gradients="zero")
+            for target in (mean, penalty)
+        ]
+
+    return gradients

@@ -9,11 +9,15 @@ import tensorflow as tf
 
 from data import Data, Split
 from errors import UserError
+from models import kernels
 from training.measurement import Evaluation, Measurement
-from training.program import Program
+from training.program import EVALUATION_BLOCK, Program
 from training.settings import TrainingSettings
 
 ORDER_STREAM = 2
+GRADIENT_IMAGES = 2000
+"""Training images, at most, that gradients are measured on."""
+
 LONGEST_CALL = 1.0
 """Seconds after which a compiled call should return, so that a signal is heard."""
 
@@ -44,6 +48,7 @@ class Trainer:
             seed: Of the order.
         """
         self.program, self.settings, self.seed = program, settings, seed
+        self.data = data
         self.model, self.optimizer = program.model, program.optimizer
         self._train = as_tensors(data.train)
         self._train_subset = as_tensors(data.train.first(len(data.validation)))
@@ -60,6 +65,7 @@ class Trainer:
         self.update = 0
         self.best: dict[str, Any] | None = None
         self.best_weights: list[np.ndarray] = []
+        self.previous_kernels: list[np.ndarray] | None = None
 
     @property
     def epoch(self) -> int:
@@ -119,7 +125,7 @@ class Trainer:
             while first < count:
                 last = min(first + self._updates_per_call, count)
                 started = time.perf_counter()
-                self._call(batches, rates, first, last)
+                self._make_updates(batches, rates, first, last)
                 seconds = time.perf_counter() - started
                 self._update_seconds += seconds
                 self._timed_updates += last - first
@@ -131,6 +137,15 @@ class Trainer:
                     self._updates_per_call = max(1, self._updates_per_call // 2)
                 self._rate_left = float(self.optimizer.learning_rate)
                 yield
+
+    def _make_updates(self, batches, rates, first, last):
+        """Make updates; keep the kernels that the last one of an epoch starts from."""
+        if (self.update + last - first) % self.updates_per_epoch == 0:
+            if first < last - 1:
+                self._call(batches, rates, first, last - 1)
+            self.previous_kernels = [k.numpy() for k in kernels(self.model).values()]
+            first = last - 1
+        self._call(batches, rates, first, last)
 
     def _blocks(self, epoch: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """An epoch's whole batches, then its smaller last one, each with its rates."""
@@ -167,6 +182,16 @@ class Trainer:
     def evaluate_split(self, split: Split) -> Evaluation:
         return self.evaluate(*as_tensors(split))
 
+    def predict(self, split: Split) -> np.ndarray:
+        """Logits, (images, classes), dropout off."""
+        blocks = range(0, len(split), EVALUATION_BLOCK)
+        return np.concatenate(
+            [
+                self.model(split.images[first : first + EVALUATION_BLOCK]).numpy()
+                for first in blocks
+            ]
+        )
+
     def measure(self) -> Measurement:
         """Evaluate train, validation and penalty on the weights as they are."""
         train = self.evaluate(*self._train_subset)
@@ -187,7 +212,18 @@ class Trainer:
             learning_rate=float(self.optimizer.learning_rate),
             weight_decay=0.0 if decay is None else float(decay),
             epoch_seconds=per_update and per_update * self.updates_per_epoch,
+            updates_per_epoch=self.updates_per_epoch,
         )
+
+    def gradients(self) -> tuple[list[np.ndarray], list[np.ndarray]]:
+        """Gradients of the loss and of the penalty by the kernels.
+
+        They are those on the first GRADIENT_IMAGES training images and the weights as
+        they are, dropout off.
+        """
+        images, labels = (part[:GRADIENT_IMAGES] for part in self._train_subset)
+        loss, penalty = self.program.gradients(images, labels)
+        return [g.numpy() for g in loss], [g.numpy() for g in penalty]
 
     def keep_if_best(self, measurement: Measurement) -> None:
         """Keep the weights if no evaluation had a lower validation cross-entropy."""

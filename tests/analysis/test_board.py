@@ -1,18 +1,21 @@
 """What TensorBoard's own plugins say of a comparison."""
 
+import re
+import shutil
+import urllib.parse
+from html import unescape
+
 import pandas as pd
 import pytest
-from tensorboard.backend.event_processing.data_ingester import LocalDataIngester
 from tensorboard.backend.event_processing.event_file_loader import EventFileLoader
-from tensorboard.plugins.base_plugin import TBContext
-from tensorboard.plugins.hparams.hparams_plugin import HParamsPlugin
 from tensorboard.util.tensor_util import make_ndarray
-from werkzeug.test import Client
 
 from analysis.answer import find_answer
-from analysis.board import write_experiment, write_means
+from analysis.board import METRICS, TITLES, write_board, write_experiment
 from analysis.summary import identity
 from monitoring.events import EventWriter
+from monitoring.links import views
+from tests.board import open_plugins
 from workers import trial_of
 
 TAGS = ("loss/train", "loss/validation", "accuracy/train", "accuracy/validation")
@@ -37,7 +40,7 @@ def board(simulate, tmp_path):
             writer.end("diverged" if run.method == "none" else "completed")
         writer.close()
     curves = pd.DataFrame(rows)
-    write_means(find_answer(comparison, summary, "final"), directory, curves)
+    write_board(find_answer(comparison, summary, "final"), directory, curves)
     return directory, comparison, curves
 
 
@@ -53,7 +56,7 @@ def scalars(path):
 
 def test_mean_runs_hold_means_and_bands_over_seeds(board):
     directory, _, curves = board
-    found = scalars(directory / "mean/better/validation")
+    found = scalars(directory / "mean/better/model.l2=1e-02/validation")
     chosen = curves[(curves["method"] == "better") & (curves["strength"] == "l2=0.01")]
     for epoch in EPOCHS:
         values = chosen.loc[chosen["epoch"] == epoch, "weights/norm"]
@@ -61,7 +64,7 @@ def test_mean_runs_hold_means_and_bands_over_seeds(board):
         assert found["mean/loss", epoch] == pytest.approx(values.mean())
         assert found["band/norm/low", epoch] == values.min()
         assert found["band/norm/high", epoch] == values.max()
-    train = scalars(directory / "mean/better/train")
+    train = scalars(directory / "mean/better/model.l2=1e-02/train")
     assert {tag for tag, _ in train} == {"mean/loss", "mean/accuracy"}
 
 
@@ -71,51 +74,15 @@ def test_a_new_report_replaces_the_mean_runs(board, simulate):
     comparison, _, summary = simulate(
         lost={"equal/optimizer.weight_decay=1e00/seed=00"}
     )
-    write_means(find_answer(comparison, summary, "final"), directory, curves)
+    write_board(find_answer(comparison, summary, "final"), directory, curves)
     after = [path.name for path in (directory / "mean").rglob("events*")]
     assert len(after) == 6
     assert not before & set(after)
 
 
-def session_groups(directory):
-    """The rows of the HParams table, as the page gets them."""
-    flags = type(
-        "Flags",
-        (),
-        {
-            "logdir": str(directory),
-            "logdir_spec": "",
-            "reload_interval": 0,
-            "reload_task": "blocking",
-            "max_reload_threads": 1,
-            "samples_per_plugin": {},
-            "window_title": "",
-            "path_prefix": "",
-            "purge_orphaned_data": True,
-            "reload_multifile": False,
-            "reload_multifile_inactive_secs": 0,
-            "generic_data": "auto",
-            "detect_file_replacement": None,
-        },
-    )
-    ingester = LocalDataIngester(flags)
-    ingester.start()
-    provider = ingester.data_provider
-    plugin = HParamsPlugin(TBContext(data_provider=provider, flags=flags))
-    client = Client(plugin.get_plugin_apps()["/session_groups"])
-    body = {
-        "experimentName": "",
-        "allowedStatuses": ["STATUS_SUCCESS", "STATUS_FAILURE", "STATUS_UNKNOWN"],
-        "startIndex": 0,
-        "sliceSize": 100,
-        "aggregationType": "AGGREGATION_AVG",
-    }
-    return client.post("/", json=body).get_json()["sessionGroups"]
-
-
 def test_hparams_has_one_row_per_method_and_strength(board):
     directory, comparison, curves = board
-    groups = {group["name"]: group for group in session_groups(directory)}
+    groups = open_plugins(directory).trials()
     assert sorted(groups) == [
         "better l2=0.001",
         "better l2=0.01",
@@ -136,3 +103,112 @@ def test_hparams_has_one_row_per_method_and_strength(board):
     }
     assert set(statuses["equal weight_decay=1.0"]) == {"STATUS_SUCCESS"}
     assert sorted(statuses["none"]) == ["STATUS_FAILURE"] * 5 + ["STATUS_UNKNOWN"]
+
+
+def test_hparams_columns_can_be_filtered_and_none_is_the_seed(board):
+    experiment = open_plugins(board[0])("hparams/experiment", {"experimentName": ""})
+    columns = {column["name"]: column for column in experiment["hparamInfos"]}
+    assert list(columns) == ["method", "strength"]
+    assert all(column["differs"] for column in columns.values())
+    assert columns["method"]["domainDiscrete"] == ["none", "better", "equal"]
+    shown = [metric["name"]["tag"] for metric in experiment["metricInfos"]]
+    assert shown == list(METRICS)
+
+
+def charts(board):
+    """The charts in the order in which the page shows them, by category."""
+    shown = {}
+    for category in board("custom_scalars/layout")["category"]:
+        lines = [chart for chart in category["chart"] if "multiline" in chart]
+        bands = [chart for chart in category["chart"] if "margin" in chart]
+        shown[category["title"]] = lines + bands[::-1]
+    return shown
+
+
+def matching(board, tag, expected):
+    """The runs that a chart of a tag shows."""
+    found = {}
+    for run in board.runs():
+        answer = board("custom_scalars/scalars", tag=tag, run=run)
+        if answer["tag_to_events"]:
+            found[run] = [step for _, step, _ in answer["tag_to_events"][expected]]
+    return found
+
+
+def test_custom_charts_are_titled_ordered_and_show_all_methods(board):
+    plugins = open_plugins(board[0])
+    ((title, shown),) = charts(plugins).items()
+    assert title == ("Means over seeds: none, better l2=0.01, equal weight_decay=1.0")
+    assert [chart["title"] for chart in shown] == list(TITLES.values())
+    folders = ["better/model.l2=1e-02", "equal/optimizer.weight_decay=1e00", "none"]
+    for chart in shown[:2]:
+        (tag,) = chart["multiline"]["tag"]
+        found = matching(plugins, tag, tag.rstrip("$"))
+        assert set(found) == {
+            f"mean/{folder}/{split}"
+            for folder in folders
+            for split in ("train", "validation")
+        }
+    for chart in shown[2:]:
+        ((tags),) = chart["margin"]["series"]
+        steps = [matching(plugins, tags[part], tags[part]) for part in tags]
+        assert set(steps[0]) == {f"mean/{folder}/validation" for folder in folders}
+        assert steps[0] == steps[1] == steps[2]  # Else a red box takes its place.
+        assert set(map(tuple, steps[0].values())) == {EPOCHS}
+
+
+def test_no_chart_has_more_lines_than_there_are_colors(simulate, tmp_path):
+    comparison, _, summary = simulate("conditions = [{data.train_size = 300}, {}]")
+    rows = [
+        {**identity(run), "epoch": epoch, **dict.fromkeys((*TAGS, *OTHERS), 1.0)}
+        for run in comparison.runs
+        for epoch in EPOCHS
+    ]
+    answer = find_answer(comparison, summary, "final")
+    write_board(answer, tmp_path / "board", pd.DataFrame(rows))
+    plugins = open_plugins(tmp_path / "board")
+    shown = charts(plugins)
+    assert len(shown) == 2
+    for category in shown.values():
+        (tag,) = category[0]["multiline"]["tag"]
+        assert len(matching(plugins, tag, tag.rstrip("$"))) == 6
+
+
+def test_the_text_has_means_deviations_intervals_and_links(board):
+    directory, comparison, _ = board
+    (entry,) = open_plugins(directory)("text/text", run=".", tag="results")
+    text = unescape(entry["text"])
+    (row,) = re.findall(r"<tr>\s*<td>better</td>.*?</tr>", text, re.S)
+    cells = re.findall(r"<td.*?>(.*?)</td>", row)
+    assert cells[1] == "<code>l2=0.01</code>"
+    number = r"0\.\d{4}"
+    spread = rf"{number} ± {number}"
+    for cell in cells[2:4]:
+        assert re.fullmatch(rf"{spread}, -{number} \[-0\.\d{{3}}, -0\.\d{{3}}\]", cell)
+    assert re.fullmatch(r"\d+\.\d+% ± \d\.\d+%, \+\d.* points \[.*\]", cells[4])
+    assert re.fullmatch(spread, cells[5])
+    links = re.findall(r'href="(.*?)"', text)
+    assert links == list(views(directory).values())
+
+
+def test_links_show_the_runs_at_the_chosen_strengths(board):
+    directory, comparison, _ = board
+    names = [run.path.as_posix() for run in comparison.runs]
+    (pattern,) = re.findall(r"runFilter=(.*?)&", views(directory)["front page"])
+    pattern = urllib.parse.unquote(pattern)
+    shown = {name for name in names if re.search(pattern, name)}
+    assert shown == {
+        f"{folder}/seed={seed:02d}"
+        for folder in (
+            "none",
+            "better/model.l2=1e-02",
+            "equal/optimizer.weight_decay=1e00",
+        )
+        for seed in comparison.seeds
+    }
+
+
+def test_before_the_answer_links_show_all_runs(board):
+    directory, _, _ = board
+    shutil.rmtree(directory / "mean")
+    assert "runFilter=%2Fseed%3D" in views(directory)["front page"].replace("/", "%2F")

@@ -11,11 +11,24 @@ from tensorboard.util import tensor_util
 
 from config import call
 from data import npz, split
-from monitoring.scalars import SCALARS
+from models import MODELS
+from monitoring.scalars import SCALARS, KernelScalar
+from training.backend import load_keras
 
-TAGS = {scalar.tag for scalar in SCALARS} | {
-    f"weights/norm/{layer}" for layer in ("hidden_1", "hidden_2", "logits")
-}
+LAYERS = ("hidden_1", "hidden_2", "logits")
+
+
+def tags(detail):
+    shown = [scalar for scalar in SCALARS if detail or not scalar.detail]
+    return {scalar.tag for scalar in shown} | {
+        f"{scalar.tag}/{layer}"
+        for scalar in shown
+        for layer in LAYERS
+        if isinstance(scalar, KernelScalar)
+    }
+
+
+TAGS = tags(detail=False)
 
 
 def read_events(directory):
@@ -37,9 +50,12 @@ def read_history(directory):
         return list(csv.DictReader(file))
 
 
+REGULARIZED = ("model.l2=1e-3", "optimizer.name=adamw", "data.label_noise=0.1")
+
+
 @pytest.fixture
 def trained(run):
-    return run("model.l2=1e-3", "optimizer.name=adamw", "data.label_noise=0.1")
+    return run(*REGULARIZED)
 
 
 def test_events_and_history_hold_the_same_numbers_under_the_same_names(trained):
@@ -55,7 +71,11 @@ def test_events_and_history_hold_the_same_numbers_under_the_same_names(trained):
         if row[tag]
     }
     assert from_history.keys() == scalars.keys()
-    assert ("time/epoch_seconds", 0) not in scalars
+    assert {tag for tag in TAGS if (tag, 0) not in scalars} == {
+        "time/epoch_seconds",
+        "weights/update_ratio",
+        *(f"weights/update_ratio/{layer}" for layer in LAYERS),
+    }
     for key, value in scalars.items():
         assert value == np.float32(from_history[key])  # TensorBoard holds float32
 
@@ -67,29 +87,83 @@ def test_every_tag_is_described_and_a_file_opens_with_its_start(trained):
     assert starts == [0]
 
 
-def test_the_last_row_can_be_recomputed_from_the_saved_model(trained, configure):
-    result, directory = trained
-    config = configure("data.label_noise=0.1")
+def forward(weights, x):
+    """The inputs of each layer, and the logits, in float64."""
+    inputs = [x.reshape(len(x), -1).astype(float)]
+    for kernel, bias in zip(weights[:-2:2], weights[1:-2:2], strict=True):
+        inputs.append(np.maximum(inputs[-1] @ kernel + bias, 0))
+    return inputs, inputs[-1] @ weights[-2] + weights[-1]
+
+
+def evaluate(weights, part):
+    _, logits = forward(weights, part.images)
+    peak = logits.max(axis=1, keepdims=True)
+    log_sum = np.log(np.exp(logits - peak).sum(axis=1)) + peak[:, 0]
+    own = logits[np.arange(len(part)), part.labels]
+    return (log_sum - own).mean(), (logits.argmax(axis=1) == part.labels).mean()
+
+
+def loss_gradients(weights, part):
+    """Of the mean cross-entropy, by the kernels, by hand."""
+    inputs, logits = forward(weights, part.images)
+    softmax = np.exp(logits - logits.max(axis=1, keepdims=True))
+    softmax /= softmax.sum(axis=1, keepdims=True)
+    backward = (softmax - np.eye(10)[part.labels]) / len(part)
+    gradients = []
+    for x, kernel in zip(inputs[::-1], weights[-2::-2], strict=True):
+        gradients.insert(0, x.T @ backward)
+        backward = (backward @ kernel.T) * (x > 0)
+    return gradients
+
+
+def norm(arrays):
+    return np.linalg.norm(np.concatenate([array.ravel() for array in arrays]))
+
+
+def of_kernels(now, start, before, gradients):
+    """The scalars of some kernels, by tag."""
+    vector, old = (np.concatenate([k.ravel() for k in ks]) for ks in (now, start))
+    update = norm([a - b for a, b in zip(now, before, strict=True)])
+    spectral = max(np.linalg.svd(kernel, compute_uv=False)[0] for kernel in now)
+    return {
+        "weights/norm": norm(now),
+        "weights/maximum": np.abs(vector).max(),
+        "weights/distance_to_start": np.linalg.norm(vector - old),
+        "weights/cosine_to_start": vector @ old / norm(now) / norm(start),
+        "weights/update_ratio": update / norm(before),
+        "weights/l1_norm": np.abs(vector).sum(),
+        "weights/near_zero": (np.abs(vector) < 1e-3).mean(),
+        "weights/spectral_norm": spectral,
+        "weights/stable_rank": (norm(now) / spectral) ** 2,
+        "weights/dot_product_with_start": vector @ old,
+        "gradient/loss": norm(gradients),
+        "gradient/penalty": 2 * 1e-3 * norm(now),
+        "decay/share_of_update": 1e-3 * 0.004 * norm(before) / update,
+    }
+
+
+def test_the_last_row_can_be_recomputed_from_saved_weights(run, configure):
+    detail = (*REGULARIZED, "monitoring.detail=true")
+    result, directory = run(*detail)
+    config = configure(*detail)
     data = call(split, config.data, npz(path=config.data["path"]), config.seed)
-    weights = [
-        v.numpy().astype(float)
-        for v in keras.models.load_model(directory / "model.keras").trainable_variables
-    ]
+    model = keras.models.load_model(directory / "model.keras")
+    weights = [v.numpy().astype(float) for v in model.trainable_variables]
+    load_keras(config.seed)
+    fresh = call(MODELS["mlp"], config.model, data.image_shape, 10)
+    start = [v.numpy().astype(float) for v in fresh.trainable_variables[::2]]
+    asked = iter([False] * 5)  # Then, an update before the end of epoch 3, it stops.
+    _, stopped = run(
+        *detail, directory="stopped", should_stop=lambda: next(asked, True)
+    )
+    with np.load(stopped / "checkpoint/state.npz") as state:
+        before = [state[f"model/{i}"].astype(float) for i in (0, 2, 4)]
 
-    def evaluate(part):
-        x = part.images.reshape(len(part), -1).astype(float)
-        for kernel, bias in zip(weights[:-2:2], weights[1:-2:2], strict=True):
-            x = np.maximum(x @ kernel + bias, 0)
-        logits = x @ weights[-2] + weights[-1]
-        peak = logits.max(axis=1, keepdims=True)
-        log_sum = np.log(np.exp(logits - peak).sum(axis=1)) + peak[:, 0]
-        own = logits[np.arange(len(part)), part.labels]
-        return (log_sum - own).mean(), (logits.argmax(axis=1) == part.labels).mean()
-
-    train, validation = evaluate(data.train.first(200)), evaluate(data.validation)
+    subset = data.train.first(200)
+    train, validation = evaluate(weights, subset), evaluate(weights, data.validation)
     kernels = weights[::2]
-    norms = [np.sqrt((kernel**2).sum()) for kernel in kernels]
-    penalty = 1e-3 * sum((kernel**2).sum() for kernel in kernels)
+    penalty = 1e-3 * norm(kernels) ** 2
+    dead = (data.train.images == 0).all(axis=0).ravel()
     rows = read_history(directory)
     expected = {
         "loss/train": train[0],
@@ -101,19 +175,25 @@ def test_the_last_row_can_be_recomputed_from_the_saved_model(trained, configure)
         "best/validation_loss": min(float(row["loss/validation"]) for row in rows),
         "objective/total": train[0] + penalty,
         "objective/penalty": penalty,
-        "weights/norm": np.sqrt(sum(norm**2 for norm in norms)),
-        "weights/norm/hidden_1": norms[0],
-        "weights/norm/hidden_2": norms[1],
-        "weights/norm/logits": norms[2],
+        "first_layer/live_pixels": np.sqrt((kernels[0][~dead] ** 2).mean()),
+        "first_layer/dead_pixels": np.sqrt((kernels[0][dead] ** 2).mean()),
+        "decay/per_update": 1e-3 * 0.004,
+        "decay/epochs": 1 / (1e-3 * 0.004 * 5),
+        "logits/scale": forward(weights, data.validation.images)[1].std(axis=1).mean(),
         "optimizer/learning_rate": 1e-3,
         "optimizer/weight_decay": 0.004,
     }
-    assert expected.keys() == TAGS - {"time/epoch_seconds"}
+    parts = (kernels, start, before, loss_gradients(weights, subset))
+    expected |= of_kernels(*parts)
+    for i, layer in enumerate(LAYERS):
+        found = of_kernels(*([part[i]] for part in parts))
+        expected |= {f"{tag}/{layer}": value for tag, value in found.items()}
+    assert expected.keys() == tags(detail=True) - {"time/epoch_seconds"}
     for tag, value in expected.items():
         # The network computes in float32.
         assert float(rows[-1][tag]) == pytest.approx(value, rel=2e-5), tag
     final = result["final"]
-    test = evaluate(data.test)
+    test = evaluate(weights, data.test)
     assert final["test"]["cross_entropy"] == pytest.approx(test[0], rel=2e-5)
     assert final["test"]["accuracy"] == pytest.approx(test[1])
     assert final["validation"]["cross_entropy"] == float(rows[-1]["loss/validation"])

@@ -7,8 +7,8 @@ from training.measurement import Evaluation, Measurement
 
 
 def measurement(epoch):
-    at = Evaluation(cross_entropy=0.25, accuracy=0.9, loss=0.25)
-    return Measurement(epoch, epoch * 5, at, at, 0.0, 0.25, 1e-3, 0.0, None)
+    at = Evaluation(cross_entropy=0.25, accuracy=0.9, loss=0.25, logit_scale=1.0)
+    return Measurement(epoch, epoch * 5, at, at, 0.0, 0.25, 1e-3, 0.0, None, 5)
 
 
 def show(epochs, **console):

@@ -29,6 +29,7 @@ EVERYTHING = (
     "optimizer.weight_decay=0.5",
     "schedule.warmup_epochs=1",
     "training.epochs=6",
+    "monitoring.detail=true",
 )
 
 

@@ -215,6 +215,7 @@ def test_evaluation_is_the_mean_over_all_images(count, loss):
     squared = ((logits - np.eye(5)[labels]) ** 2).mean()
     expected = [-np.log(own).mean(), (logits.argmax(1) == labels).mean()]
     expected += [squared if loss == "mean_squared_error" else expected[0]]
+    expected += [logits.std(axis=1).mean()]
     evaluation = Program(*build(), loss, True).evaluate
     # The network computes in float32.
     np.testing.assert_allclose(

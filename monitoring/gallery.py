@@ -1,0 +1,86 @@
+"""What a run shows in TensorBoard besides curves: histograms, pictures, its graph."""
+
+import numpy as np
+from tensorboard.plugins.histogram.summary_v2 import histogram_pb
+
+from models import kernels
+from monitoring import pictures
+from monitoring.events import EventWriter, image_pb
+from monitoring.graph import serialize_graph
+from training.trainer import Trainer
+
+SHOWINGS = 10
+"""Times that kernels are shown over a run, besides the start."""
+
+HISTOGRAM = "Distribution of the weights: what L1, L2 and weight decay narrow."
+FILTERS = (
+    f"Weights from all pixels to each of the first {np.prod(pictures.FILTERS)} units. "
+    f"In every run blue is {pictures.FILTER_SCALE:g} or more, white 0, and red "
+    f"-{pictures.FILTER_SCALE:g} or less. A regularizer clears the noise."
+)
+CONFUSION = (
+    "Percent of the validation images of each true class that are taken for each "
+    "class, at the end; below 0.5 is left blank."
+)
+MISTAKES = (
+    "The wrong answers on validation images that the network is surest of, at the end: "
+    "true class, predicted class."
+)
+
+
+class Gallery:
+    """Writes them to a run's event file."""
+
+    def __init__(self, trainer: Trainer, events: EventWriter):
+        self._trainer, self._events = trainer, events
+        self._shown = -1
+        shape = trainer.data.image_shape
+        self._image_shape = shape[:2] if shape[2:] in ((), (1,), (3,)) else ()
+
+    def record(self, epoch: int) -> None:
+        """At an evaluation: show the kernels now and then, and at the start the graph.
+
+        Args:
+            epoch: Epochs completed. When something is shown depends on it alone, so
+                that a resumed run shows the same.
+        """
+        settings = self._trainer.settings
+        tenth = epoch * SHOWINGS // settings.epochs
+        previous = (epoch - settings.evaluate_every) * SHOWINGS // settings.epochs
+        if tenth > previous:
+            self._show_kernels(epoch)
+        if epoch == 0:
+            graph = serialize_graph(self._trainer.model, self._trainer.data.image_shape)
+            self._events.add(0, graph_def=graph)
+
+    def finish(self, epoch: int) -> None:
+        """At the end of a run, show what it came to."""
+        if self._shown != epoch:
+            self._show_kernels(epoch)
+        data = self._trainer.data
+        images, labels = data.validation.images, data.validation.labels
+        logits = self._trainer.predict(data.validation)
+        if not np.isfinite(logits).all():
+            return
+        confusion = pictures.draw_confusion(labels, logits.argmax(1), data.num_classes)
+        self._show("validation/confusion", confusion, CONFUSION, epoch)
+        if self._image_shape:
+            mistakes = pictures.draw_mistakes(images, labels, logits)
+            self._show("validation/mistakes", mistakes, MISTAKES, epoch)
+
+    def _show_kernels(self, epoch: int) -> None:
+        self._shown = epoch
+        arrays = {k: v.numpy() for k, v in kernels(self._trainer.model).items()}
+        if not all(np.isfinite(array).all() for array in arrays.values()):
+            return
+        for layer, array in arrays.items():
+            histogram = histogram_pb(f"kernels/{layer}", array, description=HISTOGRAM)
+            self._events.add(epoch, summary=histogram)
+        first = next(iter(arrays.values()), np.empty(0))
+        if self._image_shape and len(first) == np.prod(self._image_shape):
+            filters = pictures.draw_filters(first, self._image_shape)
+            self._show("first_layer/filters", filters, FILTERS, epoch)
+
+    def _show(self, tag: str, png: bytes | None, text: str, epoch: int) -> None:
+        if png is not None:
+            self._events.add(epoch, summary=image_pb(tag, png, text))

@@ -1,0 +1,118 @@
+"""Pictures of a network for TensorBoard's Images page, as PNG files in memory.
+
+The page shows a picture about 300 pixels wide: few things in each, and large type.
+Drawn without pyplot, whose figures are shared by all threads.
+"""
+
+import io
+
+import matplotlib
+import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import PowerNorm
+from matplotlib.figure import Figure
+from PIL import Image
+
+FILTERS = (4, 8)
+"""Rows and columns of filters."""
+
+FILTER_SCALE = 0.1
+"""Weight that is drawn in the strongest color, in every run, so that runs compare."""
+
+MISTAKES = (3, 4)
+MOST_LABELS = 20
+"""Classes that a confusion matrix has room to name."""
+
+
+def draw_filters(kernel: np.ndarray, image_shape: tuple[int, ...]) -> bytes:
+    """The weights from all pixels to each of the first units, one pixel a weight.
+
+    Args:
+        kernel: Of the first layer, (pixels, units).
+        image_shape: Rows and columns of pixels.
+    """
+    rows, columns = FILTERS
+    height, width = (size + 1 for size in image_shape)
+    sheet = np.full((rows * height + 1, columns * width + 1), np.nan)
+    for unit in range(min(rows * columns, kernel.shape[1])):
+        top, left = 1 + unit // columns * height, 1 + unit % columns * width
+        filter_ = kernel[:, unit].reshape(image_shape)
+        sheet[top : top + image_shape[0], left : left + image_shape[1]] = filter_
+    colors = matplotlib.colormaps["RdBu"].with_extremes(bad="#666666")
+    pixels = colors(np.ma.masked_invalid(0.5 + sheet / FILTER_SCALE / 2), bytes=True)
+    return as_png(pixels)
+
+
+def draw_confusion(labels: np.ndarray, predictions: np.ndarray, classes: int) -> bytes:
+    """Which class is taken for which: percent of the images of each true class.
+
+    Args:
+        labels: True classes, (images,).
+        predictions: Predicted classes, (images,).
+        classes: Number of classes.
+    """
+    counts = np.zeros((classes, classes))
+    np.add.at(counts, (labels, predictions), 1)
+    percent = 100 * counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    figure = Figure(figsize=(4, 4), dpi=150, layout="constrained")
+    axes = figure.subplots()
+    # The root brings out the few mistakes beside the many right answers.
+    axes.imshow(percent, cmap="Blues", norm=PowerNorm(0.5, 0, 100))
+    axes.set_xlabel("predicted", fontsize=15)
+    axes.set_ylabel("true", fontsize=15)
+    if classes <= MOST_LABELS:
+        axes.set_xticks(range(classes))
+        axes.set_yticks(range(classes))
+        axes.tick_params(labelsize=14, length=0)
+        for true, predicted in np.argwhere(percent >= 0.5):
+            value = percent[true, predicted]
+            color = "white" if value > 30 else "black"
+            text = f"{value:.0f}"
+            axes.text(
+                predicted, true, text, ha="center", va="center", size=12, color=color
+            )
+    return render(figure)
+
+
+def draw_mistakes(
+    images: np.ndarray, labels: np.ndarray, logits: np.ndarray
+) -> bytes | None:
+    """The wrong predictions of the highest probability, with true and predicted class.
+
+    Args:
+        images: (images, rows, columns).
+        labels: True classes, (images,).
+        logits: (images, classes).
+
+    Returns:
+        None if no image is misclassified.
+    """
+    predictions = logits.argmax(axis=1)
+    peak = logits.max(axis=1)
+    confidence = 1 / np.exp(logits - peak[:, None]).sum(axis=1)
+    wrong = np.flatnonzero(predictions != labels)
+    if not wrong.size:
+        return None
+    rows, columns = MISTAKES
+    shown = wrong[np.argsort(-confidence[wrong], kind="stable")][: rows * columns]
+    figure = Figure(figsize=(4, 4), dpi=150, layout="constrained")
+    for axes in figure.subplots(rows, columns).flat:
+        axes.axis("off")
+    for axes, image in zip(figure.axes, shown, strict=False):
+        axes.imshow(images[image], cmap="gray_r", vmin=0, vmax=1)
+        title = f"{labels[image]} \N{RIGHTWARDS ARROW} {predictions[image]}"
+        axes.set_title(title, fontsize=17)
+    return render(figure)
+
+
+def render(figure: Figure) -> bytes:
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    return as_png(np.asarray(canvas.buffer_rgba()))
+
+
+def as_png(pixels: np.ndarray) -> bytes:
+    """A PNG of pixels, (rows, columns, 4), in 256 colors: a third of the size."""
+    file = io.BytesIO()
+    Image.fromarray(pixels[..., :3]).quantize(256).save(file, "png")
+    return file.getvalue()

@@ -1,0 +1,147 @@
+"""What is measured of a network's weights: of one kernel, or of several as one.
+
+Several kernels count as one long vector or, for singular values, as the block-diagonal
+matrix of them all. A kernel of more than two axes, as of a convolution, counts as the
+matrix of its last axis against all others. Where a quantity does not exist, as the
+update before the first one, its function returns None.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+NEAR_ZERO = 1e-3
+"""Weights of a smaller absolute value count as near zero."""
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """One kernel, and what it is compared with; all of one shape.
+
+    Attributes:
+        weights: As they are now.
+        initial: Before training.
+        previous: Before the last update; None before the first.
+        decay: Share of the weights that decay removes in an update: the learning rate
+            times the weight decay.
+        loss_gradient: Of the training loss without penalty; None if not computed.
+        penalty_gradient: Of the penalty; None if not computed.
+    """
+
+    weights: np.ndarray
+    initial: np.ndarray
+    previous: np.ndarray | None = None
+    decay: float = 0.0
+    loss_gradient: np.ndarray | None = None
+    penalty_gradient: np.ndarray | None = None
+
+    @property
+    def update(self) -> np.ndarray | None:
+        """What the last update added, decay included."""
+        return None if self.previous is None else self.weights - self.previous
+
+    @property
+    def decayed(self) -> np.ndarray | None:
+        """What decay took off in the last update."""
+        return None if self.previous is None else self.decay * self.previous
+
+    @cached_property
+    def largest_singular_value(self) -> float:
+        matrix = self.weights.reshape(-1, self.weights.shape[-1])
+        if not np.isfinite(matrix).all():
+            return np.nan
+        return np.sqrt(np.linalg.eigvalsh(matrix.T @ matrix)[-1])
+
+
+def euclidean_norm(arrays: Iterable[np.ndarray]) -> float:
+    """sqrt(sum of x^2) over all elements of all arrays."""
+    return np.sqrt(sum(np.sum(np.square(array)) for array in arrays))
+
+
+def norm_if_known(arrays: Iterable[np.ndarray | None]) -> float | None:
+    known = [array for array in arrays if array is not None]
+    return euclidean_norm(known) if known else None
+
+
+def ratio(part: float | None, whole: float | None) -> float | None:
+    return None if part is None or whole is None else part / whole
+
+
+def frobenius_norm(kernels: Sequence[Kernel]) -> float:
+    """sqrt(sum of w^2)."""
+    return euclidean_norm(kernel.weights for kernel in kernels)
+
+
+def l1_norm(kernels: Sequence[Kernel]) -> float:
+    """Sum of |w|."""
+    return sum(np.sum(np.abs(kernel.weights)) for kernel in kernels)
+
+
+def maximum(kernels: Sequence[Kernel]) -> float:
+    """Largest |w|."""
+    return np.max([np.max(np.abs(kernel.weights)) for kernel in kernels])
+
+
+def near_zero_fraction(kernels: Sequence[Kernel]) -> float:
+    """Fraction of weights with |w| < NEAR_ZERO."""
+    count = sum(np.sum(np.abs(kernel.weights) < NEAR_ZERO) for kernel in kernels)
+    return count / sum(kernel.weights.size for kernel in kernels)
+
+
+def spectral_norm(kernels: Sequence[Kernel]) -> float:
+    """The largest singular value."""
+    return np.max([kernel.largest_singular_value for kernel in kernels])
+
+
+def stable_rank(kernels: Sequence[Kernel]) -> float:
+    """Sum of the squares of all singular values over that of the largest."""
+    return np.square(frobenius_norm(kernels) / spectral_norm(kernels))
+
+
+def distance_to_start(kernels: Sequence[Kernel]) -> float:
+    """Euclidean distance of w to the initial weights."""
+    return euclidean_norm(kernel.weights - kernel.initial for kernel in kernels)
+
+
+def dot_product_with_start(kernels: Sequence[Kernel]) -> float:
+    """Sum of w * w_0, where w_0 are the initial weights."""
+    return sum(np.sum(kernel.weights * kernel.initial) for kernel in kernels)
+
+
+def cosine_to_start(kernels: Sequence[Kernel]) -> float:
+    """Cosine of the angle between w and the initial weights."""
+    initial_norm = euclidean_norm(kernel.initial for kernel in kernels)
+    return dot_product_with_start(kernels) / (frobenius_norm(kernels) * initial_norm)
+
+
+def update_ratio(kernels: Sequence[Kernel]) -> float | None:
+    """Norm of the last update, decay included, over that of the weights before it."""
+    return ratio(
+        norm_if_known(kernel.update for kernel in kernels),
+        norm_if_known(kernel.previous for kernel in kernels),
+    )
+
+
+def decay_share(kernels: Sequence[Kernel]) -> float | None:
+    """Norm of what decay took off in the last update over that of the update."""
+    return ratio(
+        norm_if_known(kernel.decayed for kernel in kernels),
+        norm_if_known(kernel.update for kernel in kernels),
+    )
+
+
+def loss_gradient_norm(kernels: Sequence[Kernel]) -> float | None:
+    """Norm of the gradient of the training loss without penalty."""
+    return norm_if_known(kernel.loss_gradient for kernel in kernels)
+
+
+def penalty_gradient_norm(kernels: Sequence[Kernel]) -> float | None:
+    """Norm of the gradient of the penalty."""
+    return norm_if_known(kernel.penalty_gradient for kernel in kernels)
+
+
+def root_mean_square(weights: np.ndarray) -> float | None:
+    """sqrt(mean of w^2); None of no weights."""
+    return np.sqrt(np.mean(np.square(weights))) if weights.size else None

@@ -1,0 +1,36 @@
+"""The command that opens TensorBoard, in a process of its own."""
+
+import re
+import signal
+import subprocess
+import sys
+import urllib.request
+from pathlib import Path
+
+from monitoring.links import views
+
+ROOT = Path(__file__).parent.parent
+VIEW = [sys.executable, str(ROOT / "view.py")]
+
+
+def test_it_serves_this_machine_alone_and_prints_links_that_open(tmp_path):
+    with subprocess.Popen(
+        [*VIEW, tmp_path, "--port", "0"], stdout=subprocess.PIPE, text=True
+    ) as process:
+        printed = [process.stdout.readline() for _ in views(tmp_path)]
+        assert "Ctrl-C" in process.stdout.readline()
+        for line, (name, link) in zip(printed, views(tmp_path).items(), strict=True):
+            found = re.fullmatch(rf"{name}: (http://127\.0\.0\.1:\d+/)(.*)\n", line)
+            assert found[2] == link
+            with urllib.request.urlopen(found[1] + link) as answer:
+                assert answer.status == 200
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=20) == 0
+
+
+def test_a_directory_that_is_not_there_is_one_line(tmp_path):
+    done = subprocess.run(
+        [*VIEW, tmp_path / "no"], capture_output=True, text=True, cwd=ROOT
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == f"view.py: {tmp_path}/no: expected a directory of runs\n"

@@ -1,0 +1,82 @@
+"""Look at runs in TensorBoard, opened in the right state."""
+
+import argparse
+import os
+import signal
+import sys
+import threading
+import webbrowser
+from pathlib import Path
+
+from rich.console import Console
+
+from command_line import exit_status
+from errors import UserError
+from monitoring.links import views
+
+IMAGES_KEPT = 100
+"""Pictures per tag and run; TensorBoard by itself keeps 10, and drops some of ours."""
+
+
+def start(directory: Path, port: int | None) -> str:
+    """Start TensorBoard in a thread of its own.
+
+    Args:
+        directory: Whose runs to show.
+        port: Of 127.0.0.1; by default 6006, or the next that is free.
+
+    Returns:
+        Its address, which ends in a slash.
+    """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    from tensorboard import default, program
+
+    board = program.TensorBoard(default.get_plugins())
+    board.configure(
+        logdir=str(directory),
+        host="127.0.0.1",
+        port=port,
+        samples_per_plugin={"images": IMAGES_KEPT},
+    )
+    try:
+        return board.launch()
+    except program.TensorBoardServerException as error:
+        raise UserError(f"TensorBoard: {error}") from None
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument(
+        "directory",
+        nargs="?",
+        type=Path,
+        default=Path("runs"),
+        metavar="DIR",
+        help="runs, or the folder of a comparison (runs)",
+    )
+    parser.add_argument(
+        "--port", type=int, help="of 127.0.0.1 (6006, or the next that is free)"
+    )
+    parser.add_argument(
+        "--open", action="store_true", help="open a browser on the first link"
+    )
+    arguments = parser.parse_args()
+    if not arguments.directory.is_dir():
+        raise UserError(f"{arguments.directory}: expected a directory of runs")
+    console = Console()
+    address = start(arguments.directory, arguments.port)
+    found = {name: address + link for name, link in views(arguments.directory).items()}
+    for name, link in found.items():
+        console.print(f"{name}: {link}", soft_wrap=True, highlight=False, markup=False)
+    console.print("Ctrl-C ends it.")
+    if arguments.open:
+        webbrowser.open(next(iter(found.values())))
+    ended = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: ended.set())
+    ended.wait()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(exit_status(main))
