@@ -4,7 +4,8 @@ import keras
 import numpy as np
 import pytest
 
-from config import call, parameters
+from config import call, parameters, resolve_section
+from errors import UserError
 from models import kernels
 from optimizers import OPTIMIZERS, prepare
 
@@ -114,3 +115,22 @@ def test_muon_updates_hidden_matrices_and_adamw_the_rest(model):
     assert [p for p, adamw in zip(paths, by_adamw, strict=True) if not adamw] == [
         "hidden/kernel"
     ]
+
+
+@pytest.mark.parametrize(
+    ("section", "name", "setting", "allowed", "refused"),
+    [
+        ("optimizer", "sgd", "momentum", [0.0, 0.999], [-0.001, 1.0]),
+        ("optimizer", "adam", "beta_1", [0.0, 0.999], [-0.001, 1.0]),
+        ("optimizer", "lion", "beta_1", [0.001, 0.999], [0.0, 1.0]),
+        ("optimizer", "adamw", "ema_momentum", [0.001, 0.999], [0.0, 1.0]),
+        ("schedule", "warm_restarts", "period_factor", [1.0, 3.0], [0.999]),
+    ],
+)
+def test_settings_are_bounded(section, name, setting, allowed, refused):
+    for value in allowed:
+        table = {"name": name, setting: value}
+        assert resolve_section(section, table)[setting] == value
+    for value in refused:
+        with pytest.raises(UserError, match=f"{section}.{setting}: expected"):
+            resolve_section(section, {"name": name, setting: value})

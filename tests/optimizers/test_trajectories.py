@@ -189,22 +189,24 @@ def difference(ours, theirs):
 
 
 class Programs(dict):
-    """The compiled runs with everything on, by variant: two tests share each."""
+    """Compiled with everything on and other strengths, by variant, to be shared."""
 
     def __missing__(self, name):
-        self[name] = Program(*build_full(name), "cross_entropy", True)
+        self[name] = Program(*build_full(name, OTHER), "cross_entropy", True)
         return self[name]
 
 
 PROGRAMS = Programs()
+OTHER = {"learning_rate": 0.01, "weight_decay": 0.7, "timescale_epochs": 3.0}
 CLIPNORM, MAX_NORM, COUNT = 0.25, 1.5, 48
 STRENGTHS = {"l1": 0.01, "l2": 0.02, "regularize_biases": True}
 MULTIPLIERS = cosine(task.STEPS, task.EPOCHS, warmup_epochs=2)
 
 
-def build_full(name):
+def build_full(name, others=None):
     shared = {"decay_biases": True, "global_clipnorm": CLIPNORM}
-    return build(name, VARIANTS[name].settings, shared, **STRENGTHS, max_norm=MAX_NORM)
+    settings = VARIANTS[name].settings | (others or {})
+    return build(name, settings, shared, **STRENGTHS, max_norm=MAX_NORM)
 
 
 @pytest.mark.parametrize("name", VARIANTS)
