@@ -137,7 +137,7 @@ def adamw_timescale(
                              + learning_rate * u)
 
     Weights under AdamW are an exponential moving average of its updates, over
-    1 / (learning_rate * weight_decay) of them (Wang & Aitchison 2024, section 3).
+    1 / (learning_rate * weight_decay) of them (Wang & Aitchison 2024).
 
     Args:
         steps_per_epoch: Updates in one epoch.
@@ -165,8 +165,8 @@ def adamw_cautious(
 
         w <- w - learning_rate * weight_decay * [u * w >= 0] * w - learning_rate * u
 
-    (Chen et al. 2025, "Cautious Weight Decay", equation 1.) Where a minimum of the loss
-    is reached, u = 0 on average, and decay no longer pulls the weights out of it.
+    (Chen et al. 2025, "Cautious Weight Decay".) The decay never works against the
+    step, so it does not move the minima of the loss, as plain decay does.
     """
     from optimizers.cautious import CautiousAdamW
 
@@ -239,7 +239,7 @@ def nadamw(
               / (sqrt(v / (1 - beta_2^t)) + epsilon)
         w  <- w - learning_rate * weight_decay * w - learning_rate * u
 
-    (Dozat 2016, algorithm 2, with the momentum schedule of its section 3.)
+    (Dozat 2016, with its schedule b_t of the momentum.)
     """
     import keras
 

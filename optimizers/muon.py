@@ -29,7 +29,7 @@ def muon(
 
     where orthogonal(X) brings all singular values of X near 1 by five Newton-Schulz
     steps X <- 3.4445 X - 4.7750 X X' X + 2.0315 X X' X X' X (Jordan et al. 2024), and
-    the factor gives the step the size of AdamW's (Liu et al. 2025, equation 4). The
+    the factor gives the step the size of AdamW's (Liu et al. 2025). The
     rest is what is not a matrix, and the layer named "logits", the output.
 
     Args:
