@@ -101,8 +101,10 @@ class Config:
 
 
 def call(function: Callable, settings: Settings, *inputs: Any) -> Any:
-    """Call `function` with `inputs` and those of the settings that it takes."""
-    return function(*inputs, **{name: settings[name] for name in parameters(function)})
+    """Call `function` with the settings and as many of the inputs as it declares."""
+    declared = inspect.signature(function).parameters.values()
+    taken = inputs[: sum(p.kind is p.POSITIONAL_OR_KEYWORD for p in declared)]
+    return function(*taken, **{name: settings[name] for name in parameters(function)})
 
 
 def load_config(
@@ -307,14 +309,16 @@ def annotation_of(function: Callable, parameter: inspect.Parameter) -> Any:
 
 
 def meanings(function: Callable) -> dict[str, str]:
-    """What the `Args:` of a docstring say of each parameter."""
-    documented = re.search(
-        r"^Args:\n((?:    .*\n?|\n)*)", inspect.getdoc(function) or "", re.M
-    )
-    entries = re.findall(
-        r"^    (\w+): (.*(?:\n {8}.*)*)", documented[1] if documented else "", re.M
-    )
-    return {name: " ".join(text.split()) for name, text in entries}
+    """What the `Args:` of a docstring, or else of its module, say of each parameter."""
+    found: dict[str, str] = {}
+    for documented in (sys.modules[function.__module__], function):
+        args = re.search(
+            r"^Args:\n((?:    .*\n?|\n)*)", inspect.getdoc(documented) or "", re.M
+        )
+        found |= re.findall(
+            r"^    (\w+): (.*(?:\n {8}.*)*)", args[1] if args else "", re.M
+        )
+    return {name: " ".join(text.split()) for name, text in found.items()}
 
 
 def check(key: str, annotation: Any, value: Any) -> Any:

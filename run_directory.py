@@ -2,6 +2,7 @@
 
 import contextlib
 import enum
+import inspect
 import json
 import os
 import shutil
@@ -16,6 +17,7 @@ import tomli_w
 
 from config import SCHEMA_VERSION, Config, call, load_config, read_toml
 from errors import UserError
+from optimizers import OPTIMIZERS
 from optimizers.schedules import SCHEDULES
 from training.files import replacing
 
@@ -167,10 +169,13 @@ def check_previous(
 
 
 def grows(previous: Config, config: Config) -> bool:
-    """Whether a config only adds epochs, and its schedule begins as the other's."""
+    """Whether a config only adds epochs, and so far its updates are the other's."""
     shorter, longer = previous.training["epochs"], config.training["epochs"]
     grown = replace(previous, training={**previous.training, "epochs": longer})
     if longer < shorter or grown.differences(config):
+        return False
+    optimizer = OPTIMIZERS[config.optimizer["name"]]
+    if longer > shorter and "epochs" in inspect.signature(optimizer).parameters:
         return False
     schedule, any_number = SCHEDULES[config.schedule["name"]], 100
     begun = call(schedule, config.schedule, any_number, shorter)

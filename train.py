@@ -97,13 +97,13 @@ def train(
             data.image_shape,
             data.num_classes,
         )
-        optimizer = call(OPTIMIZERS[config.optimizer["name"]], config.optimizer)
+        horizon = (settings.updates_per_epoch(len(data.train)), settings.epochs)
+        optimizer = call(
+            OPTIMIZERS[config.optimizer["name"]], config.optimizer, *horizon
+        )
         call(prepare, config.optimizer, optimizer, model)
         multipliers = call(
-            SCHEDULES[config.schedule["name"]],
-            config.schedule,
-            settings.updates_per_epoch(len(data.train)),
-            settings.epochs,
+            SCHEDULES[config.schedule["name"]], config.schedule, *horizon
         )
         how = (settings.loss, settings.jit_compile)
         key = graph_key(model, config.optimizer, *how)

@@ -3,8 +3,8 @@
     python -m benchmarks.speed [--rounds N] [--only TITLE]
 
 Every peer is a process of its own; they take turns, so that a drift of the machine
-falls on all. What counts is the ratio of two turns of one round: its median over the rounds,
-and from where to where it goes. Peers that are not installed are left out.
+falls on all. What counts is the ratio of two turns of one round: its median over the
+rounds, and from where to where it goes. Peers that are not installed are left out.
 """
 
 import argparse

@@ -5,10 +5,13 @@ To add one, write a function `(steps_per_epoch, epochs, *, settings...)` and nam
 the end of this file.
 """
 
+import math
 from collections.abc import Callable
+from typing import Annotated
 
 import numpy as np
-from pydantic import NonNegativeFloat
+from annotated_types import Interval
+from pydantic import NonNegativeFloat, PositiveFloat
 
 
 def constant(
@@ -49,4 +52,40 @@ def cosine(
     return grown * (1 + np.cos(np.pi * past)) / 2
 
 
-SCHEDULES: dict[str, Callable] = {"constant": constant, "cosine": cosine}
+def warm_restarts(
+    steps_per_epoch: int,
+    epochs: int,
+    *,
+    first_period_epochs: PositiveFloat = 10.0,
+    period_factor: Annotated[float, Interval(ge=1)] = 2.0,
+) -> np.ndarray:
+    """Half a cosine, again and again (SGDR: Loshchilov & Hutter 2017, equation 5).
+
+    With AdamW it is AdamWR. It does not depend on when the run ends: the end of each
+    period is a good one.
+
+    Args:
+        steps_per_epoch: Updates in one epoch.
+        epochs: Of the whole run.
+        first_period_epochs: Epochs of the first cosine; the rate then jumps back to its
+            peak.
+        period_factor: How many times longer each period is than the one before.
+
+    Returns:
+        One multiplier per update, (epochs * steps_per_epoch,), float64.
+    """
+    multipliers = np.empty(epochs * steps_per_epoch)
+    start, period = 0.0, max(1.0, first_period_epochs * steps_per_epoch)
+    while start < len(multipliers):
+        end = start + period
+        steps = np.arange(math.ceil(start), min(math.ceil(end), len(multipliers)))
+        multipliers[steps] = (1 + np.cos(np.pi * (steps - start) / period)) / 2
+        start, period = end, period * period_factor
+    return multipliers
+
+
+SCHEDULES: dict[str, Callable] = {
+    "constant": constant,
+    "cosine": cosine,
+    "warm_restarts": warm_restarts,
+}

@@ -1,4 +1,11 @@
-"""Stochastic gradient descent."""
+"""Stochastic gradient descent.
+
+Args:
+    learning_rate: Peak step size; the schedule multiplies it.
+    weight_decay: Share of a kernel removed per update and unit of learning rate.
+    momentum: Share of the velocity kept from step to step.
+    nesterov: Whether to look ahead along the velocity.
+"""
 
 from typing import TYPE_CHECKING, Annotated
 
@@ -8,31 +15,42 @@ from pydantic import NonNegativeFloat, PositiveFloat
 if TYPE_CHECKING:
     import keras
 
+Momentum = Annotated[float, Interval(ge=0, lt=1)]
+
 
 def sgd(
     *,
     learning_rate: PositiveFloat = 0.1,
-    momentum: Annotated[float, Interval(ge=0, lt=1)] = 0.0,
+    momentum: Momentum = 0.0,
     nesterov: bool = False,
-    weight_decay: NonNegativeFloat = 0.0,
 ) -> "keras.Optimizer":
-    """Gradient descent with momentum; with decay it is SGDW.
+    """Gradient descent with momentum; the model's `l2` enters the velocity.
 
-        w <- w - learning_rate * weight_decay * w
+    v <- momentum * v - learning_rate * g
+    w <- w + v              (Nesterov: w <- w + momentum * v - learning_rate * g)
+    """
+    import keras
+
+    return keras.optimizers.SGD(learning_rate, momentum, nesterov)
+
+
+def sgdw(
+    *,
+    learning_rate: PositiveFloat = 0.1,
+    weight_decay: NonNegativeFloat = 0.004,
+    momentum: Momentum = 0.9,
+    nesterov: bool = False,
+) -> "keras.Optimizer":
+    """Gradient descent whose decay never enters the velocity.
+
         v <- momentum * v - learning_rate * g
-        w <- w + v              (Nesterov: w <- w + momentum * v - learning_rate * g)
+        w <- w - learning_rate * weight_decay * w + v
 
-    The decay never enters the velocity v (Loshchilov & Hutter 2019, algorithm 1);
-    without momentum it equals an L2 penalty of weight_decay / 2.
-
-    Args:
-        learning_rate: Peak step size; the schedule multiplies it.
-        momentum: Share of the velocity kept from step to step.
-        nesterov: Whether to look ahead along the velocity.
-        weight_decay: Share of a kernel removed per update and unit of learning rate.
+    (Loshchilov & Hutter 2019, algorithm 1.) Without momentum it equals an L2 penalty of
+    weight_decay / 2; with it that penalty is 1 / (1 - momentum) times as strong.
     """
     import keras
 
     return keras.optimizers.SGD(
-        learning_rate, momentum, nesterov, weight_decay=weight_decay or None
+        learning_rate, momentum, nesterov, weight_decay=weight_decay
     )

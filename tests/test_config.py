@@ -86,7 +86,7 @@ def test_overrides_replace_the_file_and_defaults_fill_the_rest():
         (["training=5"], ["unknown setting training", "section.key"]),
         (["model={l2=1.0}"], ["unknown setting model", "section.key"]),
         (["model.l2=1.0", "model.l2=2.0"], ["one value", "model.l2=2.0"]),
-        (["optimizer.weight_decay=1.0"], ["sgd or adamw or adamw_independent has it"]),
+        (["optimizer.weight_decay=1.0"], ["sgdw or adamw or adamw_independent or"]),
         (["model.l2=1e300"], ["model.l2", "float32", "1e+300"]),
         (["training.epochs=10000000"], ["training.epochs", "<= 1000000"]),
         (["model.hidden_units=[70000]"], ["model.hidden_units", "<= 65536"]),

@@ -86,6 +86,22 @@ def test_a_schedule_with_a_horizon_does_not_grow(directory, configure):
         begin(directory, configure("training.epochs=8", cosine), resume=True)
 
 
+def test_a_decay_that_depends_on_the_horizon_does_not_grow(directory, configure):
+    for name, error in [("adamw_timescale", None), ("adamw_normalized", "epochs")]:
+        optimizer = f"optimizer.name={name}"
+        place = directory / name
+        begin(place, configure("training.epochs=5", optimizer))
+        assert (
+            begin(place, configure("training.epochs=5", optimizer), resume=True) is None
+        )
+        if error is None:
+            longer = configure("training.epochs=8", optimizer)
+            assert begin(place, longer, resume=True) is None
+        else:
+            with pytest.raises(UserError, match=r"training\.epochs"):
+                begin(place, configure("training.epochs=8", optimizer), resume=True)
+
+
 def test_only_one_process_writes(directory, configure):
     directory.mkdir()
     with locked(directory), pytest.raises(UserError, match="another process"):

@@ -20,6 +20,9 @@ EVALUATION_BLOCK = 1000
 STRENGTHS = {"L1": ["l1"], "L2": ["l2"], "L1L2": ["l1", "l2"], "Dropout": ["rate"]}
 """What a program holds in variables, by Keras class: it may differ from run to run."""
 
+OPTIMIZER_STRENGTHS = ("learning_rate", "weight_decay", "timescale_epochs")
+"""The same of the optimizer's settings."""
+
 
 class Program:
     """What XLA compiles, once for every run of the same graph.
@@ -51,9 +54,10 @@ class Program:
             loss: A name in `LOSSES`.
             jit: Whether XLA compiles the calls.
         """
-        if optimizer.weight_decay is not None:
+        decay = optimizer.weight_decay
+        if decay is not None and not isinstance(decay, keras.Variable):
             optimizer.weight_decay = keras.Variable(
-                optimizer.weight_decay, trainable=False, name="weight_decay"
+                decay, trainable=False, name="weight_decay"
             )
         self.model, self.optimizer = model, optimizer
         self._twin, self._dropouts = training_twin(model, optimizer.iterations, jit)
@@ -77,11 +81,12 @@ class Program:
         plain = dict(layers_by_name(model))
         for dropout in self._dropouts:
             dropout.rate.assign(plain[dropout.name].rate)
-        own = [*self.model.variables, *self.optimizer.variables]
         if optimizer.weight_decay is not None:
             self.optimizer.weight_decay.assign(optimizer.weight_decay)
-            own.pop()  # The decay's own variable, which a fresh optimizer lacks.
-        fresh = [*model.variables, *optimizer.variables]
+        own, fresh = (
+            [*m.variables, *(v for v in o.variables if v is not o.weight_decay)]
+            for m, o in ((self.model, self.optimizer), (model, optimizer))
+        )
         for variable, value in zip(own, fresh, strict=True):
             variable.assign(value)
         pairs = zip(
@@ -125,9 +130,10 @@ def graph_key(
             config = {**config, name: bool(config.get(name))}
         return {k: mask(config if k == "config" else v) for k, v in node.items()}
 
-    shape = {k: v for k, v in optimizer.items() if k != "learning_rate"}
-    if "weight_decay" in shape:
-        shape["weight_decay"] = bool(shape["weight_decay"])
+    shape = {
+        key: bool(value) if key in OPTIMIZER_STRENGTHS else value
+        for key, value in optimizer.items()
+    }
     return json.dumps([mask(model.get_config()), shape, loss, jit], sort_keys=True)
 
 
@@ -136,6 +142,9 @@ def compile_updates(twin, optimizer, loss, jit):
     def updates(images, labels, batches, rates, first, last):
         def make_update(update):
             batch = tf.gather(batches, update)
+            exchange_averages(optimizer)
+            if hasattr(optimizer, "look_ahead"):
+                optimizer.look_ahead()
             with tf.GradientTape() as tape:
                 logits = twin(tf.gather(images, batch), training=True)
                 objective = tf.reduce_mean(loss(tf.gather(labels, batch), logits))
@@ -144,11 +153,30 @@ def compile_updates(twin, optimizer, loss, jit):
             gradients = tape.gradient(objective, twin.trainable_variables)
             optimizer.learning_rate.assign(tf.gather(rates, update))
             optimizer.apply(gradients, twin.trainable_variables)
+            exchange_averages(optimizer)
             return update + 1
 
         tf.while_loop(lambda update: update < last, make_update, [first])
 
     return updates
+
+
+def exchange_averages(optimizer):
+    """Swap the weights that are trained and their moving averages, if it keeps any.
+
+    Between updates the model's variables hold the averages: these are what is evaluated
+    and saved.
+    """
+    if optimizer.use_ema:
+        pairs = zip(
+            optimizer._trainable_variables,
+            optimizer._model_variables_moving_average,
+            strict=True,
+        )
+        for variable, other in pairs:
+            held = tf.identity(variable.value)
+            variable.assign(other)
+            other.assign(held)
 
 
 def compile_evaluation(model, loss, jit):

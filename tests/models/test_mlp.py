@@ -2,6 +2,8 @@ import keras
 import numpy as np
 import pytest
 
+from config import resolve_section
+from errors import UserError
 from models import kernels, mlp
 from training.backend import load_keras
 
@@ -104,3 +106,18 @@ def test_kernels_are_neither_biases_nor_normalization_parameters():
         [keras.Input((6, 6, 1)), keras.layers.Conv2D(2, 3, name="conv")], name="mine"
     )
     assert kernels(model).keys() == {"conv"}
+
+
+@pytest.mark.parametrize(
+    ("setting", "allowed", "refused"),
+    [
+        ("hidden_units", [[], [1, 65_536], [2] * 63], [[0], [65_537], [2] * 64]),
+        ("dropout", [0.0, 0.999], [-0.001, 1.0]),
+    ],
+)
+def test_settings_are_bounded(setting, allowed, refused):
+    for value in allowed:
+        assert resolve_section("model", {setting: value})[setting] == value
+    for value in refused:
+        with pytest.raises(UserError, match=f"model.{setting}: expected"):
+            resolve_section("model", {setting: value})

@@ -1,6 +1,6 @@
 import numpy as np
 
-from optimizers.schedules import constant, cosine
+from optimizers.schedules import constant, cosine, warm_restarts
 
 
 def test_constant():
@@ -27,3 +27,22 @@ def test_cosine_starts_where_the_warmup_ends():
 def test_warmup_may_last_the_whole_run_or_a_part_of_an_epoch():
     np.testing.assert_allclose(cosine(4, 1, warmup_epochs=1), [0.25, 0.5, 0.75, 1])
     np.testing.assert_allclose(constant(4, 1, warmup_epochs=0.5), [0.5, 1, 1, 1])
+
+
+def test_warm_restarts_begin_each_period_at_the_peak_and_lengthen_it():
+    rates = warm_restarts(2, 7, first_period_epochs=1.0, period_factor=2.0)
+    lengths = np.split(np.arange(14), [2, 6])
+    for steps in lengths:
+        period = {0: 2, 2: 4, 6: 8}[steps[0]]
+        expected = (1 + np.cos(np.pi * (steps - steps[0]) / period)) / 2
+        np.testing.assert_allclose(rates[steps], expected)
+
+
+def test_warm_restarts_of_any_period_give_every_update_a_rate():
+    for first, factor in [(0.01, 1.0), (0.3, 1.1), (2.5, 1.7), (100.0, 2.0)]:
+        settings = {"first_period_epochs": first, "period_factor": factor}
+        rates = warm_restarts(7, 30, **settings)
+        assert rates[0] == 1
+        assert ((rates > 0) & (rates <= 1)).all()
+        longer = warm_restarts(7, 40, **settings)
+        np.testing.assert_array_equal(rates, longer[: len(rates)])

@@ -298,6 +298,16 @@ def test_a_penalty_beyond_all_numbers_diverges(run):
     assert run("model.l2=1e38")[0]["status"] == "diverged"
 
 
+@pytest.mark.parametrize(
+    "averaging", ["name=adamw_schedule_free", "ema_momentum=0.9"], ids=str
+)
+def test_averages_are_saved(run, averaging):
+    result, directory = run(f"optimizer.{averaging}", "training.epochs=2")
+    model = keras.models.load_model(directory / "model.keras")
+    norms = [np.linalg.norm(layer.kernel) for layer in model.layers if layer.weights]
+    assert np.hypot.reduce(norms) == pytest.approx(result["final"]["weight_norm"])
+
+
 def test_mean_squared_error_is_minimized_while_cross_entropy_is_reported(run):
     _, directory = run("training.loss=mean_squared_error", "training.epochs=2")
     rows = read_history(directory)

@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from models import mlp
 from optimizers import adamw, prepare
+from tests import reference
 from training.backend import load_keras
 from training.losses import LOSSES
 from training.program import Program, graph_key
@@ -40,49 +41,18 @@ def run(program, calls=((0, 6),)):
     return [v.numpy() for v in program.model.trainable_variables]
 
 
-def softmax(logits):
-    e = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return e / e.sum(axis=1, keepdims=True)
-
-
-def back_propagate(weights, images, labels, loss, l2):
-    """Gradients of one hidden ReLU layer by the chain rule, penalty included."""
-    w1, b1, w2, b2 = weights
-    x = images.reshape(len(images), -1)
-    hidden = np.maximum(x @ w1 + b1, 0)
-    logits, one_hot = hidden @ w2 + b2, np.eye(5)[labels]
-    if loss == "cross_entropy":
-        d = (softmax(logits) - one_hot) / len(x)
-    else:
-        d = 2 * (logits - one_hot) / logits.size
-    back = d @ w2.T * (hidden > 0)
-    return [
-        x.T @ back + 2 * l2 * w1,
-        back.sum(axis=0),
-        hidden.T @ d + 2 * l2 * w2,
-        d.sum(axis=0),
-    ]
-
-
 @pytest.mark.parametrize("jit", [True, False])
 @pytest.mark.parametrize("loss", LOSSES)
 def test_updates_are_backpropagation_and_adamw(float64, loss, jit):
     model, optimizer = build(l2=2**-7)
+    batches = [(IMAGES[batch].reshape(8, -1), LABELS[batch]) for batch in BATCHES]
     weights = [v.numpy() for v in model.trainable_variables]
-    powers = [float(np.float32(beta)) for beta in (0.9, 0.999)]  # as Keras has them
-    m, v = [0 * w for w in weights], [0 * w for w in weights]
-    for t, (batch, rate) in enumerate(zip(BATCHES, RATES, strict=True), start=1):
-        steps = back_propagate(weights, IMAGES[batch], LABELS[batch], loss, 2**-7)
-        for i, g in enumerate(steps):
-            m[i] = 0.9 * m[i] + (1 - 0.9) * g
-            v[i] = 0.999 * v[i] + (1 - 0.999) * g**2
-            u = m[i] / (1 - powers[0] ** t) * np.sqrt(1 - powers[1] ** t)
-            decay = 0.5 if weights[i].ndim == 2 else 0
-            weights[i] = weights[i] * (1 - rate * decay) - rate * u / (
-                np.sqrt(v[i]) + 1e-7
-            )
+    rules = [reference.adamw] * len(weights)
+    *_, expected = reference.train(
+        weights, batches, RATES, rules, decay=0.5, loss=loss, l2=2**-7
+    )
     trained, _ = train(model, optimizer, loss, jit)
-    for ours, theirs in zip(trained, weights, strict=True):
+    for ours, theirs in zip(trained, expected, strict=True):
         np.testing.assert_allclose(ours, theirs, rtol=1e-10, atol=1e-14)
 
 
@@ -211,7 +181,7 @@ def test_evaluation_is_the_mean_over_all_images(count, loss):
     labels = random.integers(5, size=count).astype(np.int32)
     w1, b1, w2, b2 = (v.numpy().astype(float) for v in model.trainable_variables)
     logits = np.maximum(images.reshape(count, -1) @ w1 + b1, 0) @ w2 + b2
-    own = softmax(logits)[np.arange(count), labels]
+    own = reference.softmax(logits)[np.arange(count), labels]
     squared = ((logits - np.eye(5)[labels]) ** 2).mean()
     expected = [-np.log(own).mean(), (logits.argmax(1) == labels).mean()]
     expected += [squared if loss == "mean_squared_error" else expected[0]]

@@ -1,0 +1,106 @@
+"""Other people's optimizers against the reference, and against ours.
+
+The reference without Keras' roundings equals them to rounding error: it is the same
+algorithm. Ours differs from them by these roundings, of constants to float32.
+"""
+
+import numpy as np
+import pytest
+
+from optimizers.schedules import cosine, warm_restarts
+from tests import reference
+from tests.optimizers import task
+from tests.optimizers.oracles import EVERY, ORACLES, PATH, TINY
+from tests.optimizers.test_trajectories import (
+    VARIANTS,
+    assign_rules,
+    build,
+    difference,
+    train,
+)
+from training.program import Program
+
+pytestmark = pytest.mark.usefixtures("float64")
+
+COUNT = task.STEPS * task.BATCH_SIZE
+
+
+@pytest.fixture(scope="module")
+def recorded():
+    with np.load(PATH) as file:
+        return dict(file)
+
+
+def split(flat):
+    """One row of numbers as a list of weights."""
+    shapes = [w.shape for w in task.initial_weights()]
+    ends = np.cumsum([int(np.prod(shape)) for shape in shapes])[:-1]
+    return [
+        w.reshape(shape) for w, shape in zip(np.split(flat, ends), shapes, strict=True)
+    ]
+
+
+def test_the_task_is_the_one_that_was_recorded(recorded):
+    images, labels = task.images_and_labels()
+    weights = [w.ravel() for w in task.initial_weights()]
+    inputs = [images.ravel(), labels, *task.batches(), *weights]
+    np.testing.assert_array_equal(np.concatenate(inputs), recorded["inputs"])
+
+
+@pytest.mark.parametrize("name", ORACLES)
+def test_trajectory_of_the_reference_is_the_oracles(name, recorded, record):
+    oracle = ORACLES[name]
+    images, labels = task.images_and_labels()
+    x = images.reshape(COUNT, -1)
+    constants = oracle.settings | {"kept": float, "floor": 0.0}
+    weights = task.initial_weights()
+    rules, of_each = assign_rules(VARIANTS[oracle.optimizer], constants, len(weights))
+    made = reference.train(
+        weights,
+        [(x[batch], labels[batch]) for batch in task.batches()],
+        oracle.rates,
+        rules,
+        decay=oracle.decay,
+        constants=of_each,
+        global_clipnorm=oracle.global_clipnorm,
+        l2=oracle.l2,
+    )
+    theirs = [split(row) for row in recorded[name]]
+    reached = difference(list(made)[EVERY - 1 :: EVERY], theirs)
+    record(name, exact=reached)
+    assert reached < 1e-12
+
+
+@pytest.mark.parametrize("name", ORACLES)
+def test_trajectory_is_the_oracles_but_for_rounded_constants(name, recorded, record):
+    oracle = ORACLES[name]
+    shared = {"global_clipnorm": oracle.global_clipnorm}
+    model, optimizer = build(oracle.optimizer, oracle.settings, shared, l2=oracle.l2)
+    program = Program(model, optimizer, "cross_entropy", jit=False)
+    found, _ = train(program, oracle.multipliers, COUNT)
+    theirs = [split(row) for row in recorded[name]]
+    reached = difference(found[EVERY // task.STEPS - 1 :: EVERY // task.STEPS], theirs)
+    record(name, outside=reached, oracle=oracle.source)
+    assert reached < 1e-4
+
+
+@pytest.mark.parametrize(
+    ("name", "ours"),
+    [
+        ("cosine", cosine(task.STEPS, task.EPOCHS)),
+        (
+            "warm_restarts",
+            warm_restarts(
+                task.STEPS, task.EPOCHS, first_period_epochs=3.0, period_factor=2.0
+            ),
+        ),
+    ],
+)
+def test_schedules_are_pytorchs(name, ours, recorded):
+    np.testing.assert_allclose(ours, recorded[f"schedule/{name}"], atol=1e-12)
+
+
+def test_the_recorded_epsilon_is_too_small_to_matter():
+    assert {oracle.settings.get("epsilon", TINY) for oracle in ORACLES.values()} == {
+        TINY
+    }

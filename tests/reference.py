@@ -1,0 +1,353 @@
+"""All that is computed here in training, once more, in NumPy and in float64.
+
+Written to be read from top to bottom: a network, its loss, back-propagation by the
+chain rule, penalties, and then each way of updating the weights. Nothing in it comes
+from Keras; the tests hold Keras to it. docs/theory.md derives the equations.
+
+Weights are a list `[W_1, b_1, W_2, b_2, ...]`: kernels W, (inputs, units), and biases
+b, (units,), from the first layer to the last.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+
+import numpy as np
+
+Array = np.ndarray
+Weights = list[Array]
+
+# A network.
+
+
+def relu(a: Array) -> Array:
+    return np.maximum(a, 0)
+
+
+def sigmoid(a: Array) -> Array:
+    return 1 / (1 + np.exp(-a))
+
+
+ACTIVATIONS: dict[str, Callable[[Array], Array]] = {
+    "relu": relu,
+    "sigmoid": sigmoid,
+    "tanh": np.tanh,
+}
+
+DERIVATIVES: dict[str, Callable[[Array], Array]] = {
+    "relu": lambda h: (h > 0).astype(float),
+    "sigmoid": lambda h: h * (1 - h),
+    "tanh": lambda h: 1 - h**2,
+}
+"""Of each activation, by its value h: all that back-propagation has to remember."""
+
+
+def forward(weights: Weights, x: Array, activation: str = "relu") -> list[Array]:
+    """The values of every layer for inputs x, (batch, inputs).
+
+        h_0 = x,    h_l = activation(h_{l-1} W_l + b_l),    logits without activation
+
+    Returns:
+        h_0, h_1, ..., and the logits, (batch, classes).
+    """
+    values = [x]
+    for layer, (kernel, bias) in enumerate(layers(weights), start=1):
+        a = values[-1] @ kernel + bias
+        last = 2 * layer == len(weights)
+        values.append(a if last else ACTIVATIONS[activation](a))
+    return values
+
+
+def layers(weights: Sequence) -> list[tuple]:
+    return list(zip(weights[::2], weights[1::2], strict=True))
+
+
+# Its loss: a mean over the batch, of the logits and the labels, (batch,).
+
+
+def softmax(logits: Array) -> Array:
+    e = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return e / e.sum(axis=1, keepdims=True)
+
+
+def one_hot(labels: Array, logits: Array) -> Array:
+    return np.eye(logits.shape[1])[labels]
+
+
+def cross_entropy(labels: Array, logits: Array) -> float:
+    """-log p of the right class, where p = softmax(logits)."""
+    shifted = logits - logits.max(axis=1, keepdims=True)
+    log_p = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
+    return -(one_hot(labels, logits) * log_p).sum(axis=1).mean()
+
+
+def cross_entropy_gradient(labels: Array, logits: Array) -> Array:
+    """(p - y) / batch: softmax and logarithm cancel to a difference."""
+    return (softmax(logits) - one_hot(labels, logits)) / len(logits)
+
+
+def mean_squared_error(labels: Array, logits: Array) -> float:
+    return ((logits - one_hot(labels, logits)) ** 2).mean()
+
+
+def mean_squared_error_gradient(labels: Array, logits: Array) -> Array:
+    return 2 * (logits - one_hot(labels, logits)) / logits.size
+
+
+LOSSES = {
+    "cross_entropy": (cross_entropy, cross_entropy_gradient),
+    "mean_squared_error": (mean_squared_error, mean_squared_error_gradient),
+}
+
+
+# Its penalty.
+
+
+def penalty(weights: Weights, l1=0.0, l2=0.0, regularize_biases=False) -> float:
+    """l1 * sum |w| + l2 * sum w^2, without a factor 1/2, as Keras has it."""
+    return sum(
+        l1 * np.abs(w).sum() + l2 * (w**2).sum()
+        for w in weights
+        if w.ndim > 1 or regularize_biases
+    )
+
+
+def penalty_gradients(
+    weights: Weights, l1=0.0, l2=0.0, regularize_biases=False
+) -> Weights:
+    """l1 * sign(w) + 2 * l2 * w: at w = 0, where |w| has a corner, sign(w) is 0."""
+    return [
+        (l1 * np.sign(w) + 2 * l2 * w) * (w.ndim > 1 or regularize_biases)
+        for w in weights
+    ]
+
+
+# The gradient of both.
+
+
+def objective(
+    weights: Weights,
+    x: Array,
+    labels: Array,
+    loss="cross_entropy",
+    activation="relu",
+    **strengths,
+) -> float:
+    logits = forward(weights, x, activation)[-1]
+    return LOSSES[loss][0](labels, logits) + penalty(weights, **strengths)
+
+
+def gradients(
+    weights: Weights,
+    x: Array,
+    labels: Array,
+    loss="cross_entropy",
+    activation="relu",
+    **strengths,
+) -> Weights:
+    """Back-propagation: the chain rule, from the logits to the first layer.
+
+    With d_l the gradient by a_l = h_{l-1} W_l + b_l:
+
+        dJ/dW_l = h_{l-1}' d_l,    dJ/db_l = sum of d_l over the batch,
+        d_{l-1} = (d_l W_l') * activation'(a_{l-1})
+    """
+    *values, logits = forward(weights, x, activation)
+    d = LOSSES[loss][1](labels, logits)
+    found: Weights = []
+    for (kernel, _), h in zip(layers(weights)[::-1], values[::-1], strict=True):
+        found = [h.T @ d, d.sum(axis=0), *found]
+        d = d @ kernel.T * DERIVATIVES[activation](h)
+    added = penalty_gradients(weights, **strengths)
+    return [g + p for g, p in zip(found, added, strict=True)]
+
+
+def central_differences(function: Callable[[], float], weights: Weights) -> Weights:
+    """(J(w + h) - J(w - h)) / 2h for each weight in turn: no calculus.
+
+    The error is of the order of h^2 by truncation and of 1e-16 / h by rounding.
+    """
+    h = 1e-5
+    found = [np.empty_like(w) for w in weights]
+    for w, g in zip(weights, found, strict=True):
+        for index in np.ndindex(w.shape):
+            kept = w[index]
+            w[index] = kept + h
+            above = function()
+            w[index] = kept - h
+            g[index] = (above - function()) / (2 * h)
+            w[index] = kept
+    return found
+
+
+# Update rules: from weights w, their gradient g and what is remembered of earlier
+# updates, `s`, to new weights. `rate` is the learning rate and `t` the number of this
+# update, from 1; `decay` is 0 for weights that do not decay.
+
+
+def float32(constant: float) -> float:
+    """A constant as Keras has it where it passes it through float32, in any precision.
+
+    Given as `kept=float` the rules keep all digits, as PyTorch and optax do.
+    """
+    return float(np.float32(constant))
+
+
+def sgd(w, g, s, t, rate, decay, momentum=0.0, nesterov=False, kept=float32):
+    momentum = kept(momentum)
+    s["v"] = momentum * s.get("v", 0) - rate * g
+    step = momentum * s["v"] - rate * g if nesterov else s["v"]
+    return w - rate * decay * w + step
+
+
+def adam_direction(g, s, t, beta_1, beta_2, epsilon, kept, amsgrad=False):
+    s["m"] = beta_1 * s.get("m", 0) + (1 - beta_1) * g
+    s["v"] = beta_2 * s.get("v", 0) + (1 - beta_2) * g**2
+    s["max"] = np.maximum(s.get("max", 0), s["v"])
+    correction = np.sqrt(1 - kept(beta_2) ** t) / (1 - kept(beta_1) ** t)
+    return s["m"] * correction / (np.sqrt(s["max" if amsgrad else "v"]) + epsilon)
+
+
+def adamw(
+    w, g, s, t, rate, decay, beta_1=0.9, beta_2=0.999, epsilon=1e-7, kept=float32
+):
+    u = adam_direction(g, s, t, beta_1, beta_2, epsilon, kept)
+    return w - rate * decay * w - rate * u
+
+
+def amsgradw(
+    w, g, s, t, rate, decay, beta_1=0.9, beta_2=0.999, epsilon=1e-7, kept=float32
+):
+    u = adam_direction(g, s, t, beta_1, beta_2, epsilon, kept, amsgrad=True)
+    return w - rate * decay * w - rate * u
+
+
+def adamw_cautious(
+    w, g, s, t, rate, decay, beta_1=0.9, beta_2=0.999, epsilon=1e-7, kept=float32
+):
+    u = adam_direction(g, s, t, beta_1, beta_2, epsilon, kept)
+    return w - rate * decay * (u * w >= 0) * w - rate * u
+
+
+def nadamw(
+    w, g, s, t, rate, decay, beta_1=0.9, beta_2=0.999, epsilon=1e-7, kept=float32
+):
+    # Keras multiplies up the unrounded b_t, and uses the rounded ones everywhere else.
+    b_t = beta_1 * (1 - 0.5 * 0.96**t)
+    s["product"] = s.get("product", 1.0) * b_t
+    beta_1, beta_2, base = kept(beta_1), kept(beta_2), kept(0.96)
+    b_t, b_next = (beta_1 * (1 - 0.5 * base**i) for i in (t, t + 1))
+    s["m"] = beta_1 * s.get("m", 0) + (1 - beta_1) * g
+    s["v"] = beta_2 * s.get("v", 0) + (1 - beta_2) * g**2
+    ahead = b_next * s["m"] / (1 - s["product"] * b_next)
+    ahead = ahead + (1 - b_t) * g / (1 - s["product"])
+    u = ahead / (np.sqrt(s["v"] / (1 - beta_2**t)) + epsilon)
+    return w - rate * decay * w - rate * u
+
+
+def lion(w, g, s, t, rate, decay, beta_1=0.9, beta_2=0.99, kept=float32):
+    beta_1, beta_2 = kept(beta_1), kept(beta_2)
+    m = s.get("m", 0)
+    s["m"] = beta_2 * m + (1 - beta_2) * g
+    return w - rate * decay * w - rate * np.sign(beta_1 * m + (1 - beta_1) * g)
+
+
+def orthogonalize(x: Array, floor: float) -> Array:
+    """Bring all singular values near 1, by five Newton-Schulz steps.
+
+    With x = U S V' every step is U p(S) V': it acts on the singular values alone.
+    """
+    wide = x.T if x.shape[0] > x.shape[1] else x
+    wide = wide / (np.linalg.norm(wide) + floor)
+    for _ in range(5):
+        square = wide @ wide.T
+        wide = 3.4445 * wide + (-4.7750 * square + 2.0315 * square @ square) @ wide
+    return wide.T if x.shape[0] > x.shape[1] else wide
+
+
+def muon(w, g, s, t, rate, decay, momentum=0.95, floor=1e-7):
+    s["m"] = momentum * s.get("m", 0) + g
+    step = orthogonalize(g + momentum * s["m"], floor)
+    scale = 0.2 * np.sqrt(max(w.shape))
+    return w - rate * decay * w - rate * scale * step
+
+
+def look_ahead(w, s, beta_1=0.9, **_):
+    """Where Schedule-Free takes its gradient: between the average w and z."""
+    return (1 - beta_1) * s.setdefault("z", w) + beta_1 * w
+
+
+def adamw_schedule_free(
+    w, g, s, t, rate, decay, beta_1=0.9, beta_2=0.999, epsilon=1e-7
+):
+    y = look_ahead(w, s, beta_1)
+    s["v"] = beta_2 * s.get("v", 0) + (1 - beta_2) * g**2
+    step = g / (np.sqrt(s["v"] / (1 - beta_2**t)) + epsilon)
+    s["z"] = s["z"] - rate * (step + decay * y)
+    s["sum"] = s.get("sum", 0) + rate**2
+    c = rate**2 / s["sum"]
+    return (1 - c) * w + c * s["z"]
+
+
+# Around the rules.
+
+
+def clip(found: Weights, global_clipnorm: float | None) -> Weights:
+    """Scale all gradients by one factor, so that their common norm is bounded."""
+    if global_clipnorm is None:
+        return found
+    norm = np.sqrt(sum((g**2).sum() for g in found))
+    return [g * min(1, global_clipnorm / norm) for g in found]
+
+
+def bound_columns(kernel: Array, max_norm: float, epsilon: float) -> Array:
+    """Scale back the incoming weights of each unit whose norm exceeds the bound."""
+    norms = np.sqrt((kernel**2).sum(axis=0))
+    return kernel * np.clip(norms, 0, max_norm) / (norms + epsilon)
+
+
+def train(
+    weights: Weights,
+    batches: Sequence[tuple[Array, Array]],
+    rates: Sequence[float],
+    rules: Sequence[Callable],
+    *,
+    decay: float = 0.0,
+    decay_biases: bool = False,
+    global_clipnorm: float | None = None,
+    ema_momentum: float | None = None,
+    constants: Sequence[dict] | None = None,
+    project: Callable[[int, Array], Array] = lambda index, w: w,
+    **objective_settings,
+) -> Iterator[Weights]:
+    """The weights after each update, as they are evaluated and saved.
+
+    Args:
+        weights: To begin with.
+        batches: Inputs and labels of each update.
+        rates: Learning rate of each update.
+        rules: One for each of the weights.
+        decay: Of the kernels.
+        decay_biases: Whether of the biases too.
+        global_clipnorm: Longest gradient.
+        ema_momentum: Of a moving average, which is then evaluated in their place.
+        constants: Of each rule.
+        project: From the index of weights and their new value to an allowed one.
+        **objective_settings: Loss, activation and strengths of the penalty.
+    """
+    weights, averages = list(weights), list(weights)
+    states: list[dict] = [{} for _ in weights]
+    constants = constants or [{} for _ in weights]
+    for t, ((x, labels), rate) in enumerate(zip(batches, rates, strict=True), start=1):
+        points = [
+            look_ahead(w, s, **c) if rule is adamw_schedule_free else w
+            for w, s, c, rule in zip(weights, states, constants, rules, strict=True)
+        ]
+        found = clip(
+            gradients(points, x, labels, **objective_settings), global_clipnorm
+        )
+        for i, rule in enumerate(rules):
+            d = decay if weights[i].ndim > 1 or decay_biases else 0.0
+            new = rule(weights[i], found[i], states[i], t, rate, d, **constants[i])
+            kept = ema_momentum if ema_momentum and t > 1 else 0.0
+            averages[i] = kept * averages[i] + (1 - kept) * new
+            weights[i] = project(i, new)
+        yield list(averages if ema_momentum else weights)
