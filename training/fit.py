@@ -87,16 +87,15 @@ def fit(
             monitor.advance(trainer.update)
             if trainer.within_epoch and save_and_stop():
                 return "interrupted"
-        last = trainer.epoch == settings.epochs
         logs = {}
-        if last or trainer.epoch % settings.evaluate_every == 0:
+        if settings.evaluates_after(trainer.epoch):
             measurement = evaluate()
             if not measurement.finite:
                 return "diverged"
             logs = callback_logs(measurement)
         callback_list.on_epoch_end(epoch, logs)
         trainer.follow_rate_changes()
-        if last or model.stop_training:
+        if trainer.epoch == settings.epochs or model.stop_training:
             callback_list.on_train_end()
             return "completed"
         if save_and_stop():

@@ -29,5 +29,9 @@ class TrainingSettings:
     evaluate_every: PositiveInt = 1
     jit_compile: bool = True
 
+    def evaluates_after(self, epochs: int) -> bool:
+        """Whether there is an evaluation when so many epochs are completed."""
+        return epochs % self.evaluate_every == 0 or epochs == self.epochs
+
     def updates_per_epoch(self, train_size: int) -> int:
         return -(-train_size // self.batch_size)

@@ -139,8 +139,9 @@ class Trainer:
                 yield
 
     def _make_updates(self, batches, rates, first, last):
-        """Make updates; keep the kernels that the last one of an epoch starts from."""
-        if (self.update + last - first) % self.updates_per_epoch == 0:
+        """Make updates; keep the kernels that the last before an evaluation meets."""
+        epochs, rest = divmod(self.update + last - first, self.updates_per_epoch)
+        if rest == 0 and self.settings.evaluates_after(epochs):
             if first < last - 1:
                 self._call(batches, rates, first, last - 1)
             self.previous_kernels = [k.numpy() for k in kernels(self.model).values()]
