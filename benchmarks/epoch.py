@@ -17,7 +17,6 @@ from rich.console import Console
 from rich.table import Table
 
 from data import Data, Split, mnist
-from data.split import as_float32
 from training.backend import load_keras
 
 load_keras(seed=0)
@@ -39,8 +38,8 @@ BATCH_SIZE, L2 = 128, 1e-4
 def load() -> Data:
     """All 60,000 training images; the test images stand in for validation."""
     arrays = mnist()
-    train = Split(as_float32(arrays.x_train), arrays.y_train)
-    test = Split(as_float32(arrays.x_test), arrays.y_test)
+    train = Split(arrays.x_train, arrays.y_train)
+    test = Split(arrays.x_test, arrays.y_test)
     return Data(train, test, test, num_classes=10)
 
 

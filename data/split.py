@@ -15,16 +15,26 @@ SPLIT_STREAM, NOISE_STREAM = 0, 1
 
 @dataclass(frozen=True)
 class Split:
-    """Images, (n, ...), float32 in [0, 1], and their labels, (n,), int32."""
+    """Images and their labels.
 
-    images: np.ndarray
+    Attributes:
+        pixels: (n, ...), as the dataset has them: uint8, or floats in [0, 1].
+        labels: (n,), int32.
+    """
+
+    pixels: np.ndarray
     labels: np.ndarray
+
+    @property
+    def images(self) -> np.ndarray:
+        """What a network sees: float32 in [0, 1]. Made anew each time: it is large."""
+        return as_float32(self.pixels)
 
     def __len__(self) -> int:
         return len(self.labels)
 
     def first(self, count: int) -> "Split":
-        return Split(self.images[:count], self.labels[:count])
+        return Split(self.pixels[:count], self.labels[:count])
 
 
 @dataclass(frozen=True)
@@ -38,7 +48,7 @@ class Data:
 
     @property
     def image_shape(self) -> tuple[int, ...]:
-        return self.train.images.shape[1:]
+        return self.train.pixels.shape[1:]
 
 
 def split(
@@ -86,9 +96,9 @@ def split(
     noise = np.random.default_rng([seed, NOISE_STREAM])
     noisy_labels = redraw(train.labels, label_noise, num_classes, noise)
     return Data(
-        train=Split(train.images, noisy_labels),
+        train=Split(train.pixels, noisy_labels),
         validation=validation,
-        test=Split(as_float32(arrays.x_test), arrays.y_test),
+        test=Split(arrays.x_test, arrays.y_test),
         num_classes=num_classes,
     )
 
@@ -117,7 +127,7 @@ def redraw(
 
 
 def take(arrays: Arrays, indices: np.ndarray) -> Split:
-    return Split(as_float32(arrays.x_train[indices]), arrays.y_train[indices])
+    return Split(arrays.x_train[indices], arrays.y_train[indices])
 
 
 def as_float32(images: np.ndarray) -> np.ndarray:

@@ -277,7 +277,7 @@ class ScalarReader:
         self._layers = list(kernels(trainer.model))
         self._initial = self._read_kernels()
         self._scalars = [s for s in SCALARS if detail or not s.detail]
-        self._dead = find_dead_pixels(trainer.data.train.images)
+        self._dead = find_dead_pixels(trainer.data.train.pixels)
         self.descriptions: dict[str, str] = {}
         for scalar in self._scalars:
             tags = [scalar.tag]

@@ -37,15 +37,44 @@ class Kernel:
     loss_gradient: np.ndarray | None = None
     penalty_gradient: np.ndarray | None = None
 
-    @property
-    def update(self) -> np.ndarray | None:
-        """What the last update added, decay included."""
-        return None if self.previous is None else self.weights - self.previous
+    @cached_property
+    def square_sum(self) -> float:
+        """Sum of w^2."""
+        return dot(self.weights, self.weights)
 
-    @property
-    def decayed(self) -> np.ndarray | None:
-        """What decay took off in the last update."""
-        return None if self.previous is None else self.decay * self.previous
+    @cached_property
+    def initial_square_sum(self) -> float:
+        """The same of the initial weights."""
+        return dot(self.initial, self.initial)
+
+    @cached_property
+    def previous_square_sum(self) -> float | None:
+        """The same of the weights before the last update."""
+        return None if self.previous is None else dot(self.previous, self.previous)
+
+    @cached_property
+    def dot_with_initial(self) -> float:
+        """Sum of w * w_0, where w_0 are the initial weights."""
+        return dot(self.weights, self.initial)
+
+    @cached_property
+    def squared_distance(self) -> float:
+        """Sum of (w - w_0)^2."""
+        change = self.weights - self.initial
+        return dot(change, change)
+
+    @cached_property
+    def update_square_sum(self) -> float | None:
+        """Sum of squares of what the last update added, decay included."""
+        if self.previous is None:
+            return None
+        update = self.weights - self.previous
+        return dot(update, update)
+
+    @cached_property
+    def maximum(self) -> float:
+        """Largest |w|."""
+        return max(np.max(self.weights), -np.min(self.weights))
 
     @cached_property
     def largest_singular_value(self) -> float:
@@ -55,14 +84,15 @@ class Kernel:
         return np.sqrt(np.linalg.eigvalsh(matrix.T @ matrix)[-1])
 
 
-def euclidean_norm(arrays: Iterable[np.ndarray]) -> float:
-    """sqrt(sum of x^2) over all elements of all arrays."""
-    return np.sqrt(sum(np.sum(np.square(array)) for array in arrays))
+def dot(a: np.ndarray, b: np.ndarray) -> float:
+    """Sum of a * b, in the same order whatever the number of threads."""
+    return float(np.einsum("i,i->", a.ravel(), b.ravel()))
 
 
-def norm_if_known(arrays: Iterable[np.ndarray | None]) -> float | None:
-    known = [array for array in arrays if array is not None]
-    return euclidean_norm(known) if known else None
+def norm(square_sums: Iterable[float | None]) -> float | None:
+    """Euclidean norm of parts whose sums of squares are given; None without any."""
+    known = [square_sum for square_sum in square_sums if square_sum is not None]
+    return np.sqrt(sum(known)) if known else None
 
 
 def ratio(part: float | None, whole: float | None) -> float | None:
@@ -71,7 +101,7 @@ def ratio(part: float | None, whole: float | None) -> float | None:
 
 def frobenius_norm(kernels: Sequence[Kernel]) -> float:
     """sqrt(sum of w^2)."""
-    return euclidean_norm(kernel.weights for kernel in kernels)
+    return np.sqrt(sum(kernel.square_sum for kernel in kernels))
 
 
 def l1_norm(kernels: Sequence[Kernel]) -> float:
@@ -81,7 +111,7 @@ def l1_norm(kernels: Sequence[Kernel]) -> float:
 
 def maximum(kernels: Sequence[Kernel]) -> float:
     """Largest |w|."""
-    return np.max([np.max(np.abs(kernel.weights)) for kernel in kernels])
+    return np.max([kernel.maximum for kernel in kernels])
 
 
 def near_zero_fraction(kernels: Sequence[Kernel]) -> float:
@@ -102,44 +132,47 @@ def stable_rank(kernels: Sequence[Kernel]) -> float:
 
 def distance_to_start(kernels: Sequence[Kernel]) -> float:
     """Euclidean distance of w to the initial weights."""
-    return euclidean_norm(kernel.weights - kernel.initial for kernel in kernels)
+    return np.sqrt(sum(kernel.squared_distance for kernel in kernels))
 
 
 def dot_product_with_start(kernels: Sequence[Kernel]) -> float:
     """Sum of w * w_0, where w_0 are the initial weights."""
-    return sum(np.sum(kernel.weights * kernel.initial) for kernel in kernels)
+    return sum(kernel.dot_with_initial for kernel in kernels)
 
 
 def cosine_to_start(kernels: Sequence[Kernel]) -> float:
     """Cosine of the angle between w and the initial weights."""
-    initial_norm = euclidean_norm(kernel.initial for kernel in kernels)
+    initial_norm = np.sqrt(sum(kernel.initial_square_sum for kernel in kernels))
     return dot_product_with_start(kernels) / (frobenius_norm(kernels) * initial_norm)
 
 
 def update_ratio(kernels: Sequence[Kernel]) -> float | None:
     """Norm of the last update, decay included, over that of the weights before it."""
     return ratio(
-        norm_if_known(kernel.update for kernel in kernels),
-        norm_if_known(kernel.previous for kernel in kernels),
+        norm(kernel.update_square_sum for kernel in kernels),
+        norm(kernel.previous_square_sum for kernel in kernels),
     )
 
 
 def decay_share(kernels: Sequence[Kernel]) -> float | None:
     """Norm of what decay took off in the last update over that of the update."""
-    return ratio(
-        norm_if_known(kernel.decayed for kernel in kernels),
-        norm_if_known(kernel.update for kernel in kernels),
-    )
+    previous = norm(kernel.previous_square_sum for kernel in kernels)
+    decayed = None if previous is None else kernels[0].decay * previous
+    return ratio(decayed, norm(kernel.update_square_sum for kernel in kernels))
 
 
 def loss_gradient_norm(kernels: Sequence[Kernel]) -> float | None:
     """Norm of the gradient of the training loss without penalty."""
-    return norm_if_known(kernel.loss_gradient for kernel in kernels)
+    return norm_of_gradients(kernel.loss_gradient for kernel in kernels)
 
 
 def penalty_gradient_norm(kernels: Sequence[Kernel]) -> float | None:
     """Norm of the gradient of the penalty."""
-    return norm_if_known(kernel.penalty_gradient for kernel in kernels)
+    return norm_of_gradients(kernel.penalty_gradient for kernel in kernels)
+
+
+def norm_of_gradients(gradients: Iterable[np.ndarray | None]) -> float | None:
+    return norm(None if g is None else dot(g, g) for g in gradients)
 
 
 def root_mean_square(weights: np.ndarray) -> float | None:

@@ -185,10 +185,11 @@ class Trainer:
 
     def predict(self, split: Split) -> np.ndarray:
         """Logits, (images, classes), dropout off."""
+        images = split.images
         blocks = range(0, len(split), EVALUATION_BLOCK)
         return np.concatenate(
             [
-                self.model(split.images[first : first + EVALUATION_BLOCK]).numpy()
+                self.model(images[first : first + EVALUATION_BLOCK]).numpy()
                 for first in blocks
             ]
         )
