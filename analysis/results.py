@@ -26,6 +26,7 @@ def describe_results(answer: Answer, links: Mapping[str, str]) -> str:
     return "\n\n".join(
         [
             f"# {comparison.name}: {len(comparison.seeds)} seeds",
+            "Look at " + ", ".join(f"[{k}]({v})" for k, v in links.items()) + ".",
             f"{MOMENTS[answer.moment]}: means ± standard deviations over seeds.",
             as_table(
                 ["method", "strength", *MEASURES.values(), "gap", "norm"],
@@ -41,7 +42,6 @@ def describe_results(answer: Answer, links: Mapping[str, str]) -> str:
                 ],
             ),
             "\n".join(f"- {line}" for line in findings(answer)),
-            "Look at " + ", ".join(f"[{k}]({v})" for k, v in links.items()) + ".",
         ]
     )
 

@@ -75,10 +75,6 @@ class Visitor:
         self.page.goto(self.address + link)
         return self.page
 
-    def close_settings(self):
-        """Make room: the pane of settings is open at the first visit."""
-        self.page.locator("metrics-main-view .settings-button").click()
-
     def shoot(self, name):
         self.page.wait_for_load_state("networkidle")
         self.page.wait_for_timeout(1000)  # Lines are drawn after the last answer.
