@@ -214,7 +214,9 @@ def make_run(
     change(tables, settings)
     change(tables, flat(f"methods.{method}.set", table.get("set", {})) | strengths)
     varied = [*list(settings.items())[:1], *strengths.items()]
-    folders = [method, *(f"{key}={sortable(value)}" for key, value in varied)]
+    # Without the sections: TensorBoard cuts off names of more than 30 characters.
+    settings_of = [f"{key.partition('.')[2]}={sortable(v)}" for key, v in varied]
+    folders = [method, *settings_of]
     tables |= {"name": name_run(name, folders), "seed": seed}
     path = Path(*folders, f"seed={seed:02d}")
     return Run(

@@ -78,14 +78,18 @@ def perform(run: Run, directory: Path, mark: dict[str, str]) -> Result:
 
 
 def trial_of(run: Run) -> Trial:
-    """The row of the HParams table that a run belongs to."""
+    """The row of the HParams table that a run belongs to.
+
+    Its name is short, or the page cuts it off; the columns say what the values are of.
+    """
     columns = {
         "method": run.method,
         "condition": run.condition,
         "strength": run.strength or "-",
     }
+    values = map(str, run.strengths.values())
     return Trial(
-        name=" ".join(filter(None, (run.method, run.condition, run.strength))),
+        name=" ".join([*filter(None, (run.method, run.condition)), *values]),
         hyperparameters={name: value for name, value in columns.items() if value},
     )
 

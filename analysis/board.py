@@ -90,7 +90,7 @@ def write_board(answer: Answer, directory: Path, curves: pd.DataFrame) -> None:
     root = [
         describe_columns(answer.comparison),
         describe_charts(groups),
-        text_pb("results", describe_results(answer, views(directory))),
+        text_pb("card/comparison", describe_results(answer, views(directory))),
     ]
     write_events(directory, [(0, summary) for summary in root], time.time())
 

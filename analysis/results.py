@@ -1,6 +1,6 @@
 """What a comparison found, in Markdown, for TensorBoard's Text page."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from analysis.answer import (
     MEASURES,
@@ -12,10 +12,11 @@ from analysis.answer import (
     findings,
     interval,
 )
+from analysis.statistics import Difference
 
 
 def describe_results(answer: Answer, links: Mapping[str, str]) -> str:
-    """A table of means and differences, the findings, and where else to look.
+    """Tables of means and of differences, the findings, and where else to look.
 
     Args:
         answer: Of the moment that strengths are chosen by.
@@ -25,44 +26,50 @@ def describe_results(answer: Answer, links: Mapping[str, str]) -> str:
     return "\n\n".join(
         [
             f"# {comparison.name}: {len(comparison.seeds)} seeds",
-            f"{MOMENTS[answer.moment]}: means ± standard deviations over seeds, then "
-            f"the mean difference to {comparison.control}, seed by seed, with its 95 % "
-            "t interval.",
-            make_table(answer),
-            "\n".join(f"- {line}" for line in findings(answer)),
             "Look at " + ", ".join(f"[{k}]({v})" for k, v in links.items()) + ".",
+            f"{MOMENTS[answer.moment]}: means ± standard deviations over seeds.",
+            as_table(
+                ["method", "strength", *MEASURES.values(), "gap", "norm"],
+                [means(answer, entry) for entry in answer.entries],
+            ),
+            f"Differences to {comparison.control} by seed: means, 95 % t intervals.",
+            as_table(
+                ["method", *MEASURES.values()],
+                [
+                    [entry.label, *map(difference, entry.differences.items())]
+                    for entry in answer.entries
+                    if entry.differences
+                ],
+            ),
+            "\n".join(f"- {line}" for line in findings(answer)),
         ]
     )
 
 
-def make_table(answer: Answer) -> str:
-    headings = ["method", "strength", *MEASURES.values(), "gap", "norm"]
-    rows = [headings, ["---", "---", *["---:"] * (len(headings) - 2)]]
-    for entry in answer.entries:
-        if entry.choice is None:
-            rows.append([entry.label, "none has all its runs", *[""] * 5])
-            continue
-        rows.append(
-            [
-                entry.label,
-                f"`{entry.strength}`" if entry.strength else "",
-                *(cell(answer, entry, measure) for measure in MEASURES),
-                spread(answer, entry, "generalization_gap"),
-                spread(answer, entry, "weight_norm"),
-            ]
-        )
-    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
-
-
-def cell(answer: Answer, entry: Entry, measure: str) -> str:
-    text = spread(answer, entry, measure)
-    if measure in entry.differences:
-        difference = entry.differences[measure]
-        text += f", {change(difference, measure)} {interval(difference, measure)}"
-    return text
+def means(answer: Answer, entry: Entry) -> list[str]:
+    if entry.choice is None:
+        return [entry.label, "none has all its runs", *[""] * (len(MEASURES) + 2)]
+    measures = [*MEASURES, "generalization_gap", "weight_norm"]
+    return [
+        entry.label,
+        entry.strength,
+        *(spread(answer, entry, measure) for measure in measures),
+    ]
 
 
 def spread(answer: Answer, entry: Entry, measure: str) -> str:
     """Mean ± standard deviation over seeds, the latter with n - 1."""
     values = entry.runs[f"{answer.moment}_{measure}"].astype(float)
+    if measure == "weight_norm":
+        return f"{values.mean():.2f} ± {values.std():.2f}"
     return f"{figure(values.mean(), measure)} ± {figure(values.std(), measure)}"
+
+
+def difference(item: tuple[str, Difference]) -> str:
+    measure, found = item
+    return f"{change(found, measure)} {interval(found, measure)}"
+
+
+def as_table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [headings, ["---"] * len(headings), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)

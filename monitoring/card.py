@@ -34,11 +34,11 @@ def write_card(result: Mapping[str, Any], directory: Path) -> str:
         [
             f"# {directory.parent.name}, seed {result['seed']}: {result['status']} "
             f"in {result['seconds']:.1f} s",
+            "Look at " + ", ".join(f"[{k}]({v})" for k, v in pages.items()) + ".",
             table(result),
             f"To repeat it: `{command}`",
             f"Made with {made_with}.",
             "```\n" + config.read_text(encoding="utf-8") + "```",
-            "Look at " + ", ".join(f"[{k}]({v})" for k, v in pages.items()) + ".",
         ]
     )
 

@@ -27,7 +27,7 @@ FRONT_CARDS = (
     "gap/loss",
     "accuracy/validation",
     "weights/norm",
-    "weights/distance_to_start",
+    "weights/distance",
     "weights/update_ratio",
 )
 """What tells most, in the order that a front page shows it."""

@@ -92,7 +92,7 @@ class Monitor:
         if status != "interrupted":
             if self._gallery:
                 self._gallery.finish(epoch)
-            card = text_pb("run/card", write_card(result, self._directory))
+            card = text_pb("card/run", write_card(result, self._directory))
             self._events.add(epoch, summary=card)
         self._events.end(status)
 

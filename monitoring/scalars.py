@@ -130,13 +130,13 @@ SCALARS: list[Scalar | KernelScalar | PixelScalar] = [
         maximum,
     ),
     KernelScalar(
-        "weights/distance_to_start",
-        "Euclidean distance to the initial weights: how far training went. It follows "
-        "generalization more closely than the norm does (Nagarajan & Kolter 2019).",
+        "weights/distance",
+        "Euclidean distance to the initial weights: how far training went. Learning "
+        "noisy labels by heart takes it farther (Nagarajan & Kolter 2019).",
         distance_to_start,
     ),
     KernelScalar(
-        "weights/cosine_to_start",
+        "weights/cosine",
         "Cosine to the initial weights. Near 1: the network trains lazily and keeps "
         "its random features (Chizat et al. 2019). Near 0: the start is forgotten.",
         cosine_to_start,
@@ -189,7 +189,7 @@ SCALARS: list[Scalar | KernelScalar | PixelScalar] = [
         detail=True,
     ),
     KernelScalar(
-        "weights/dot_product_with_start",
+        "weights/dot_product",
         "Sum of w times its initial value: how much is left of the start. Decay alone "
         "would shrink it e-fold in decay/epochs (Wang & Aitchison 2024).",
         dot_product_with_start,

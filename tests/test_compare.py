@@ -175,7 +175,7 @@ def test_a_dry_run_lists_the_runs_and_makes_none(compare, tmp_path):
     assert status == 0
     assert len(stdout.splitlines()) == 7
     assert "6 runs, 6 of them to make: about 0 minutes in 2 worker" in stdout
-    assert f"{tmp_path}/small/l2/model.l2=1e-03/seed=00" in stdout
+    assert f"{tmp_path}/small/l2/l2=1e-03/seed=00" in stdout
     assert not (tmp_path / "small").exists()
 
 

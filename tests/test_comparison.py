@@ -34,7 +34,7 @@ def test_runs_are_every_method_strength_and_seed(write):
     assert comparison.control == "none"
     assert comparison.select == "final"
     paths = [run.path.as_posix() for run in comparison.runs]
-    adamw = "adamw/optimizer.weight_decay={}/optimizer.learning_rate=1e-03/seed={}"
+    adamw = "adamw/weight_decay={}/learning_rate=1e-03/seed={}"
     assert paths == [
         "none/seed=00",
         "none/seed=07",
@@ -55,10 +55,9 @@ def test_conditions_are_named_by_their_first_setting(write):
     """
     runs = load_comparison(write(FILE.replace("[methods.none]", conditions))).runs
     assert len(runs) == 12
-    assert runs[0].path.as_posix() == "none/data.train_size=000300/seed=00"
+    assert runs[0].path.as_posix() == "none/train_size=000300/seed=00"
     assert runs[-1].path.as_posix() == (
-        "adamw/data.train_size=000600/optimizer.weight_decay=1e01/"
-        "optimizer.learning_rate=1e-03/seed=07"
+        "adamw/train_size=000600/weight_decay=1e01/learning_rate=1e-03/seed=07"
     )
     assert (runs[0].condition, runs[0].strength) == ("train_size=300", "")
     assert runs[-1].strength == "weight_decay=10.0 learning_rate=0.001"

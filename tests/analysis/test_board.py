@@ -7,6 +7,7 @@ from html import unescape
 
 import pandas as pd
 import pytest
+from scipy import stats
 from tensorboard.backend.event_processing.event_file_loader import EventFileLoader
 from tensorboard.util.tensor_util import make_ndarray
 
@@ -56,7 +57,7 @@ def scalars(path):
 
 def test_mean_runs_hold_means_and_bands_over_seeds(board):
     directory, _, curves = board
-    found = scalars(directory / "mean/better/model.l2=1e-02/validation")
+    found = scalars(directory / "mean/better/l2=1e-02/validation")
     chosen = curves[(curves["method"] == "better") & (curves["strength"] == "l2=0.01")]
     for epoch in EPOCHS:
         values = chosen.loc[chosen["epoch"] == epoch, "weights/norm"]
@@ -64,16 +65,14 @@ def test_mean_runs_hold_means_and_bands_over_seeds(board):
         assert found["mean/loss", epoch] == pytest.approx(values.mean())
         assert found["band/norm/low", epoch] == values.min()
         assert found["band/norm/high", epoch] == values.max()
-    train = scalars(directory / "mean/better/model.l2=1e-02/train")
+    train = scalars(directory / "mean/better/l2=1e-02/train")
     assert {tag for tag, _ in train} == {"mean/loss", "mean/accuracy"}
 
 
 def test_a_new_report_replaces_the_mean_runs(board, simulate):
     directory, _, curves = board
     before = {path.name for path in (directory / "mean").rglob("events*")}
-    comparison, _, summary = simulate(
-        lost={"equal/optimizer.weight_decay=1e00/seed=00"}
-    )
+    comparison, _, summary = simulate(lost={"equal/weight_decay=1e00/seed=00"})
     write_board(find_answer(comparison, summary, "final"), directory, curves)
     after = [path.name for path in (directory / "mean").rglob("events*")]
     assert len(after) == 6
@@ -84,15 +83,15 @@ def test_hparams_has_one_row_per_method_and_strength(board):
     directory, comparison, curves = board
     groups = open_plugins(directory).trials()
     assert sorted(groups) == [
-        "better l2=0.001",
-        "better l2=0.01",
-        "better l2=0.1",
-        "equal weight_decay=0.3",
-        "equal weight_decay=1.0",
-        "equal weight_decay=3.0",
+        "better 0.001",
+        "better 0.01",
+        "better 0.1",
+        "equal 0.3",
+        "equal 1.0",
+        "equal 3.0",
         "none",
     ]
-    group = groups["equal weight_decay=1.0"]
+    group = groups["equal 1.0"]
     assert group["hparams"] == {"method": "equal", "strength": "weight_decay=1.0"}
     assert len(group["sessions"]) == 6
     last = curves[(curves["strength"] == "weight_decay=1.0") & (curves["epoch"] == 4)]
@@ -101,7 +100,7 @@ def test_hparams_has_one_row_per_method_and_strength(board):
     statuses = {
         name: [s["status"] for s in g["sessions"]] for name, g in groups.items()
     }
-    assert set(statuses["equal weight_decay=1.0"]) == {"STATUS_SUCCESS"}
+    assert set(statuses["equal 1.0"]) == {"STATUS_SUCCESS"}
     assert sorted(statuses["none"]) == ["STATUS_FAILURE"] * 5 + ["STATUS_UNKNOWN"]
 
 
@@ -140,7 +139,7 @@ def test_custom_charts_are_titled_ordered_and_show_all_methods(board):
     ((title, shown),) = charts(plugins).items()
     assert title == ("Means over seeds: none, better l2=0.01, equal weight_decay=1.0")
     assert [chart["title"] for chart in shown] == list(TITLES.values())
-    folders = ["better/model.l2=1e-02", "equal/optimizer.weight_decay=1e00", "none"]
+    folders = ["better/l2=1e-02", "equal/weight_decay=1e00", "none"]
     for chart in shown[:2]:
         (tag,) = chart["multiline"]["tag"]
         found = matching(plugins, tag, tag.rstrip("$"))
@@ -174,19 +173,24 @@ def test_no_chart_has_more_lines_than_there_are_colors(simulate, tmp_path):
         assert len(matching(plugins, tag, tag.rstrip("$"))) == 6
 
 
-def test_the_text_has_means_deviations_intervals_and_links(board):
-    directory, comparison, _ = board
-    (entry,) = open_plugins(directory)("text/text", run=".", tag="results")
+def test_the_text_has_means_deviations_intervals_and_links(board, simulate):
+    directory, _, _ = board
+    _, _, summary = simulate()
+    (entry,) = open_plugins(directory)("text/text", run=".", tag="card/comparison")
     text = unescape(entry["text"])
-    (row,) = re.findall(r"<tr>\s*<td>better</td>.*?</tr>", text, re.S)
-    cells = re.findall(r"<td.*?>(.*?)</td>", row)
-    assert cells[1] == "<code>l2=0.01</code>"
-    number = r"0\.\d{4}"
-    spread = rf"{number} ± {number}"
-    for cell in cells[2:4]:
-        assert re.fullmatch(rf"{spread}, -{number} \[-0\.\d{{3}}, -0\.\d{{3}}\]", cell)
-    assert re.fullmatch(r"\d+\.\d+% ± \d\.\d+%, \+\d.* points \[.*\]", cells[4])
-    assert re.fullmatch(spread, cells[5])
+    rows = re.findall(r"<tr>\s*<td>better</td>.*?</tr>", text, re.S)
+    of_means, of_differences = (re.findall(r"<td.*?>(.*?)</td>", row) for row in rows)
+    chosen = summary[
+        (summary["method"] == "better") & (summary["strength"] == "l2=0.01")
+    ].set_index("seed")
+    control = summary[summary["method"] == "none"].set_index("seed")
+    loss, other = (rows["final_test_cross_entropy"] for rows in (chosen, control))
+    assert of_means[:2] == ["better", "l2=0.01"]
+    assert of_means[3] == f"{loss.mean():.4f} ± {loss.std():.4f}"
+    interval = stats.ttest_1samp(loss - other, 0).confidence_interval()
+    assert of_differences[2] == (
+        f"{(loss - other).mean():+.4f} [{interval.low:+.3f}, {interval.high:+.3f}]"
+    )
     links = re.findall(r'href="(.*?)"', text)
     assert links == list(views(directory).values())
 
@@ -201,8 +205,8 @@ def test_links_show_the_runs_at_the_chosen_strengths(board):
         f"{folder}/seed={seed:02d}"
         for folder in (
             "none",
-            "better/model.l2=1e-02",
-            "equal/optimizer.weight_decay=1e00",
+            "better/l2=1e-02",
+            "equal/weight_decay=1e00",
         )
         for seed in comparison.seeds
     }

@@ -62,9 +62,9 @@ def test_conditions_have_a_figure_of_their_own(report):
 
 
 def test_what_is_missing_is_said(report):
-    lost = {"equal/optimizer.weight_decay=3e-01/seed=00"}
+    lost = {"equal/weight_decay=3e-01/seed=00"}
     page = (report(lost=lost)[0] / "report.html").read_text()
-    assert "Missing: equal/optimizer.weight_decay=3e-01/seed=00." in page
+    assert "Missing: equal/weight_decay=3e-01/seed=00." in page
 
 
 def test_curves_hold_every_history_digit_for_digit(report):

@@ -125,7 +125,7 @@ def test_the_graph_has_a_box_for_each_layer(board):
 
 def test_the_card_tells_results_settings_and_how_to_repeat_them(board, runs):
     run = "l2/seed=01"
-    (card,) = board("text/text", run=run, tag="run/card")
+    (card,) = board("text/text", run=run, tag="card/run")
     assert card["step"] == EPOCHS
     text = unescape(card["text"])
     assert "<table>" in text
@@ -179,15 +179,15 @@ def test_an_open_tensorboard_shows_nothing_stale(configure, tmp_path, loader):
             ("images/images", "first_layer/filters"),
             ("images/images", "validation/confusion"),
             ("histograms/histograms", "kernels/logits"),
-            ("text/text", "run/card"),
+            ("text/text", "card/run"),
         ):
-            steps = [3] if tag in ("validation/confusion", "run/card") else [0, 1, 2, 3]
+            steps = [3] if tag in ("validation/confusion", "card/run") else [0, 1, 2, 3]
             eventually(
                 lambda p=plugin, t=tag, s=steps: (
                     steps_of(board(p, tag=t, sample=0, **of_run)) == s
                 )
             )
-        (card,) = board("text/text", tag="run/card", **of_run)
+        (card,) = board("text/text", tag="card/run", **of_run)
         assert ", seed 1: completed" in card["text"]
         environment = board.bytes("/data/environment").decode()
         assert ("Grpc" in environment) == (loader == "fast")
@@ -203,4 +203,4 @@ def test_pictures_can_be_left_out(configure, tmp_path):
     assert "bare" in board("scalars/tags")
     for plugin in ("images/tags", "histograms/tags", "graphs/info"):
         assert not board(plugin).get("bare")
-    assert board("text/text", run="bare", tag="run/card")
+    assert board("text/text", run="bare", tag="card/run")
