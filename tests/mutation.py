@@ -29,7 +29,7 @@ TESTS = (
     "tests/test_config.py",
     "tests/training/test_program.py",
 )
-LONGEST = 400
+LONGEST = 1200
 """Seconds after which a mutant that hangs counts as noticed."""
 
 SLOW = "(everything or checkpoint or compil)"
