@@ -42,7 +42,7 @@ def muon(
     """
     import keras
 
-    decay = keras.Variable(weight_decay, trainable=False, name="weight_decay")
+    decay = keras.Variable(weight_decay)
     return keras.optimizers.Muon(
         learning_rate,
         adam_beta_1=beta_1,

@@ -29,7 +29,7 @@ class ScheduleFreeAdamW(keras.optimizers.Optimizer):
         self._averages, self._fast, self._velocities = self.add_optimizer_variables(
             variables, ["average", "fast", "velocity"]
         )
-        self._squared_rates = self.add_variable((), name="squared_rates")
+        self._squared_rates = self.add_variable(())
         for variable, fast in zip(variables, self._fast, strict=True):
             fast.assign(variable)
 

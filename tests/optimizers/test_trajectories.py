@@ -1,9 +1,9 @@
 """200 updates by every optimizer, weight by weight, against the reference in float64.
 
 The path is the one of every run: `prepare`, a compiled `Program`, a `Trainer`. The runs
-without XLA have the optimizers' defaults; those with it have other constants, and all
-at once: a schedule, clipping, decayed biases, penalties, bounded norms and a smaller
-last batch in every epoch.
+that XLA compiles have the optimizers' defaults; the others have other constants, and
+all at once: a schedule, clipping, decayed biases, penalties, bounded norms and a
+smaller last batch in every epoch.
 """
 
 import math
@@ -192,7 +192,7 @@ class Programs(dict):
     """Compiled with everything on and other strengths, by variant, to be shared."""
 
     def __missing__(self, name):
-        self[name] = Program(*build_full(name, OTHER), "cross_entropy", True)
+        self[name] = Program(*build_full(name, OTHER), "cross_entropy", jit=False)
         return self[name]
 
 
@@ -213,7 +213,7 @@ def build_full(name, others=None):
 def test_trajectory_with_the_defaults(name, record):
     variant, multipliers = VARIANTS[name], constant(task.STEPS, task.EPOCHS)
     model, optimizer = build(name, {})
-    program = Program(model, optimizer, "cross_entropy", jit=False)
+    program = Program(model, optimizer, "cross_entropy", jit=True)
     found, _ = train(program, multipliers, task.STEPS * task.BATCH_SIZE)
     reached = difference(
         found,
