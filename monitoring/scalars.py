@@ -20,6 +20,7 @@ from monitoring.weights import (
     distance_to_start,
     dot_product_with_start,
     frobenius_norm,
+    l1_distance_to_start,
     l1_norm,
     loss_gradient_norm,
     maximum,
@@ -165,6 +166,13 @@ SCALARS: list[Scalar | KernelScalar | PixelScalar] = [
         "weights/l1_norm",
         "Sum of |w|: what an L1 penalty holds down (Tibshirani 1996).",
         l1_norm,
+        detail=True,
+    ),
+    KernelScalar(
+        "weights/l1_distance",
+        "Sum of the absolute differences to the initial weights: far above the "
+        "distance where many weights move a little, near it where few move far.",
+        l1_distance_to_start,
         detail=True,
     ),
     KernelScalar(

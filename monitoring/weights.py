@@ -135,6 +135,11 @@ def distance_to_start(kernels: Sequence[Kernel]) -> float:
     return np.sqrt(sum(kernel.squared_distance for kernel in kernels))
 
 
+def l1_distance_to_start(kernels: Sequence[Kernel]) -> float:
+    """Sum of |w - w_0|, where w_0 are the initial weights."""
+    return sum(np.sum(np.abs(kernel.weights - kernel.initial)) for kernel in kernels)
+
+
 def dot_product_with_start(kernels: Sequence[Kernel]) -> float:
     """Sum of w * w_0, where w_0 are the initial weights."""
     return sum(kernel.dot_with_initial for kernel in kernels)

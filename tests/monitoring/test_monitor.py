@@ -132,6 +132,7 @@ def of_kernels(now, start, before, gradients):
         "weights/cosine": vector @ old / norm(now) / norm(start),
         "weights/update_ratio": update / norm(before),
         "weights/l1_norm": np.abs(vector).sum(),
+        "weights/l1_distance": np.abs(vector - old).sum(),
         "weights/near_zero": (np.abs(vector) < 1e-3).mean(),
         "weights/spectral_norm": spectral,
         "weights/stable_rank": (norm(now) / spectral) ** 2,

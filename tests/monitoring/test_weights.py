@@ -66,6 +66,8 @@ def test_what_is_left_of_the_start(kernels):
     distance = np.linalg.norm(now - start)
     cosine = now @ start / np.linalg.norm(now) / np.linalg.norm(start)
     assert weights.distance_to_start(kernels) == pytest.approx(distance, rel=1e-14)
+    l1_distance = np.linalg.norm(now - start, 1)
+    assert weights.l1_distance_to_start(kernels) == pytest.approx(l1_distance)
     assert weights.dot_product_with_start(kernels) == pytest.approx(now @ start)
     assert weights.cosine_to_start(kernels) == pytest.approx(cosine, rel=1e-13)
     unmoved = [Kernel(k.initial, k.initial) for k in kernels]
