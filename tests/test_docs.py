@@ -12,6 +12,7 @@ import pytest
 from config import load_config
 from errors import UserError
 from models import MODELS
+from monitoring.scalars import SCALARS
 from train import train
 
 ROOT = Path(__file__).parent.parent
@@ -72,6 +73,16 @@ def test_links_and_paths_lead_somewhere(page):
         r"(?<!/)\b(?:configs|data|models|optimizers|monitoring)/\w+\.\w+", text
     ):
         assert (ROOT / path).exists() or path == "configs/your.toml", path
+
+
+def test_every_curve_and_the_sources_of_its_description_are_in_the_docs():
+    page = (ROOT / "docs/tensorboard.md").read_text()
+    for scalar in SCALARS:
+        assert f"`{scalar.tag}`" in page
+        for source in re.findall(
+            r"([A-Z]\w+(?: & [A-Z]\w+| et al\.)? \d{4})", scalar.description
+        ):
+            assert source in page, source
 
 
 def test_every_config_is_in_the_readme():
