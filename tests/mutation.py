@@ -34,11 +34,23 @@ LONGEST = 1200
 """Seconds after which a mutant that hangs counts as noticed."""
 
 SLOW = "(everything or checkpoint or compil)"
-KEYWORDS = {"CautiousAdamW": "cautious", "ScheduleFreeAdamW": "schedule_free"}
-"""What the tests nearest to a class are called by: they run first, without the slow."""
+KEYWORDS = {
+    "CautiousAdamW": "cautious",
+    "ScheduleFreeAdamW": "schedule_free",
+    "constant": "test_schedules",
+    "cosine": "test_schedules",
+    "warm_restarts": "test_schedules",
+    "prepare": "test_optimizers or moving",
+    "": "bounded or known or chosen",
+}
+"""What the tests nearest to a function or class are called by, if not by its name: they
+run first, without the slow."""
 
 ASSERTIONS = ("strict",)
 """Arguments that only check what is so: `zip(strict=True)`."""
+
+COMMUTATIVE = ("min", "max", "minimum", "maximum")
+"""Functions whose arguments may be exchanged."""
 
 OPERATORS: dict[type, type] = {
     ast.Add: ast.Sub,
@@ -100,7 +112,8 @@ def mutations(node: ast.AST) -> Iterator[None]:
             node.keywords.remove(keyword)
             yield
             node.keywords.append(keyword)
-        for i in range(len(node.args) - 1):
+        commutes = ast.unparse(node.func).endswith(COMMUTATIVE)
+        for i in range(0 if commutes else len(node.args) - 1):
             node.args[i : i + 2] = node.args[i + 1], node.args[i]
             yield
             node.args[i : i + 2] = node.args[i + 1], node.args[i]
@@ -182,7 +195,7 @@ def main() -> int:
             source = path.read_text()
             for count, (text, change, around) in enumerate(mutants(source), start=1):
                 path.write_text(text)
-                nearest = KEYWORDS.get(around, around) or "defaults or optimizers"
+                nearest = KEYWORDS.get(around, around)
                 survived = survives(project, f"({nearest}) and not {SLOW}") and (
                     survives(project)
                 )

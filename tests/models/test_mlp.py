@@ -1,3 +1,5 @@
+from typing import get_args
+
 import keras
 import numpy as np
 import pytest
@@ -5,6 +7,7 @@ import pytest
 from config import resolve_section
 from errors import UserError
 from models import kernels, mlp
+from models.mlp import Activation, Initializer
 from training.backend import load_keras
 
 
@@ -92,6 +95,15 @@ def test_every_option_survives_saving_without_custom_objects(tmp_path):
     assert loaded.get_layer("hidden_1").kernel.constraint.max_value == 2.0
     assert loaded.get_layer("dropout_1").rate == 0.5
     assert [float(x) for x in loaded.losses] == [float(x) for x in model.losses]
+
+
+@pytest.mark.parametrize(
+    ("setting", "names"),
+    [("activation", Activation), ("kernel_initializer", Initializer)],
+)
+def test_every_name_is_known_to_keras(setting, names):
+    for name in get_args(names):
+        assert build(**{setting: name}).count_params() == 174
 
 
 def test_normalization_comes_before_activation():

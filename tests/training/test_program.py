@@ -1,5 +1,7 @@
 """The compiled calls against the same arithmetic done step by step."""
 
+from typing import get_args, get_type_hints
+
 import keras
 import numpy as np
 import pytest
@@ -11,6 +13,7 @@ from tests import reference
 from training.backend import load_keras
 from training.losses import LOSSES
 from training.program import Program, graph_key
+from training.settings import TrainingSettings
 from training.twin import KeyedDropout, training_twin
 
 RANDOM = np.random.default_rng(0)
@@ -54,6 +57,10 @@ def test_updates_are_backpropagation_and_adamw(float64, loss, jit):
     trained, _ = train(model, optimizer, loss, jit)
     for ours, theirs in zip(trained, expected, strict=True):
         np.testing.assert_allclose(ours, theirs, rtol=1e-10, atol=1e-14)
+
+
+def test_every_loss_can_be_chosen():
+    assert get_args(get_type_hints(TrainingSettings)["loss"]) == tuple(LOSSES)
 
 
 def test_one_compilation_serves_every_cut_and_every_strength():
