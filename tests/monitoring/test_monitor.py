@@ -39,7 +39,7 @@ def read_events(directory):
             if event.session_log.status == SessionLog.START:
                 starts.append(event.step)
             for value in event.summary.value:
-                if value.metadata.plugin_data.plugin_name != "scalars":
+                if value.metadata.plugin_data.plugin_name not in ("", "scalars"):
                     continue
                 scalars[value.tag, event.step] = tensor_util.make_ndarray(value.tensor)
                 if value.metadata.summary_description:
