@@ -179,17 +179,20 @@ def grows(previous: Config, config: Config) -> bool:
 
 
 def run_files(directory: Path) -> list[Path]:
-    """The files and folders that a run has written, half-written ones included."""
-    names = ("config.toml", "history.csv", "result.json", "model.keras", CHECKPOINT)
+    """The files and folders that a run has written, half-written ones included.
+
+    The config is the last: a directory without one is not taken for a run's.
+    """
+    names = ("result.json", CHECKPOINT, "model.keras", "history.csv", "config.toml")
     paths = [directory / f"{dot}{name}" for name in names for dot in ("", ".")]
-    paths += directory.glob("events.out.tfevents.*")
-    return [path for path in paths if path.exists()]
+    paths[-2:-2] = directory.glob("events.out.tfevents.*")
+    return [path for path in paths if path.exists() or path.is_symlink()]
 
 
 def clear(directory: Path) -> None:
     """Remove a run's files, and no other."""
     for path in run_files(directory):
-        if path.is_dir():
+        if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path)
         else:
             path.unlink()

@@ -121,9 +121,11 @@ def train(
             )
             monitor.end(status)
         result = compute_result(status, trainer, data.test)
-        if status != "interrupted":
-            save_model(directory, model, trainer, status)
-        write_result(directory, result)
+        try:
+            if status != "interrupted":
+                save_model(directory, model, trainer, status)
+        finally:
+            write_result(directory, result)  # Also where there is no room for a model.
         return result
 
 
