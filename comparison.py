@@ -36,6 +36,7 @@ from config import (
     Settings,
     change,
     check,
+    check_name,
     did_you_mean,
     flatten,
     name_run,
@@ -120,7 +121,7 @@ def load_comparison(path: Path, overrides: Sequence[str] = ()) -> Comparison:
         raise UserError(
             f"control: expected one of {', '.join(methods)}, received {shown(control)}"
         )
-    name = check("name", str, tables.get("name", path.stem))
+    name = check_name(tables.get("name", name_run(path.stem, []) or "comparison"))
     conditions = check_conditions(tables.get("conditions", [{}]))
     runs = tuple(
         make_run(name, base, condition, method, methods[method], strengths, seed)

@@ -1,5 +1,8 @@
 """Train one network, from its config to its result."""
 
+if __name__ == "__main__":
+    import starting  # noqa: F401
+
 import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -80,6 +83,7 @@ def train(
         if resume and not (directory / CHECKPOINT).exists():
             console.print(
                 f"Nothing to resume in {directory}: starting at epoch 0.",
+                markup=False,
                 soft_wrap=True,
             )
         load_keras(config.seed)

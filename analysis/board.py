@@ -13,6 +13,7 @@ from tensorboard.summary.writer.record_writer import RecordWriter
 from analysis.answer import Answer
 from comparison import Comparison
 from monitoring.hparams import describe_experiment
+from run_directory import below
 from workers import trial_of
 
 MEANS = "mean"
@@ -61,7 +62,8 @@ def write_means(answer: Answer, directory: Path, curves: pd.DataFrame) -> None:
         directory: Of the comparison.
         curves: From `analysis.summary.read_curves`.
     """
-    shutil.rmtree(directory / MEANS, ignore_errors=True)
+    means = below(directory, Path(MEANS))
+    shutil.rmtree(means, ignore_errors=True)
     before = first_event_time(directory) - 60
     for number, entry in enumerate(answer.entries):
         if entry.choice is None:
@@ -75,7 +77,7 @@ def write_means(answer: Answer, directory: Path, curves: pd.DataFrame) -> None:
                 curve = entry.curve(curves, tag)
                 for part, column in (("mean", "mean"), ("low", "min"), ("high", "max")):
                     events += scalar_events(f"band/{name}/{part}", curve[column])
-            folder = directory / MEANS / entry.method / entry.condition / split
+            folder = means / entry.method / entry.condition / split
             # Custom Scalars colors runs in the order of their first event: these first.
             write_events(folder, sorted(events, key=step_of), before + number)
 
@@ -105,7 +107,7 @@ def write_events(
     for old in directory.glob("events.out.tfevents.*"):
         old.unlink()
     path = directory / f"events.out.tfevents.{time.time():.6f}.board"
-    with open(path, "wb") as file:
+    with open(path, "xb") as file:
         writer = RecordWriter(file)
         opening = event_pb2.Event(wall_time=at, file_version="brain.Event:2")
         writer.write(opening.SerializeToString())

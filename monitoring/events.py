@@ -41,6 +41,7 @@ class EventWriter:
     def write(self, step: int, scalars: Mapping[str, float]) -> None:
         """Write the scalars of one step, for a reader to see at once."""
         if self._file is None:
+            self._directory.mkdir(parents=True, exist_ok=True)
             self._file = io.FileIO(new_path(self._directory), "x")
             append(self._file, stamped(0, file_version="brain.Event:2"))
             start = event_pb2.SessionLog(status=event_pb2.SessionLog.START)

@@ -25,7 +25,7 @@ class Monitor:
         console: Console,
         trial: Trial | None = None,
     ):
-        self._console = console
+        self._console, self._every = console, trainer.settings.evaluate_every
         self.scalars = ScalarReader(trainer.model)
         tags = self.scalars.descriptions
         self.history = History(directory, list(tags))
@@ -66,5 +66,5 @@ class Monitor:
             self._events.end(status)
 
     def resume(self, epoch: int) -> None:
-        self.history.resume(epoch)
+        self.history.resume(epoch, self._every)
         self._console.print(f"Continuing after epoch {epoch}.")

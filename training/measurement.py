@@ -34,6 +34,7 @@ class Measurement:
         weight_decay: As the optimizer holds it; 0 if it has none.
         epoch_seconds: For the updates of one epoch since the last evaluation, without
             evaluation and compilation; None before training.
+        weights_finite: Whether all weights are finite numbers.
     """
 
     epoch: int
@@ -45,6 +46,7 @@ class Measurement:
     learning_rate: float
     weight_decay: float
     epoch_seconds: float | None
+    weights_finite: bool = True
 
     @property
     def objective(self) -> float:
@@ -57,4 +59,6 @@ class Measurement:
     @property
     def finite(self) -> bool:
         losses = (self.train.cross_entropy, self.validation.cross_entropy)
-        return all(math.isfinite(value) for value in (*losses, self.objective))
+        return self.weights_finite and all(
+            map(math.isfinite, (*losses, self.objective))
+        )

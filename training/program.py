@@ -33,6 +33,8 @@ class Program:
         evaluate: Function `(images, labels)` of tensors to float64 means over the
             images, dropout off, (3,): the cross-entropy, the accuracy, and the loss.
         penalty: Function of nothing to the sum of all weight penalties, float64.
+        finite: Function of nothing to whether every weight is a finite number. (A ReLU
+            may hide one that is not: the loss does not tell.)
     """
 
     def __init__(
@@ -56,6 +58,7 @@ class Program:
         self.updates = compile_updates(self._twin, optimizer, LOSSES[loss], jit)
         self.evaluate = compile_evaluation(model, LOSSES[loss], jit)
         self.penalty = compile_penalty(model)
+        self.finite = compile_check(model)
 
     def take(self, model: keras.Model, optimizer: keras.Optimizer, seed: int) -> None:
         """Start another run: take over its weights, its state and its strengths.
@@ -179,3 +182,13 @@ def compile_penalty(model):
         return tf.add_n([tf.cast(t, tf.float64) for t in [*terms, 0.0]])
 
     return penalty
+
+
+def compile_check(model):
+    @tf.function(autograph=False)
+    def finite():
+        numbers = [v.value for v in model.variables if v.value.dtype.is_floating]
+        whole = [tf.reduce_all(tf.math.is_finite(value)) for value in numbers]
+        return tf.reduce_all(tf.stack(whole))
+
+    return finite

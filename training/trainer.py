@@ -187,6 +187,7 @@ class Trainer:
             learning_rate=float(self.optimizer.learning_rate),
             weight_decay=0.0 if decay is None else float(decay),
             epoch_seconds=per_update and per_update * self.updates_per_epoch,
+            weights_finite=bool(self.program.finite()),
         )
 
     def keep_if_best(self, measurement: Measurement) -> None:

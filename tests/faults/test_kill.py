@@ -1,10 +1,13 @@
 """Killed at any moment and continued, a run ends as one that nothing disturbed."""
 
 import random
+import time
+from pathlib import Path
 
 import pytest
 
 from tests.faults.runs import arrays_of, finish, start, state_of
+from tests.test_compare import children
 
 EPOCHS = 40
 EXACT = [
@@ -71,3 +74,49 @@ def test_killed_at_25_moments(few, tmp_path, undisturbed, tried):
     tried("training killed inside the writing of an event", 3, kept)
     tried("training killed inside the writing of the model or the result", 6, kept)
     tried("training killed at a moment drawn at random", 8, kept)
+
+
+COMPARISON = """
+base = "base.toml"
+seeds = [0, 1]
+
+[methods.none]
+
+[methods.l2]
+set.model.l2 = 1e-2
+"""
+IN_WORKERS = ["open:history.csv:1", *TORN, *EXACT[1:5], *EXACT[6:7], *ENDS[:3]]
+
+
+@pytest.mark.faults
+def test_a_comparison_killed_at_24_moments(few, tmp_path, tried):
+    """In each of 12 rounds a worker dies inside a write, and then the parent."""
+    (tmp_path / "base.toml").write_text("training.epochs = 60")
+    path = tmp_path / "small.toml"
+    path.write_text(COMPARISON)
+    words = ["compare.py", path, *few, "--workers", "2", "--runs"]
+    assert finish(start(*words, tmp_path / "whole"))[0] == 0
+    delays = random.Random(0)
+    dead = 0
+    for number, fault in enumerate(IN_WORKERS):
+        spent = tmp_path / f"spent{number}"
+        with start(*words, tmp_path / "cut", fault=fault, SPENT=spent) as parent:
+            while not spent.exists():
+                time.sleep(0.05)
+                assert parent.poll() is None, fault
+            time.sleep(delays.uniform(0, 10))
+            workers = children(parent)
+            dead += 1 + (parent.poll() is None)
+            parent.kill()
+            time.sleep(2)
+            assert not any(Path(f"/proc/{pid}/stat").exists() for pid in workers)
+            parent.communicate()
+    status, _, stderr = finish(start(*words, tmp_path / "cut"))
+    assert (status, stderr) == (0, "")
+    directories = list((tmp_path / "whole").glob("small/*/seed=*"))
+    assert len(directories) == 4
+    for directory in directories:
+        other = tmp_path / "cut" / directory.relative_to(tmp_path / "whole")
+        assert state_of(other) == state_of(directory)
+    kept = "every run ends bit for bit equal; no worker outlives the parent by 2 s"
+    tried("a comparison's workers and parent killed", dead, kept)
