@@ -1,7 +1,11 @@
 """Compare regularizers: many runs, one answer."""
 
+import starting
+
 if __name__ == "__main__":
-    import starting  # noqa: F401
+    starting.begin_command()
+elif __name__ == "__mp_main__":
+    starting.begin_worker()
 
 import contextlib
 import functools

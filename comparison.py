@@ -117,7 +117,7 @@ def load_comparison(path: Path, overrides: Sequence[str] = ()) -> Comparison:
     if not seeds or len(set(seeds)) < len(seeds):
         raise UserError(f"seeds: expected different integers, received {shown(seeds)}")
     control = tables.get("control", next(iter(methods)))
-    if control not in methods:
+    if not isinstance(control, str) or control not in methods:
         raise UserError(
             f"control: expected one of {', '.join(methods)}, received {shown(control)}"
         )

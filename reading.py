@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
+from pydantic import ValidationError
 
 from errors import UserError
 
@@ -55,6 +56,12 @@ def is_file(path: Path) -> bool:
 def open_at_once(path: str, flags: int) -> int:
     """Open a file without waiting for what may be at a pipe's other end."""
     return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
+
+
+def first_of(error: ValidationError) -> str:
+    """The first thing that a file's contents are not, in words."""
+    first = error.errors(include_url=False)[0]
+    return f"{'.'.join(map(str, first['loc']))}: {first['msg']}".removeprefix(": ")
 
 
 def unpack(content: bytes, names: Iterable[str] | None = None) -> dict[str, np.ndarray]:

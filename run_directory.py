@@ -13,12 +13,12 @@ from typing import Any, Literal
 
 import numpy as np
 import tomli_w
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 
 from config import SCHEMA_VERSION, Config, call, load_config, read_toml
 from errors import UserError
 from optimizers.schedules import SCHEDULES
-from reading import read_file
+from reading import first_of, read_file
 from training.files import replacing
 
 try:
@@ -293,13 +293,15 @@ def dump(config: Config, mark: dict[str, str]) -> str:
 def read_result(directory: Path) -> dict[str, Any]:
     path = directory / "result.json"
     try:
-        result = json.loads(read_file(path))
-        TypeAdapter(Result).validate_python(result)
+        text = read_file(path)
+        TypeAdapter(Result).validate_json(text, strict=True)
+        return json.loads(text)
     except FileNotFoundError:
         return {}
+    except ValidationError as error:
+        raise UserError(f"{path}: damaged ({first_of(error)})") from None
     except (ValueError, RecursionError, OSError) as error:
         raise UserError(f"{path}: damaged ({type(error).__name__})") from None
-    return result
 
 
 def write_result(directory: Path, result: dict[str, Any]) -> None:

@@ -1,7 +1,9 @@
 """Train one network, from its config to its result."""
 
+import starting
+
 if __name__ == "__main__":
-    import starting  # noqa: F401
+    starting.begin_command()
 
 import sys
 from collections.abc import Callable, Iterable

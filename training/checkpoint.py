@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from pydantic import FiniteFloat, NonNegativeInt, TypeAdapter
+from pydantic import FiniteFloat, NonNegativeInt, TypeAdapter, ValidationError
 
 from errors import DamagedError
-from reading import most_bytes, read_file, unpack
+from reading import first_of, most_bytes, read_file, unpack
 from run_directory import CHECKPOINT
 from training.files import replacing
 from training.trainer import Trainer
@@ -71,10 +71,13 @@ def load_checkpoint(directory: Path, trainer: Trainer) -> bool:
     }
     try:
         arrays = unpack(read_file(path, most_bytes()))
-        state = json.loads(arrays.pop("state").tobytes())
-        TypeAdapter(State).validate_python(state)
+        text = arrays.pop("state").tobytes()
+        TypeAdapter(State).validate_json(text, strict=True)
+        state = json.loads(text)
     except FileNotFoundError:
         return False
+    except ValidationError as error:
+        raise DamagedError(path, f"damaged ({first_of(error)})") from None
     except Exception as error:
         raise DamagedError(path, f"damaged ({error})") from None
     if arrays.keys() != expected.keys():

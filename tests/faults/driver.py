@@ -117,4 +117,7 @@ if __name__ == "__main__":
         from compare import main
     sys.exit(exit_status(main))
 elif __name__ == "__mp_main__":
+    import starting
+
+    starting.begin_worker()
     install_in_training()
