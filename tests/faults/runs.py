@@ -36,7 +36,7 @@ def finish(process, timeout=300):
     return process.returncode, stdout, stderr
 
 
-def state_of(directory):
+def state_of(directory, weights=True):
     """All that a run has left, times aside, so that `==` compares it bit for bit."""
     result = json.loads((directory / "result.json").read_text()) | {"seconds": 0}
     with open(directory / "history.csv", newline="") as file:
@@ -49,7 +49,7 @@ def state_of(directory):
         "result": result,
         "history": history,
         "events": events_of(directory),
-        "weights": weights_of(directory / "model.keras"),
+        "weights": weights_of(directory / "model.keras") if weights else None,
     }
 
 
