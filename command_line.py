@@ -1,16 +1,18 @@
 """The command line of train.py and compare.py: arguments, messages, exit statuses."""
 
 import argparse
+import io
 import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NoReturn, TypeVar
 
-from config import did_you_mean, help_settings, near_name
+from config import all_settings, did_you_mean, help_settings, near_name
 from errors import UserError
+from reading import is_file
 
 Result = TypeVar("Result")
 
@@ -39,9 +41,10 @@ class Parser(argparse.ArgumentParser):
         parsed, unknown = self.parse_known_intermixed_args(*arguments)
         if unknown:
             options = [o for o in self._option_string_actions if o.startswith("--")]
-            near = did_you_mean(near_name(unknown[0], options))
+            near = as_setting(unknown[0], *arguments) or near_name(unknown[0], options)
             self.error(
-                f"unknown option {unknown[0]}; {near}expected {', '.join(options)}"
+                f"unknown option {unknown[0]}; {did_you_mean(near)}"
+                f"expected {', '.join(options)}"
             )
         parsed.words = [config_of(word) for word in parsed.words]
         files = [word for word in parsed.words if word.endswith(".toml")]
@@ -58,20 +61,35 @@ class Parser(argparse.ArgumentParser):
         raise UserError(message)
 
 
+def as_setting(option: str, arguments: Sequence[str] | None = None) -> str | None:
+    """The assignment that an option like `--epochs 3` or `--epochs=3` may stand for."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    key, _, value = option.lstrip("-").partition("=")
+    key = key.replace("-", "_").rpartition(".")[2]
+    values = [value] if value else words[words.index(option) + 1 :][:1]
+    named = {setting.partition(".")[2]: setting for setting in all_settings()}
+    return f"{named[key]}={(values or ['...'])[0]}" if key in named else None
+
+
 def config_of(word: str) -> str:
     """The config of a run, where a word is the run's directory; else the word."""
     config = Path(word) / "config.toml"
-    return str(config) if config.is_file() else word
+    return str(config) if is_file(config) else word
 
 
 def exit_status(main: Callable[[], int]) -> int:
-    """Run a command; turn what ends it early into one line and an exit status."""
+    """Run a command; turn what ends it early into one line and an exit status.
+
+    What the terminal cannot show of a name, it shows escaped.
+    """
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         return main()
     except UserError as error:
         return fail(2, error)
-    except KeyboardInterrupt:
-        return 130
+    except MemoryError as error:
+        return fail(1, f"not enough memory; {error}".rstrip("; "))
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
         return fail(1, f"{where}{error.strerror or error}")

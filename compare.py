@@ -1,5 +1,12 @@
 """Compare regularizers: many runs, one answer."""
 
+import starting
+
+if __name__ == "__main__":
+    starting.begin_command()
+elif __name__ == "__mp_main__":
+    starting.begin_worker()
+
 import contextlib
 import functools
 import json
@@ -17,7 +24,7 @@ from data import DATASETS
 from errors import UserError
 from monitoring.progress import CompareDisplay
 from monitoring.summary import how_to_look
-from run_directory import Place, fingerprint, look
+from run_directory import Place, below, fingerprint, look
 from workers import (
     Pool,
     Result,
@@ -53,7 +60,8 @@ def make_plan(comparison: Comparison, directory: Path) -> Plan:
     pending, stale = [], 0
     marks = fingerprints(comparison)
     for run in comparison.runs:
-        place, result, _ = look(directory / run.path, run.config, marks[run.path])
+        there = below(directory, run.path)
+        place, result, _ = look(there, run.config, marks[run.path])
         if place is Place.FINISHED:
             finished[run.path] = result
         else:
@@ -142,7 +150,7 @@ def parse_arguments():
 def main() -> int:
     arguments = parse_arguments()
     comparison = load_comparison(arguments.config, arguments.overrides)
-    directory = arguments.runs / comparison.name
+    directory = below(arguments.runs, Path(comparison.name))
     plan = make_plan(comparison, directory)
     workers = arguments.workers or max(1, min(processors(), len(plan.pending)))
     if arguments.dry_run:
@@ -162,6 +170,7 @@ def main() -> int:
         f"{len(comparison.runs)} runs in {directory}: {len(plan.finished)} finished "
         f"before, {len(plan.pending)} to make, {plan.stale} of them in the place of "
         f"stale ones; {where}",
+        markup=False,
         soft_wrap=True,
     )
     maker, signal_number = run_until_signal(

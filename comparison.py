@@ -36,6 +36,7 @@ from config import (
     Settings,
     change,
     check,
+    check_name,
     did_you_mean,
     flatten,
     name_run,
@@ -119,11 +120,11 @@ def load_comparison(path: Path, overrides: Sequence[str] = ()) -> Comparison:
     if not seeds or len(set(seeds)) < len(seeds):
         raise UserError(f"seeds: expected different integers, received {shown(seeds)}")
     control = tables.get("control", next(iter(methods)))
-    if control not in methods:
+    if not isinstance(control, str) or control not in methods:
         raise UserError(
             f"control: expected one of {', '.join(methods)}, received {shown(control)}"
         )
-    name = check("name", str, tables.get("name", path.stem))
+    name = check_name(tables.get("name", name_run(path.stem, []) or "comparison"))
     conditions = check_conditions(tables.get("conditions", [{}]))
     runs = tuple(
         make_run(

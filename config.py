@@ -28,13 +28,17 @@ from models import MODELS
 from monitoring.settings import MonitoringSettings
 from optimizers import OPTIMIZERS, prepare
 from optimizers.schedules import SCHEDULES
+from reading import is_file, read_file
 from training.settings import TrainingSettings
 
 SCHEMA_VERSION = 1
 """Raised when a config.toml written by an older version can no longer be read."""
 
 LONGEST_NAME = 100
-LARGEST_FLOAT = 3.4e38
+LARGEST_FLOAT, SMALLEST_FLOAT = 3.4e38, 1.2e-38
+"""In float32, the numbers beyond are infinite and 0."""
+LARGEST_INTEGER = 2**63 - 1
+LARGEST_FILE = 10**6
 BOUNDS = {
     "minimum": ">=",
     "exclusiveMinimum": ">",
@@ -164,7 +168,7 @@ def change(tables: dict[str, Any], values: Mapping[str, Any]) -> None:
 
 def read_toml(path: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(read_file(path, LARGEST_FILE).decode("utf-8"))
     except FileNotFoundError:
         found = [*path.parent.glob("*.toml"), *Path("configs").glob("*.toml")]
         stems = {file.stem: str(file) for file in sorted(found)}
@@ -178,7 +182,7 @@ def read_toml(path: Path) -> dict[str, Any]:
         raise UserError(
             f"{path}: expected TOML in UTF-8, received other bytes"
         ) from None
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
         raise UserError(f"{path}: expected TOML; {error}") from None
 
 
@@ -186,8 +190,11 @@ def parse_override(text: str) -> tuple[str, Any]:
     """Split `section.key=value` and read the value as TOML, a bare word as a string."""
     key, equals, value = text.partition("=")
     if not equals or not re.fullmatch(r"\w+(\.\w+)?", key, re.ASCII):
+        config = Path(f"{text}.toml")
+        near = str(config) if is_file(config) else None
         raise UserError(
-            f"expected CONFIG.toml or section.key=value, received {shown(text)}"
+            f"{did_you_mean(near)}expected CONFIG.toml or section.key=value, "
+            f"received {shown(text)}"
         )
     if "." not in key and key not in ("name", "seed"):
         near = did_you_mean(near_name(key, all_settings()))
@@ -196,7 +203,7 @@ def parse_override(text: str) -> tuple[str, Any]:
         )
     try:
         tables = tomllib.loads(f"value = {value}")
-    except (tomllib.TOMLDecodeError, RecursionError):
+    except (ValueError, RecursionError):
         if not re.fullmatch(r"[^\"'\[\]{}=#\n]+", value):
             raise UserError(
                 f"{key}: expected a TOML value, received {shown(value)}"
@@ -216,16 +223,8 @@ def resolve(tables: Mapping[str, Any]) -> Config:
             f"unknown setting {key}; {did_you_mean(near)}"
             f"expected name, seed, or a setting of {', '.join(SECTIONS)}"
         )
-    name = check("name", str, tables["name"])
-    if len(name) > LONGEST_NAME or not re.fullmatch(
-        r"[A-Za-z0-9_=-][A-Za-z0-9_.=,-]*", name
-    ):
-        raise UserError(
-            "name: expected 1 to 100 of A-Z a-z 0-9 _ . = , - and no dot or comma "
-            f"first, received {shown(name)}"
-        )
     config = Config(
-        name=name,
+        name=check_name(tables["name"]),
         seed=check("seed", Seed, tables.get("seed", 0)),
         **{key: resolve_section(key, tables.get(key, {})) for key in SECTIONS},
     )
@@ -236,6 +235,19 @@ def resolve(tables: Mapping[str, Any]) -> Config:
             f"received {warmup:g}"
         )
     return config
+
+
+def check_name(value: Any) -> str:
+    """A name that makes one folder, and one that cannot climb out of its parent."""
+    name = check("name", str, value)
+    if len(name) > LONGEST_NAME or not re.fullmatch(
+        r"[A-Za-z0-9_=-][A-Za-z0-9_.=,-]*", name
+    ):
+        raise UserError(
+            "name: expected 1 to 100 of A-Z a-z 0-9 _ . = , - and no dot or comma "
+            f"first, received {shown(name)}"
+        )
+    return name
 
 
 def resolve_section(key: str, table: Any) -> Settings:
@@ -332,11 +344,7 @@ def check(key: str, annotation: Any, value: Any) -> Any:
     )
     try:
         valid = adapter.validate_python(value)
-        if isinstance(valid, float) and abs(valid) > LARGEST_FLOAT:
-            raise UserError(
-                f"{key}: expected a number of at most {LARGEST_FLOAT:g}, which is as "
-                f"much as float32 holds, received {shown(value)}"
-            )
+        refuse_what_no_file_holds(key, valid)
         return valid
     except ValidationError:
         near = near_name(value, get_args(annotation))
@@ -344,6 +352,27 @@ def check(key: str, annotation: Any, value: Any) -> Any:
             f"{key}: {did_you_mean(near)}"
             f"expected {expectation(annotation)}, received {shown(value)}"
         ) from None
+
+
+def refuse_what_no_file_holds(key: str, value: Any) -> None:
+    """Refuse values that config.toml or a float32 cannot hold."""
+    if isinstance(value, list | tuple):
+        for item in value:
+            refuse_what_no_file_holds(key, item)
+    if isinstance(value, float) and not (
+        value == 0 or SMALLEST_FLOAT <= abs(value) <= LARGEST_FLOAT
+    ):
+        raise UserError(
+            f"{key}: expected 0 or a number from {SMALLEST_FLOAT:g} to "
+            f"{LARGEST_FLOAT:g}, which is what float32 holds, received {shown(value)}"
+        )
+    if isinstance(value, int) and abs(value) > LARGEST_INTEGER:
+        raise UserError(
+            f"{key}: expected an integer of at most {LARGEST_INTEGER}, "
+            f"received {shown(value)}"
+        )
+    if isinstance(value, str) and not value.isprintable():
+        raise UserError(f"{key}: expected printable text, received {shown(value)}")
 
 
 def expectation(annotation: Any) -> str:
@@ -388,7 +417,10 @@ def did_you_mean(name: str | None) -> str:
 
 def shown(value: Any) -> str:
     """A value as one line of at most 80 characters, for a message."""
-    text = json.dumps(value, ensure_ascii=False, default=str)
+    try:
+        text = json.dumps(value, ensure_ascii=False, default=str)
+    except ValueError:  # An integer of more digits than Python converts.
+        text = "a number of thousands of digits"
     return text if len(text) <= 80 else text[:77] + "..."
 
 

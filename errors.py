@@ -1,4 +1,4 @@
-"""The one exception that means: a mistake the user can mend."""
+"""The exceptions that mean: something that the user can mend."""
 
 
 class UserError(Exception):
@@ -7,3 +7,10 @@ class UserError(Exception):
     def __str__(self) -> str:
         line = " ".join(super().__str__().split())
         return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in line)
+
+
+class DamagedError(UserError):
+    """What is left of an unfinished run cannot be read; starting anew replaces it."""
+
+    def __init__(self, path: object, what: object):
+        super().__init__(f"{path}: {what}; --overwrite starts anew")

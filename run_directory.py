@@ -7,18 +7,20 @@ import json
 import os
 import shutil
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import tomli_w
+from pydantic import TypeAdapter, ValidationError
 
 from config import SCHEMA_VERSION, Config, call, load_config, read_toml
 from errors import UserError
 from optimizers import OPTIMIZERS
 from optimizers.schedules import SCHEDULES
+from reading import first_of, read_file
 from training.files import replacing
 
 try:
@@ -30,12 +32,69 @@ ROOT = Path(__file__).resolve().parent
 CODE = ("config.py", "data", "models", "optimizers", "training", "monitoring")
 """What decides the outcome of a run."""
 
+Number = float | None
+
+
+@dataclass(frozen=True)
+class Losses:
+    """Of a split, as result.json holds them; a number that is not finite is None."""
+
+    cross_entropy: Number
+    accuracy: Number
+
+
+@dataclass(frozen=True)
+class Moment:
+    """Final or best weights, as result.json holds them."""
+
+    epoch: int
+    train: Losses
+    validation: Losses
+    penalty: Number
+    generalization_gap: Number
+    weight_norm: Number
+    weight_norm_of_layer: dict[str, Number]
+    test: Losses | None = None
+
+
+@dataclass(frozen=True)
+class Result:
+    """The contents of result.json, to which a file that is read is held."""
+
+    status: Literal["completed", "diverged", "interrupted"]
+    seed: int
+    seconds: float
+    final: Moment
+    best: Moment | None
+    versions: dict[str, str]
+
+
 CHECKPOINT = "checkpoint"
 FINISHED = ("completed", "diverged")
 
 
 def run_path(runs: Path, config: Config) -> Path:
-    return runs / config.name / f"seed={config.seed:02d}"
+    return below(runs, Path(config.name, f"seed={config.seed:02d}"))
+
+
+def below(root: Path, path: Path) -> Path:
+    """A path below a directory, which no symbolic link leads out of it.
+
+    Raises:
+        UserError: One does, or the path is not UTF-8, which TensorBoard cannot open.
+    """
+    directory = root / path
+    if not str(directory).isprintable():
+        raise UserError(f"{directory}: expected a path of printable UTF-8")
+    try:
+        inside = directory.resolve().is_relative_to(root.resolve())
+    except (OSError, RuntimeError):  # A loop of links.
+        inside = False
+    if not inside:
+        raise UserError(
+            f"{directory}: expected a folder in {root}, received a symbolic link"
+        )
+    return directory
 
 
 def fingerprint(data_sha256: str) -> dict[str, str]:
@@ -71,10 +130,12 @@ def claim(
     """
     try:
         directory.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
+    except (FileExistsError, NotADirectoryError) as error:
         raise UserError(f"{directory}: {error.strerror}") from None
     with locked(directory):
         refuse_foreign(directory)
+        if not overwrite:
+            refuse_links(directory)
         result = None if overwrite else check_previous(directory, config, mark, resume)
         if result is None:
             if not resume:
@@ -112,6 +173,16 @@ def refuse_foreign(directory: Path) -> None:
         raise UserError(f"{directory}: expected a run or nothing, received {names[0]}")
 
 
+def refuse_links(directory: Path) -> None:
+    """Refuse a run of which a part lies elsewhere: nothing is written there."""
+    for path in run_files(directory):
+        if path.is_symlink():
+            raise UserError(
+                f"{path}: expected a file of a run, received a symbolic link; "
+                "--overwrite replaces it"
+            )
+
+
 class BusyError(UserError):
     """Another process is writing the run."""
 
@@ -128,25 +199,31 @@ class Place(enum.Enum):
 def look(
     directory: Path, config: Config, mark: dict[str, str]
 ) -> tuple[Place, dict[str, Any], str]:
-    """What lies in a run's place, its result, and in what it differs from the run."""
-    if not any(path for path in run_files(directory) if path.name != "config.toml"):
-        return Place.FREE, {}, ""
+    """What lies in a run's place, its result, and in what it differs from the run.
+
+    Of a run in which nothing was trained yet, only `--resume` need know the difference:
+    its place is free.
+    """
     saved = directory / "config.toml"
+    begun = any(path != saved for path in run_files(directory))
+    if not begun and not saved.exists():
+        return Place.FREE, {}, ""
     try:
         previous, previous_mark = load_config(saved), read_mark(saved)
         result = read_result(directory)
     except UserError as error:
-        return Place.OTHER, {}, str(error)
+        return Place.OTHER if begun else Place.FREE, {}, str(error)
     differing = previous.differences(config)
     stale = [name for name in mark if previous_mark.get(name) != mark[name]]
     finished = result.get("status") in FINISHED
     if not differing and not stale and finished:
         return Place.FINISHED, result, ""
     if not stale and not finished and (not differing or grows(previous, config)):
-        return Place.UNFINISHED, result, ""
+        return Place.UNFINISHED if begun else Place.FREE, result, ""
     what = [f"{key} ({there} there, {here} here)" for key, there, here in differing]
     what += [f"the {name} it was made with" for name in stale]
-    return Place.OTHER, result, f"another run, which differs in {', '.join(what)}"
+    reason = f"another run, which differs in {', '.join(what)}"
+    return Place.OTHER if begun else Place.FREE, result, reason
 
 
 def check_previous(
@@ -156,7 +233,7 @@ def check_previous(
     place, result, reason = look(directory, config, mark)
     if place is Place.FINISHED:
         return result
-    if place is Place.OTHER:
+    if place is Place.OTHER or (place is Place.FREE and reason and resume):
         raise UserError(
             f"{directory} holds {reason}; --overwrite replaces it, name=... keeps both"
         )
@@ -184,17 +261,20 @@ def grows(previous: Config, config: Config) -> bool:
 
 
 def run_files(directory: Path) -> list[Path]:
-    """The files and folders that a run has written, half-written ones included."""
-    names = ("config.toml", "history.csv", "result.json", "model.keras", CHECKPOINT)
+    """The files and folders that a run has written, half-written ones included.
+
+    The config is the last: a directory without one is not taken for a run's.
+    """
+    names = ("result.json", CHECKPOINT, "model.keras", "history.csv", "config.toml")
     paths = [directory / f"{dot}{name}" for name in names for dot in ("", ".")]
-    paths += directory.glob("events.out.tfevents.*")
-    return [path for path in paths if path.exists()]
+    paths[-2:-2] = directory.glob("events.out.tfevents.*")
+    return [path for path in paths if path.exists() or path.is_symlink()]
 
 
 def clear(directory: Path) -> None:
     """Remove a run's files, and no other."""
     for path in run_files(directory):
-        if path.is_dir():
+        if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path)
         else:
             path.unlink()
@@ -218,14 +298,15 @@ def dump(config: Config, mark: dict[str, str]) -> str:
 def read_result(directory: Path) -> dict[str, Any]:
     path = directory / "result.json"
     try:
-        result = json.loads(path.read_text(encoding="utf-8"))
+        text = read_file(path)
+        TypeAdapter(Result).validate_json(text, strict=True)
+        return json.loads(text)
     except FileNotFoundError:
         return {}
-    except ValueError:
-        result = None
-    if not isinstance(result, dict):
-        raise UserError(f"{path}: damaged")
-    return result
+    except ValidationError as error:
+        raise UserError(f"{path}: damaged ({first_of(error)})") from None
+    except (ValueError, RecursionError, OSError) as error:
+        raise UserError(f"{path}: damaged ({type(error).__name__})") from None
 
 
 def write_result(directory: Path, result: dict[str, Any]) -> None:

@@ -1,5 +1,10 @@
 """Train one network, from its config to its result."""
 
+import starting
+
+if __name__ == "__main__":
+    starting.begin_command()
+
 import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -82,6 +87,7 @@ def train(
         if resume and not (directory / CHECKPOINT).exists():
             console.print(
                 f"Nothing to resume in {directory}: starting at epoch 0.",
+                markup=False,
                 soft_wrap=True,
             )
         load_keras(config.seed)
@@ -126,9 +132,11 @@ def train(
             monitor.save()
             result = compute_result(status, trainer, data.test)
             monitor.end(result)
-        if status != "interrupted":
-            save_model(directory, model, trainer, status)
-        write_result(directory, result)
+        try:
+            if status != "interrupted":
+                save_model(directory, model, trainer, status)
+        finally:
+            write_result(directory, result)  # Also where there is no room for a model.
         return result
 
 

@@ -5,6 +5,7 @@ A run is a function of its config alone, so all that is needed is an executor fr
 """
 
 import contextlib
+import errno
 import functools
 import multiprocessing
 import multiprocessing.connection
@@ -23,12 +24,15 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from comparison import Run
-from errors import UserError
+from errors import DamagedError, UserError
 from monitoring.hparams import Trial
-from run_directory import BusyError, Place, fingerprint, look
+from run_directory import BusyError, Place, below, fingerprint, look
 
 MOST_DEATHS = 2
 """Worker processes that a run may take with it before it is given up."""
+
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
+"""Errors that no other run can escape: they end a comparison."""
 
 ASK_SECONDS = 0.5
 """How often a worker asks whether to stop, and whether a busy run is free."""
@@ -58,19 +62,24 @@ def perform(run: Run, directory: Path, mark: dict[str, str]) -> Result:
 
     if code() != mark["code"]:
         raise UserError("this worker has other code than the comparison")
+    damaged = False
     while True:
         place, _, _ = look(directory, run.config, mark)
         try:
             return train(
                 run.config,
                 directory,
-                resume=place is Place.UNFINISHED,
-                overwrite=place is Place.OTHER,
+                resume=place is Place.UNFINISHED and not damaged,
+                overwrite=place is Place.OTHER or damaged,
                 should_stop=Worker.should_stop,
                 programs=Worker.programs,
                 trial=trial_of(run),
                 pictures=run.pictures,
             )
+        except DamagedError:
+            if damaged:
+                raise
+            damaged = True
         except BusyError:
             if Worker.should_stop():
                 raise
@@ -358,7 +367,10 @@ class RunMaker:
         def fill() -> None:
             while waiting and len(running) < pool.size() and not stopping:
                 run = waiting.pop(0)
-                directory, mark = self._directory / run.path, self._marks[run.path]
+                directory, mark = (
+                    below(self._directory, run.path),
+                    self._marks[run.path],
+                )
                 running[pool.submit(run, directory, mark)] = run
             self.running = len(running)
 
@@ -375,6 +387,11 @@ class RunMaker:
                     self.results[run.path] = future.result()
                 except BrokenProcessPool:
                     return list(running.values())
+                except OSError as error:
+                    if error.errno in NO_ROOM:
+                        pool.stop()
+                        raise
+                    self.failures[run.path] = f"{type(error).__name__}: {error}"
                 except Exception as error:
                     self.failures[run.path] = f"{type(error).__name__}: {error}"
                 del running[future]

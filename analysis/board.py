@@ -24,6 +24,7 @@ from analysis.results import describe_results
 from comparison import Comparison
 from monitoring.hparams import describe_experiment
 from monitoring.links import MEANS, views
+from run_directory import below
 from workers import trial_of
 
 METRICS = {
@@ -76,12 +77,13 @@ def write_board(answer: Answer, directory: Path, curves: pd.DataFrame) -> None:
     """
     chosen = [entry for entry in answer.entries if entry.choice]
     groups = [chosen[i : i + TOGETHER] for i in range(0, len(chosen), TOGETHER)]
-    shutil.rmtree(directory / MEANS, ignore_errors=True)
+    means = below(directory, Path(MEANS))
+    shutil.rmtree(means, ignore_errors=True)
     before = first_event_time(directory) - 60
     for number, entries in enumerate(groups):
         for entry in entries:
             for split in LINES:
-                folder = directory / MEANS / folder_of(entry, answer) / split
+                folder = means / folder_of(entry, answer) / split
                 events = mean_events(entry, split, curves, number)
                 # Custom Scalars colors runs in the order of their first event: these
                 # before all others.
@@ -190,7 +192,7 @@ def write_events(
     for old in directory.glob("events.out.tfevents.*"):
         old.unlink()
     path = directory / f"events.out.tfevents.{time.time():.6f}.board"
-    with open(path, "wb") as file:
+    with open(path, "xb") as file:
         writer = RecordWriter(file)
         opening = event_pb2.Event(wall_time=at, file_version="brain.Event:2")
         writer.write(opening.SerializeToString())

@@ -27,6 +27,7 @@ from analysis.summary import read_curves, summarize
 from analysis.terminal import show_answers
 from comparison import Comparison
 from config import flatten
+from run_directory import below
 from training.files import replacing
 
 TEMPLATE = Path(__file__).with_name("report.html.jinja")
@@ -74,10 +75,11 @@ def write_report(
     show_answers(answers, console)
     selected = answers[comparison.select]
     pictures = {}
-    (directory / "figures").mkdir(exist_ok=True)
+    figures = below(directory, Path("figures"))
+    figures.mkdir(exist_ok=True)
     for name, (drawing, caption) in draw_figures(selected, curves).items():
         png = as_png(drawing)
-        with replacing(directory / "figures" / f"{name}.png") as partial:
+        with replacing(figures / f"{name}.png") as partial:
             partial.write_bytes(png)
         inches = drawing.get_figwidth()
         pictures[name] = Picture(caption, encode(png), round(inches * CSS_PIXELS))
@@ -91,7 +93,7 @@ def write_report(
         "every run": "summary.csv",
         "every evaluation": "curves.csv",
     }.items():
-        console.print(f"{what}: {directory / name}", soft_wrap=True)
+        console.print(f"{what}: {directory / name}", markup=False, soft_wrap=True)
 
 
 @dataclass(frozen=True)

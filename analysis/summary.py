@@ -1,5 +1,6 @@
 """The results of a comparison as tables: a row per run, and a row per evaluation."""
 
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from comparison import Run
+from errors import UserError
 from monitoring.history import read_history
 
 MOMENTS, SPLITS = ("final", "best"), ("train", "validation", "test")
@@ -66,6 +68,10 @@ def read_curves(directory: Path, runs: Iterable[Run]) -> pd.DataFrame:
     rows: list[dict[str, Any]] = []
     for run in runs:
         path = directory / run.path / "history.csv"
-        if path.exists():
-            rows += [{**identity(run), **row} for row in read_history(path)]
+        try:
+            found = read_history(path) if path.exists() else []
+        except UserError as error:
+            print(f"left out of all curves: {error}", file=sys.stderr)
+            continue
+        rows += [{**identity(run), **row} for row in found]
     return pd.DataFrame(rows)

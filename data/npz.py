@@ -1,8 +1,8 @@
 """Any dataset in one `.npz` file, in the layout of `keras.datasets`."""
 
 import io
+import os
 import zipfile
-import zlib
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -10,18 +10,10 @@ from pathlib import Path
 import numpy as np
 
 from errors import UserError
+from reading import most_bytes, read_file, unpack
 
 MOST_CLASSES = 10_000
-DAMAGED = (
-    OSError,
-    EOFError,
-    ValueError,
-    TypeError,
-    RuntimeError,
-    zipfile.BadZipFile,
-    zlib.error,
-)
-"""What NumPy and zipfile raise for a file that is no `.npz`, or a damaged one."""
+NAMES = ("x_train", "y_train", "x_test", "y_test")
 
 
 @dataclass(frozen=True)
@@ -48,39 +40,36 @@ def npz(*, path: str) -> Arrays:
 
     Args:
         path: File with the arrays x_train, y_train, x_test and y_test: images as uint8
-            or as floats in [0, 1], labels as integers from 0.
+            or as floats in [0, 1], labels as integers from 0. May begin with ~.
 
     Raises:
         UserError: The file is missing, damaged, or holds something else.
     """
-    return read_npz(Path(path))
+    return read_npz(Path(os.path.expanduser(path)))
 
 
 def read_npz(path: Path, expected_sha256: str | None = None) -> Arrays:
     try:
-        content = path.read_bytes()
-    except (OSError, ValueError) as error:
-        raise UserError(f"{path}: {getattr(error, 'strerror', error)}") from None
+        content = read_file(path, most_bytes())
+    except OSError as error:
+        raise UserError(f"{path}: {error.strerror}") from None
     received_sha256 = sha256(content).hexdigest()
     if expected_sha256 not in (None, received_sha256):
         raise UserError(
             f"{path}: expected SHA-256 {expected_sha256}, received {received_sha256}; "
             "restore it with `git checkout`, or use data.name=npz for data of your own"
         )
-    names = ("x_train", "y_train", "x_test", "y_test")
     try:
-        with np.load(io.BytesIO(content), allow_pickle=False) as file:
-            missing = [name for name in names if name not in file]
-            if missing:
-                raise UserError(
-                    f"{path}: expected the arrays {', '.join(names)}, "
-                    f"received {', '.join(file) or 'none'}"
-                )
-            x_train, y_train, x_test, y_test = (file[name] for name in names)
-    except DAMAGED as error:
+        x_train, y_train, x_test, y_test = unpack(content, NAMES).values()
+    except KeyError:
+        raise UserError(
+            f"{path}: expected the arrays {', '.join(NAMES)}, "
+            f"received {', '.join(names_in(content)) or 'none'}"
+        ) from None
+    except Exception as error:
         raise UserError(
             f"{path}: expected an .npz file of numeric arrays, received something else "
-            f"or a damaged file ({type(error).__name__})"
+            f"or a damaged file ({type(error).__name__}: {error})"
         ) from None
     return Arrays(
         check_images(path, "x_train", x_train),
@@ -89,6 +78,11 @@ def read_npz(path: Path, expected_sha256: str | None = None) -> Arrays:
         check_labels(path, "y_test", y_test, len(x_test)),
         received_sha256,
     )
+
+
+def names_in(content: bytes) -> list[str]:
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        return [name.removesuffix(".npy") for name in archive.namelist()]
 
 
 def check_images(path, name, images, shape=None):

@@ -1,6 +1,8 @@
 """The event file of a run, which TensorBoard reads."""
 
 import io
+import os
+import socket
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,10 +12,11 @@ from PIL import Image
 from tensorboard.compat.proto import event_pb2, summary_pb2
 from tensorboard.plugins.image import metadata as image_metadata
 from tensorboard.plugins.scalar.summary_v2 import scalar_pb
-from tensorboard.summary.writer.event_file_writer import EventFileWriter
+from tensorboard.summary.writer.record_writer import RecordWriter
 from tensorboard.util import tensor_util
 
 from monitoring.hparams import STATUS, Trial, end_session, start_session
+from training.files import about
 
 
 class EventWriter:
@@ -37,36 +40,54 @@ class EventWriter:
         """
         self._directory, self._trial = directory, trial
         self._still_to_describe = dict(descriptions)
-        self._writer: EventFileWriter | None = None
+        self._file: io.FileIO | None = None
 
     def add(self, step: int, **content) -> None:
-        """Add an event: a `summary`, or a `graph_def`, serialized."""
-        if self._writer is None:
-            self._writer = EventFileWriter(str(self._directory))
+        """Add an event, for a reader to see at once: a `summary`, or a `graph_def`."""
+        if self._file is None:
+            self._directory.mkdir(parents=True, exist_ok=True)
+            self._file = io.FileIO(new_path(self._directory), "x")
+            append(self._file, stamped(0, file_version="brain.Event:2"))
             start = event_pb2.SessionLog(status=event_pb2.SessionLog.START)
-            self._writer.add_event(stamped(step, session_log=start))
+            append(self._file, stamped(step, session_log=start))
             if self._trial:
                 self.add(step, summary=start_session(self._trial))
-        self._writer.add_event(stamped(step, **content))
+        append(self._file, stamped(step, **content))
 
     def write(self, step: int, scalars: Mapping[str, float]) -> None:
-        """Add the scalars of one step, and see all that was added on disk."""
+        """Add the scalars of one step."""
         evaluation = summary_pb2.Summary()
         for tag, value in scalars.items():
             description = self._still_to_describe.pop(tag, None)
             evaluation.MergeFrom(scalar_pb(tag, value, description))
         self.add(step, summary=evaluation)
-        if self._writer is not None:
-            self._writer.flush()
 
     def end(self, status: str) -> None:
         """Tell HParams how the run has ended."""
-        if self._writer is not None and self._trial and status in STATUS:
-            self._writer.add_event(stamped(0, summary=end_session(status)))
+        if self._file is not None and self._trial and status in STATUS:
+            append(self._file, stamped(0, summary=end_session(status)))
 
     def close(self) -> None:
-        if self._writer is not None:
-            self._writer.close()
+        if self._file is not None:
+            self._file.close()
+
+
+def append(file: io.FileIO, event: event_pb2.Event) -> None:
+    """Write an event, so that a reader sees it at once."""
+    record = io.BytesIO()
+    RecordWriter(record).write(event.SerializeToString())
+    unwritten = record.getvalue()
+    try:
+        while unwritten:
+            unwritten = unwritten[file.write(unwritten) :]
+    except OSError as error:
+        raise about(Path(str(file.name)), error) from error
+
+
+def new_path(directory: Path) -> Path:
+    """Of an event file that TensorBoard reads after those that are there."""
+    name = f"events.out.tfevents.{time.time():.6f}.{socket.gethostname()}.{os.getpid()}"
+    return directory / name
 
 
 def stamped(step: int, **content) -> event_pb2.Event:

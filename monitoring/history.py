@@ -1,9 +1,11 @@
 """The history of a run: one row per evaluation, in a CSV file."""
 
 import csv
+import io
 from pathlib import Path
 
-from errors import UserError
+from errors import DamagedError
+from reading import read_file
 from training.files import replacing
 
 Row = dict[str, float]
@@ -19,35 +21,48 @@ class History:
 
     def save(self) -> None:
         """Write the file anew, whole or not at all; numbers keep all their digits."""
-        with replacing(self._path) as partial, open(partial, "w", newline="") as file:
+        with (
+            replacing(self._path) as partial,
+            open(partial, "w", encoding="utf-8", newline="") as file,
+        ):
             writer = csv.DictWriter(
                 file, self._columns, restval="", lineterminator="\n"
             )
             writer.writeheader()
             writer.writerows(self.rows)
 
-    def resume(self, epoch: int) -> None:
+    def resume(self, epoch: int, every: int) -> None:
         """Read the rows up to an epoch back; what came later was not checkpointed.
 
+        Args:
+            epoch: Of the checkpoint.
+            every: Epochs between rows.
+
         Raises:
-            UserError: The file is missing or damaged.
+            DamagedError: The file is missing or damaged, or rows are.
         """
-        self.rows += [row for row in read_history(self._path) if row["epoch"] <= epoch]
+        rows = [row for row in read_history(self._path) if row["epoch"] <= epoch]
+        if [row["epoch"] for row in rows] != list(range(0, epoch + 1, every)):
+            raise DamagedError(self._path, f"expected every row up to epoch {epoch}")
+        for row in rows:
+            if unknown := row.keys() - set(self._columns):
+                raise DamagedError(self._path, f"unknown column {unknown.pop()}")
+        self.rows += rows
 
 
 def read_history(path: Path) -> list[Row]:
     """The rows of a history.csv, digit for digit.
 
     Raises:
-        UserError: The file is missing or damaged.
+        DamagedError: The file is missing or damaged.
     """
     rows = []
     try:
-        with open(path, newline="") as file:
-            for row in csv.DictReader(file):
-                numbers = {tag: float(text) for tag, text in row.items() if text}
-                numbers |= {key: int(row[key]) for key in ("epoch", "step")}
-                rows.append(numbers)
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise UserError(f"{path}: damaged ({error}); --overwrite starts anew") from None
+        text = read_file(path).decode("utf-8")
+        for row in csv.DictReader(io.StringIO(text, newline="")):
+            numbers = {tag: float(text) for tag, text in row.items() if text}
+            numbers |= {key: int(row[key]) for key in ("epoch", "step")}
+            rows.append(numbers)
+    except (OSError, ValueError, KeyError, TypeError, csv.Error) as error:
+        raise DamagedError(path, f"damaged ({error})") from None
     return rows

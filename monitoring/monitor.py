@@ -42,6 +42,7 @@ class Monitor:
             pictures: Whether TensorBoard gets histograms and pictures too.
         """
         self._console, self._directory = console, directory
+        self._every = trainer.settings.evaluate_every
         self.scalars = ScalarReader(trainer, settings.detail)
         tags = self.scalars.descriptions
         self.history = History(directory, list(tags))
@@ -97,5 +98,5 @@ class Monitor:
         self._events.end(status)
 
     def resume(self, epoch: int) -> None:
-        self.history.resume(epoch)
+        self.history.resume(epoch, self._every)
         self._console.print(f"Continuing after epoch {epoch}.")

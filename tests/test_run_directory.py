@@ -1,12 +1,20 @@
 """Who may write where, and what is not done twice."""
 
 import json
+from pathlib import Path
 
 import pytest
 
 import run_directory
 from errors import UserError
-from run_directory import claim, fingerprint, locked, write_result
+from run_directory import (
+    below,
+    claim,
+    fingerprint,
+    locked,
+    run_path,
+    write_result,
+)
 
 MARK = {"data": "d", "code": "c"}
 
@@ -16,20 +24,33 @@ def directory(tmp_path):
     return tmp_path / "run"
 
 
+def result(status):
+    """The contents of a result.json."""
+    losses = {"cross_entropy": 0.5, "accuracy": 0.9}
+    moment = {
+        "epoch": 3,
+        **dict.fromkeys(("train", "validation", "test"), losses),
+        **dict.fromkeys(("penalty", "generalization_gap", "weight_norm"), 1.0),
+        "weight_norm_of_layer": {"logits": 1.0},
+    }
+    ends = {"seed": 0, "seconds": 1.0, "final": moment, "best": None, "versions": {}}
+    return {"status": status, **ends}
+
+
 def begin(directory, config, mark=MARK, status=None, **how):
     """Claim a directory; leave the traces of a run, unfinished or with a status."""
     with claim(directory, config, mark, **how) as finished:
         if finished is None:
             (directory / "history.csv").write_text("")
         if status:
-            write_result(directory, {"status": status})
+            write_result(directory, result(status))
     return finished
 
 
 def test_a_finished_run_is_not_repeated(directory, configure):
     assert begin(directory, configure(), status="completed") is None
-    assert begin(directory, configure()) == {"status": "completed"}
-    assert begin(directory, configure(), resume=True) == {"status": "completed"}
+    assert begin(directory, configure()) == result("completed")
+    assert begin(directory, configure(), resume=True) == result("completed")
 
 
 def test_overwriting_removes_the_runs_files_and_no_other(directory, configure):
@@ -124,6 +145,60 @@ def test_a_directory_in_which_nothing_was_trained_is_free(directory, configure):
     assert begin(directory, configure("model.l2=1.0")) is None
 
 
+def test_resuming_what_was_not_begun_holds_to_its_settings(directory, configure):
+    with pytest.raises(ZeroDivisionError), claim(directory, configure(), MARK):
+        raise ZeroDivisionError
+    with pytest.raises(UserError, match=r"model\.l2 \(0\.0 there, 1\.0 here\)"):
+        begin(directory, configure("model.l2=1.0"), resume=True)
+    assert begin(directory, configure(), resume=True) is None
+
+
+@pytest.mark.parametrize("name", ["history.csv", "checkpoint", ".history.csv"])
+def test_nothing_is_written_where_a_link_leads(directory, configure, tmp_path, name):
+    begin(directory, configure())
+    (tmp_path / "outside").mkdir()
+    (directory / name).unlink(missing_ok=True)
+    (directory / name).symlink_to(tmp_path / "outside")
+    with pytest.raises(UserError, match="received a symbolic link"):
+        begin(directory, configure(), resume=True)
+    assert begin(directory, configure(), overwrite=True) is None
+    assert list((tmp_path / "outside").iterdir()) == []
+    assert not (directory / name).is_symlink()
+
+
+def test_a_run_lies_below_its_root(tmp_path, configure):
+    runs = tmp_path / "runs"
+    runs.mkdir()
+    assert run_path(runs, configure()) == runs / "experiment/seed=00"
+    (runs / "experiment").symlink_to(tmp_path)
+    with pytest.raises(UserError, match="received a symbolic link"):
+        run_path(runs, configure())
+    with pytest.raises(UserError, match="printable UTF-8"):
+        below(runs, Path("\udcff"))
+    (tmp_path / "linked").symlink_to(runs)  # The root itself may be one.
+    assert below(tmp_path / "linked", Path("x")) == tmp_path / "linked/x"
+
+
+def test_an_overwriting_that_is_killed_leaves_a_run(directory, configure, monkeypatch):
+    """At any moment: the next --overwrite is not refused as foreign."""
+    for moment in range(4):
+        begin(directory, configure(), status="completed", overwrite=True)
+        (directory / "events.out.tfevents.1").touch()
+        unlink, left = Path.unlink, [moment]
+
+        def kill(path, missing_ok=False, unlink=unlink, left=left):
+            if not left[0]:
+                raise KeyboardInterrupt
+            left[0] -= 1
+            unlink(path, missing_ok=missing_ok)
+
+        monkeypatch.setattr(Path, "unlink", kill)
+        with pytest.raises(KeyboardInterrupt):
+            begin(directory, configure(), overwrite=True)
+        monkeypatch.undo()
+    assert begin(directory, configure(), overwrite=True) is None
+
+
 def test_a_checkpoint_does_not_outlive_its_run(directory, configure):
     begin(directory, configure(), status="completed")
     (directory / "checkpoint").mkdir()
@@ -138,6 +213,8 @@ def test_a_checkpoint_does_not_outlive_its_run(directory, configure):
         ("config.toml", "no toml"),
         ("result.json", "{"),
         ("result.json", "[]"),
+        ("result.json", '{"status": "completed"}'),
+        ("result.json", "[" * 100_000),
     ],
 )
 def test_damaged_runs_are_refused_and_can_be_replaced(
@@ -174,6 +251,6 @@ def test_the_fingerprint_covers_data_and_the_code_that_makes_a_run(
 
 def test_results_are_written_whole(directory):
     directory.mkdir()
-    write_result(directory, {"status": "completed"})
+    write_result(directory, result("completed"))
     assert [file.name for file in directory.iterdir()] == ["result.json"]
     assert json.loads((directory / "result.json").read_text())["status"] == "completed"

@@ -5,7 +5,6 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -157,32 +156,6 @@ def comparable(directory):
     result = json.loads((directory / "result.json").read_text()) | {"seconds": 0}
     history = (directory / "history.csv").read_text().splitlines()
     return result, [line.rpartition(",")[0] for line in history]
-
-
-FREQUENT_CHECKPOINTS = """
-import sys
-import train
-train.load_keras(seed=0)
-import training.fit
-training.fit.CHECKPOINT_SECONDS = 0.1
-sys.exit(train.main())
-"""
-
-
-def test_a_killed_run_goes_on_from_its_checkpoint(tmp_path, few):
-    words = [*few, "training.epochs=1000"]
-    runs, undisturbed = tmp_path / "runs", tmp_path / "undisturbed"
-    frequent = [sys.executable, "-c", FREQUENT_CHECKPOINTS, *words, "--runs", runs]
-    with subprocess.Popen(frequent, cwd=ROOT) as process:
-        while not list(runs.glob("*/*/checkpoint/state.npz")):
-            time.sleep(0.1)
-            assert process.poll() is None
-        process.kill()
-    directory = only_run(runs)
-    assert not (directory / "result.json").exists()
-    assert train(*words, "--runs", runs, "--resume").returncode == 0
-    assert train(*words, "--runs", undisturbed).returncode == 0
-    assert comparable(directory) == comparable(only_run(undisturbed))
 
 
 def test_divergence_has_a_status_of_its_own(tmp_path, few):

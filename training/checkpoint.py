@@ -1,17 +1,37 @@
 """All that `--resume` needs, in one file."""
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
-from zipfile import BadZipFile
 
 import numpy as np
+from pydantic import FiniteFloat, NonNegativeInt, TypeAdapter, ValidationError
 
-from errors import UserError
+from errors import DamagedError
+from reading import first_of, most_bytes, read_file, unpack
 from run_directory import CHECKPOINT
 from training.files import replacing
 from training.trainer import Trainer
 
 FILE = f"{CHECKPOINT}/state.npz"
+
+
+@dataclass(frozen=True)
+class Best:
+    """The evaluation with the lowest validation cross-entropy."""
+
+    epoch: NonNegativeInt
+    loss: FiniteFloat
+
+
+@dataclass(frozen=True)
+class State:
+    """What `Trainer.state()` gives, to which a file that is read is held."""
+
+    update: NonNegativeInt
+    rate_factor: FiniteFloat
+    seconds: FiniteFloat
+    best: Best
 
 
 def save_checkpoint(directory: Path, trainer: Trainer) -> None:
@@ -39,32 +59,46 @@ def load_checkpoint(directory: Path, trainer: Trainer) -> bool:
         Whether there was a checkpoint.
 
     Raises:
-        UserError: It is damaged, or of another architecture or optimizer.
+        DamagedError: It is damaged, or of another architecture or optimizer.
     """
     path = directory / FILE
     model, optimizer = trainer.model.variables, trainer.optimizer.variables
+    groups = {"model": model, "optimizer": optimizer, "best": model}
+    expected = {
+        f"{group}/{i}": variable
+        for group, variables in groups.items()
+        for i, variable in enumerate(variables)
+    }
     try:
-        with np.load(path, allow_pickle=False) as file:
-            state = json.loads(file["state"].tobytes())
-            groups = {"model": model, "optimizer": optimizer, "best": model}
-            arrays = {
-                group: [file[f"{group}/{i}"] for i in range(len(variables))]
-                for group, variables in groups.items()
-            }
+        arrays = unpack(read_file(path, most_bytes()))
+        text = arrays.pop("state").tobytes()
+        TypeAdapter(State).validate_json(text, strict=True)
+        state = json.loads(text)
     except FileNotFoundError:
         return False
-    except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
-        raise UserError(f"{path}: damaged ({error}); --overwrite starts anew") from None
-    variables = [*model, *optimizer]
-    values = [*arrays["model"], *arrays["optimizer"]]
-    restored = list(zip(variables, values, strict=True))
-    for variable, array in restored:
-        if array.shape != tuple(variable.shape):
-            raise UserError(
-                f"{path}: expected {variable.path} of shape {tuple(variable.shape)}, "
-                f"received {array.shape}; --overwrite starts anew"
+    except ValidationError as error:
+        raise DamagedError(path, f"damaged ({first_of(error)})") from None
+    except Exception as error:
+        raise DamagedError(path, f"damaged ({error})") from None
+    if arrays.keys() != expected.keys():
+        other = sorted(arrays.keys() ^ expected.keys())[0]
+        raise DamagedError(
+            path, f"expected the checkpoint of this model, received another at {other}"
+        )
+    for name, variable in expected.items():
+        wanted = np.dtype(variable.dtype), tuple(variable.shape)
+        received = arrays[name].dtype, arrays[name].shape
+        if received != wanted:
+            raise DamagedError(
+                path,
+                f"expected {variable.path} of {wanted[0]} and shape {wanted[1]}, "
+                f"received {received[0]} and {received[1]}",
             )
-    for variable, array in restored:
-        variable.assign(array)
-    trainer.restore(state, arrays["best"])
+    if state["update"] >= trainer.updates_per_epoch * trainer.settings.epochs:
+        raise DamagedError(path, "expected an unfinished run, received a later update")
+    for i, variable in enumerate(model):
+        variable.assign(arrays[f"model/{i}"])
+    for i, variable in enumerate(optimizer):
+        variable.assign(arrays[f"optimizer/{i}"])
+    trainer.restore(state, [arrays[f"best/{i}"] for i in range(len(model))])
     return True

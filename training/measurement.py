@@ -37,6 +37,7 @@ class Measurement:
         epoch_seconds: For the updates of one epoch since the last evaluation, without
             evaluation and compilation; None before training.
         updates_per_epoch: Of the run.
+        weights_finite: Whether all weights are finite numbers.
     """
 
     epoch: int
@@ -49,6 +50,7 @@ class Measurement:
     weight_decay: float
     epoch_seconds: float | None
     updates_per_epoch: int
+    weights_finite: bool = True
 
     @property
     def objective(self) -> float:
@@ -71,4 +73,6 @@ class Measurement:
     @property
     def finite(self) -> bool:
         losses = (self.train.cross_entropy, self.validation.cross_entropy)
-        return all(math.isfinite(value) for value in (*losses, self.objective))
+        return self.weights_finite and all(
+            map(math.isfinite, (*losses, self.objective))
+        )

@@ -40,6 +40,8 @@ class Program:
         penalty: Function of nothing to the sum of all weight penalties, float64.
         gradients: Function `(images, labels)` of tensors to the gradients of the mean
             loss and of the penalty by the kernels, dropout off.
+        finite: Function of nothing to whether every weight is a finite number. (A ReLU
+            may hide one that is not: the loss does not tell.)
     """
 
     def __init__(
@@ -65,6 +67,7 @@ class Program:
         self.evaluate = compile_evaluation(model, LOSSES[loss], jit)
         self.penalty = compile_penalty(model)
         self.gradients = compile_gradients(model, LOSSES[loss], jit)
+        self.finite = compile_check(model)
 
     def take(self, model: keras.Model, optimizer: keras.Optimizer, seed: int) -> None:
         """Start another run: take over its weights, its state and its strengths.
@@ -237,3 +240,13 @@ def compile_gradients(model, loss, jit):
         ]
 
     return gradients
+
+
+def compile_check(model):
+    @tf.function(autograph=False)
+    def finite():
+        numbers = [v.value for v in model.variables if v.value.dtype.is_floating]
+        whole = [tf.reduce_all(tf.math.is_finite(value)) for value in numbers]
+        return tf.reduce_all(tf.stack(whole))
+
+    return finite

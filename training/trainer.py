@@ -215,6 +215,7 @@ class Trainer:
             weight_decay=0.0 if decay is None else float(decay),
             epoch_seconds=per_update and per_update * self.updates_per_epoch,
             updates_per_epoch=self.updates_per_epoch,
+            weights_finite=bool(self.program.finite()),
         )
 
     def gradients(self) -> tuple[list[np.ndarray], list[np.ndarray]]:

@@ -1,0 +1,46 @@
+"""A small run to be disturbed, and the table of what was tried and lost."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+TABLE: dict[str, list] = {}
+
+
+@pytest.fixture(scope="session")
+def few(digits):
+    """Settings of a small run that has every kind of state."""
+    return (
+        "data.name=npz",
+        f"data.path={digits}",
+        "data.train_size=100",
+        "data.validation_size=50",
+        "model.hidden_units=[4]",
+        "model.dropout=0.2",
+        "model.batch_normalization=true",
+        "optimizer.name=adamw",
+        "training.batch_size=50",
+    )
+
+
+@pytest.fixture(scope="session")
+def tried():
+    """Note a fault for the table: what, what is compared after it, how often."""
+
+    def note(fault, times=1, kept="all that was complete"):
+        TABLE.setdefault(fault, [0, kept])[0] += times
+
+    yield note
+    if path := os.environ.get("FAULTS_TABLE"):
+        write_table(Path(path))
+
+
+def write_table(path):
+    """Replace the rows between the table's head and the end of the page."""
+    text = path.read_text(encoding="utf-8")
+    head, bar, _ = text.partition("|---|---|---|\n")
+    rows = [
+        f"| {what} | {n} | nothing: {kept} |\n" for what, (n, kept) in TABLE.items()
+    ]
+    path.write_text(head + bar + "".join(rows), encoding="utf-8")
