@@ -47,7 +47,7 @@ def cosine(
     """
     steps = epochs * steps_per_epoch
     warmup = warmup_epochs * steps_per_epoch
-    past = np.clip((np.arange(steps) - warmup) / max(1.0, steps - warmup), 0, 1)
+    past = np.maximum(0, (np.arange(steps) - warmup) / max(1.0, steps - warmup))
     grown = constant(steps_per_epoch, epochs, warmup_epochs=warmup_epochs)
     return grown * (1 + np.cos(np.pi * past)) / 2
 

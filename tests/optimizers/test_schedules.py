@@ -38,6 +38,15 @@ def test_warm_restarts_begin_each_period_at_the_peak_and_lengthen_it():
         np.testing.assert_allclose(rates[steps], expected)
 
 
+def test_warm_restarts_come_after_10_and_20_epochs_by_default():
+    assert np.flatnonzero(warm_restarts(1, 60) == 1).tolist() == [0, 10, 30]
+
+
+def test_a_period_lasts_one_update_at_least():
+    rates = warm_restarts(3, 1, first_period_epochs=0.01, period_factor=1.0)
+    assert rates.tolist() == [1, 1, 1]
+
+
 def test_warm_restarts_of_any_period_give_every_update_a_rate():
     for first, factor in [(0.01, 1.0), (0.3, 1.1), (2.5, 1.7), (100.0, 2.0)]:
         settings = {"first_period_epochs": first, "period_factor": factor}
