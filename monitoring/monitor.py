@@ -60,9 +60,11 @@ class Monitor:
         self._display.__enter__()
         return self
 
-    def __exit__(self, *exception) -> None:
-        self._display.__exit__(*exception)
+    def __exit__(self, kind, *exception) -> None:
+        self._display.__exit__(kind, *exception)
         if self._events:
+            if kind is not None:
+                self._events.end("failed")
             self._events.close()
 
     def record(self, measurement: Measurement) -> None:
