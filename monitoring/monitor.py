@@ -8,7 +8,7 @@ from monitoring.events import EventWriter
 from monitoring.history import History, Row
 from monitoring.hparams import Trial
 from monitoring.progress import ProgressDisplay
-from monitoring.scalars import ScalarReader
+from monitoring.scalars import read_scalars_of
 from monitoring.settings import MonitoringSettings
 from training.measurement import Measurement
 from training.trainer import Trainer
@@ -26,7 +26,7 @@ class Monitor:
         trial: Trial | None = None,
     ):
         self._console, self._every = console, trainer.settings.evaluate_every
-        self.scalars = ScalarReader(trainer.model)
+        self.scalars = read_scalars_of(trainer.model)
         tags = self.scalars.descriptions
         self.history = History(directory, list(tags))
         self._events = (

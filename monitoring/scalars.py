@@ -4,6 +4,7 @@ To add one, add a line. A scalar is computed from a measurement; a kernel scalar
 list of kernels, once for all of them together and once for each layer as `tag/<layer>`.
 """
 
+import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -110,6 +111,12 @@ SCALARS: list[Scalar | KernelScalar] = [
         lambda m: m.epoch_seconds,
     ),
 ]
+
+
+@functools.lru_cache(maxsize=8)
+def read_scalars_of(model: keras.Model) -> "ScalarReader":
+    """The reader of a model: runs that share a compiled model share its one call."""
+    return ScalarReader(model)
 
 
 class ScalarReader:

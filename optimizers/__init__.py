@@ -9,12 +9,16 @@ from typing import TYPE_CHECKING
 
 from pydantic import PositiveFloat
 
+from errors import UserError
 from models import kernels
 from optimizers.adam import adam, adamw, adamw_independent
 from optimizers.sgd import sgd
 
 if TYPE_CHECKING:
     import keras
+
+LARGEST_DECAY = 3.4e38
+"""As much as float32 holds."""
 
 OPTIMIZERS: dict[str, Callable] = {
     "sgd": sgd,
@@ -46,6 +50,12 @@ def prepare(
         global_clipnorm: Longest gradient over all variables together; longer ones are
             scaled back. The gradient of an L2 penalty is clipped with it, decay is not.
     """
+    if (optimizer.weight_decay or 0) > LARGEST_DECAY:
+        raise UserError(
+            f"optimizer.weight_decay: expected at most {LARGEST_DECAY:g}, divided by "
+            "the learning rate where it is independent of that, received "
+            f"{optimizer.weight_decay:g}"
+        )
     if not decay_biases:
         decayed = {id(kernel) for kernel in kernels(model).values()}
         others = [v for v in model.trainable_variables if id(v) not in decayed]
