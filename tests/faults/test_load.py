@@ -17,11 +17,8 @@ RUNS = 1000
 COMPARISON = f"""
 base = "base.toml"
 seeds = {list(range(RUNS // 4))}
-[methods.none]
 [methods.l2]
-vary.model.l2 = [1e-3, 1e-2]
-[methods.adamw]
-set.optimizer.name = "adamw"
+vary.model.l2 = [1e-4, 1e-3, 1e-2, 1e-1]
 """
 
 
@@ -70,7 +67,7 @@ def test_a_thousand_runs(comparison, tmp_path, tried):
     assert (status, stderr) == (0, "")
     print(measured)
     for (memory, files), (memory_later, files_later) in zip(*measured, strict=True):
-        assert memory_later < 1.05 * memory + 5
+        assert memory_later < 1.03 * memory + 5
         assert files_later <= files + 2  # Those of the runs being made.
     assert len(runs_in_tensorboard(tmp_path / "many")) >= RUNS
     tried("1,000 runs in a row", 1, "memory and open files stay the same")
