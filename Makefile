@@ -3,20 +3,22 @@
 
 PYTHON ?= python3
 
-ifneq ($(filter-out help compare train tensorboard test lint bench clean .venv/%,$(MAKECMDGOALS)),)
+ifneq ($(filter-out help compare train tensorboard test test-faults lint audit bench clean .venv/%,$(MAKECMDGOALS)),)
 $(error configs and settings go into ARGS: make train ARGS="configs/l2.toml model.l2=1e-3")
 endif
 
 BIN := .venv/bin
 
-.PHONY: help compare train tensorboard test lint bench clean
+.PHONY: help compare train tensorboard test test-faults lint audit bench clean
 
 help:
 	@echo "make compare      compare regularizers: ARGS='[COMPARISON.toml] [section.key=value ...]'"
 	@echo "make train        train one network: ARGS='[CONFIG.toml] [section.key=value ...]'"
 	@echo "make tensorboard  look at runs in TensorBoard: ARGS='[DIR]'"
 	@echo "make test         run all tests"
+	@echo "make test-faults  kill runs, fill disks and make 1,000 runs; writes docs/faults.md"
 	@echo "make lint         check style and types"
+	@echo "make audit        look for known vulnerabilities of the packages"
 	@echo "make bench        time it against model.fit, PyTorch and JAX, 20 minutes"
 	@echo "make clean        remove the environment and the caches"
 
@@ -32,10 +34,17 @@ tensorboard: .venv/user
 test: .venv/developer
 	@$(BIN)/python -m pytest $(ARGS)
 
+test-faults: .venv/developer
+	@FAULTS_TABLE=docs/faults.md $(BIN)/python -m pytest tests/faults -m "" $(ARGS)
+
 lint: .venv/developer
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy .
+
+audit: .venv/user
+	@$(BIN)/python -m pip install --quiet "pip-audit>=2.7"
+	@$(BIN)/python -m pip_audit --local --strict --progress-spinner off
 
 bench: .venv/user
 	@$(BIN)/python -m pip install --quiet --requirement benchmarks/requirements.txt

@@ -115,7 +115,7 @@ def show_plan(
         print(f"{directory / run.path}{done}")
     print(f"{len(comparison.runs)} runs, {len(plan.pending)} of them to make", end="")
     if plan.pending:
-        load_tensorflow(threads=1)
+        load_tensorflow()
         minutes = estimate_seconds(plan.pending, workers) / 60
         print(
             f": about {minutes:.0f} minutes in {workers} worker processes here, give "

@@ -120,18 +120,18 @@ class Pool:
 
 @contextlib.contextmanager
 def local_pool(workers: int) -> Iterator[Pool]:
-    """Processes of this machine, which share its processors."""
-    executor, stop = start_processes(workers, max(1, processors() // workers))
+    """Processes of this machine."""
+    executor, stop = start_processes(workers)
     with executor:
         submit = functools.partial(executor.submit, perform)
         yield Pool(submit, lambda: workers, stop.set)
 
 
-def start_processes(workers: int, threads: int):
+def start_processes(workers: int):
     """An executor of worker processes, and the event that asks them to stop."""
     context = multiprocessing.get_context("spawn")
     stop = context.Event()
-    executor = ProcessPoolExecutor(workers, context, start_worker, (threads, stop))
+    executor = ProcessPoolExecutor(workers, context, start_worker, (stop,))
     return executor, stop
 
 
@@ -142,27 +142,30 @@ def processors() -> int:
     return os.cpu_count() or 1
 
 
-def start_worker(threads: int, stop) -> None:
+def start_worker(stop) -> None:
     """Prepare a worker of the local pool.
 
     Args:
-        threads: For it to compute with.
         stop: Event that asks it to write a checkpoint and stop.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # The parent hears it and sets `stop`.
     threading.Thread(target=end_with_parent, daemon=True).start()
-    load_tensorflow(threads)
+    load_tensorflow()
     Worker.should_stop = stop.is_set
 
 
-def load_tensorflow(threads: int) -> None:
-    """Load it, to compute with so many threads."""
+def load_tensorflow() -> None:
+    """Load it, to compute with one thread.
+
+    More would sum some matrix products in another order: the last digits of a result
+    would depend on the number of workers, and on the machine's processors.
+    """
     from training.backend import load_keras
 
     load_keras(seed=0)
     import tensorflow as tf
 
-    tf.config.threading.set_intra_op_parallelism_threads(threads)
+    tf.config.threading.set_intra_op_parallelism_threads(1)
 
 
 def end_with_parent() -> None:
@@ -259,7 +262,7 @@ def own_processes() -> ProcessPoolExecutor:
     with Front.lock:
         if Front.processes is None:
             threads = get_worker().state.nthreads
-            Front.processes, Front.stop = start_processes(threads, threads=1)
+            Front.processes, Front.stop = start_processes(threads)
         return Front.processes
 
 

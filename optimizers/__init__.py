@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 from annotated_types import Interval
 from pydantic import PositiveFloat
 
+from errors import UserError
 from models import kernels
 from optimizers.adam import (
     adam,
@@ -29,6 +30,9 @@ from optimizers.sgd import sgd, sgdw
 
 if TYPE_CHECKING:
     import keras
+
+LARGEST_DECAY = 3.4e38
+"""As much as float32 holds."""
 
 OPTIMIZERS: dict[str, Callable] = {
     "sgd": sgd,
@@ -72,6 +76,12 @@ def prepare(
         ema_momentum: Share kept at each update by a moving average of the weights; the
             averages are then what is evaluated and saved, not the weights themselves.
     """
+    if (optimizer.weight_decay or 0) > LARGEST_DECAY:
+        raise UserError(
+            f"optimizer.weight_decay: expected at most {LARGEST_DECAY:g}, divided by "
+            "the learning rate where it is independent of that, received "
+            f"{optimizer.weight_decay:g}"
+        )
     if not decay_biases:
         decayed = {id(kernel) for kernel in kernels(model).values()}
         others = [v for v in model.trainable_variables if id(v) not in decayed]

@@ -1,5 +1,6 @@
 """How a run ends: its result, its model."""
 
+import functools
 import math
 import platform
 from importlib.metadata import version
@@ -64,9 +65,14 @@ def compute_result(status: str, trainer: Trainer, test: Split) -> dict[str, Any]
         "best": best,
         "versions": {
             "python": platform.python_version(),
-            **{package: version(package) for package in PACKAGES},
+            **package_versions(),
         },
     }
+
+
+@functools.cache  # Each search for a package's version keeps some memory.
+def package_versions() -> dict[str, str]:
+    return {package: version(package) for package in PACKAGES}
 
 
 def summary(evaluation: Evaluation) -> dict[str, float | None]:

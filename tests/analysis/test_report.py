@@ -15,7 +15,7 @@ CONDITIONS = "conditions = [{data.train_size = 300}, {data.train_size = 3000}]"
 def report(simulate, tmp_path, capsys):
     """Write a report of simulated runs; returns its directory and what it printed."""
 
-    def write(conditions="", lost=()):
+    def write(conditions="", lost=(), damaged=()):
         comparison, results, _ = simulate(conditions, lost)
         directory = tmp_path / "planted"
         for number, path in enumerate(results):
@@ -24,9 +24,13 @@ def report(simulate, tmp_path, capsys):
             lines[0] += "accuracy/validation,gap/loss,weights/norm,weights/norm/logits"
             for epoch in (0, 2, 4):
                 lines.append(f"{epoch},{epoch * 5}" + f",{1 / (number + 3)}" * 7)
+            if path.as_posix() in damaged:
+                lines.append('"')
             (directory / path / "history.csv").write_text("\n".join(lines) + "\n")
         write_report(comparison, directory, results, Console(width=80))
-        return directory, comparison, capsys.readouterr().out
+        printed, complaints = capsys.readouterr()
+        assert complaints.count("left out of all curves") == len(damaged)
+        return directory, comparison, printed
 
     return write
 
@@ -75,3 +79,10 @@ def test_curves_hold_every_history_digit_for_digit(report):
     assert float(rows[3]["loss/train"]) == 1 / 4
     assert float(rows[-1]["loss/train"]) == 1 / (len(comparison.runs) + 2)
     assert rows[-1]["strength"] == "weight_decay=3.0"
+
+
+def test_a_damaged_history_costs_its_own_curve_alone(report):
+    directory, comparison, _ = report(damaged={"none/seed=00"})
+    assert (directory / "report.html").exists()
+    with open(directory / "curves.csv", newline="") as file:
+        assert len(list(csv.DictReader(file))) == 3 * (len(comparison.runs) - 1)
