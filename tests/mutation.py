@@ -128,10 +128,11 @@ def is_text(node: ast.AST) -> bool:
 
 
 def targets(tree: ast.AST) -> Iterator[ast.AST]:
-    """The nodes to mutate: not imports, docstrings, type checks and return types."""
+    """The nodes to mutate: not imports, docstrings and what mypy alone reads."""
     for child in ast.iter_child_nodes(tree):
         skipped = isinstance(child, ast.Import | ast.ImportFrom) or is_text(child)
         skipped |= isinstance(child, ast.keyword) and child.arg in ASSERTIONS
+        skipped |= isinstance(child, ast.Constant) and isinstance(tree, ast.arg)
         if isinstance(child, ast.If) and ast.unparse(child.test) == "TYPE_CHECKING":
             skipped = True
         if not skipped and child is not getattr(tree, "returns", None):
