@@ -108,7 +108,7 @@ def open_server(address):
     return Plugins(ask)
 
 
-def eventually(condition, seconds=30):
+def eventually(condition, seconds=120):
     """Wait until a condition holds; that something is not found is a no."""
     last = time.monotonic() + seconds
     while True:
