@@ -93,7 +93,7 @@ def serve(directory, *flags):
                 assert process.poll() is None
             yield found[0]
         finally:
-            process.terminate()
+            process.kill()  # It does not always heed a milder signal.
 
 
 def open_server(address):
