@@ -93,7 +93,7 @@ def serve(directory, *flags):
                 assert process.poll() is None
             yield found[0]
         finally:
-            process.terminate()
+            process.kill()  # It does not always heed a milder signal.
 
 
 def open_server(address):
@@ -108,7 +108,7 @@ def open_server(address):
     return Plugins(ask)
 
 
-def eventually(condition, seconds=30):
+def eventually(condition, seconds=120):
     """Wait until a condition holds; that something is not found is a no."""
     last = time.monotonic() + seconds
     while True:
