@@ -37,10 +37,10 @@ def tried():
 
 
 def write_table(path):
-    """Replace the rows between the table's head and the end of the page."""
+    """Put what was tried into the table that a page ends with; other rows stay."""
     text = path.read_text(encoding="utf-8")
-    head, bar, _ = text.partition("|---|---|---|\n")
-    rows = [
-        f"| {what} | {n} | nothing: {kept} |\n" for what, (n, kept) in TABLE.items()
-    ]
-    path.write_text(head + bar + "".join(rows), encoding="utf-8")
+    head, bar, old = text.partition("|---|---|---|\n")
+    rows = {row.split(" | ")[0]: row for row in old.splitlines()}
+    for fault, (times, kept) in TABLE.items():
+        rows[f"| {fault}"] = f"| {fault} | {times} | nothing: {kept} |"
+    path.write_text("\n".join([head + bar.rstrip(), *rows.values(), ""]), "utf-8")

@@ -1,12 +1,14 @@
 """Killed at any moment and continued, a run ends as one that nothing disturbed."""
 
 import random
+import signal
 import time
 from pathlib import Path
 
 import pytest
 
-from tests.faults.runs import arrays_of, finish, start, state_of
+from monitoring.events import EventWriter
+from tests.faults.runs import arrays_of, events_of, finish, start, state_of
 from tests.test_compare import children
 
 EPOCHS = 40
@@ -120,3 +122,59 @@ def test_a_comparison_killed_at_24_moments(few, tmp_path, tried):
         assert state_of(other) == state_of(directory)
     kept = "every run ends bit for bit equal; no worker outlives its parent"
     tried("a comparison's workers and parent killed", dead, kept)
+
+
+def test_a_torn_tail_of_events_is_never_shown(tmp_path):
+    """Cut at any byte of its last record, a file shows the records before it."""
+    writer = EventWriter(tmp_path, {"loss": "A loss."})
+    for step in range(3):
+        writer.write(step, {"loss": step / 3})
+    writer.close()
+    (path,) = tmp_path.iterdir()
+    content = path.read_bytes()
+    shown = events_of(tmp_path)["loss"]
+    assert [step for step, _ in shown] == [0, 1, 2]
+    path.write_bytes(content[:-1])
+    last = len(content) - content.rindex(b"loss") + 40
+    for cut in range(1, last):
+        path.write_bytes(content[:-cut])
+        torn = events_of(tmp_path)["loss"]
+        assert torn == shown[: len(torn)]
+        assert len(torn) < 3
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_at_full_size_ends_a_run_within_five_seconds(tmp_path, number, tried):
+    words = ["train.py", "configs/full.toml", "--runs", tmp_path]
+    with start(*words, checkpoint_seconds=10, FINAL=tmp_path / "final") as process:
+        assert "epoch 0/" in process.stdout.readline()
+        time.sleep(3)
+        process.send_signal(number)
+        sent = time.monotonic()
+        _, stderr = process.communicate()
+        seconds = time.monotonic() - sent
+    assert (process.returncode, stderr) == (128 + number, "")
+    assert (only_run(tmp_path) / "checkpoint/state.npz").exists()
+    assert seconds < 5
+    tried(f"{signal.Signals(number).name} in a run of 784-512-512-10", 1)
+
+
+@pytest.mark.faults
+def test_a_second_interrupt_loses_what_came_since_the_last_checkpoint(
+    few, tmp_path, undisturbed, tried
+):
+    words = ["train.py", *few, f"training.epochs={EPOCHS}", "--runs", tmp_path]
+    final = tmp_path / "final.npz"
+    with start(*words, FINAL=final) as process:
+        assert "epoch 0/" in process.stdout.readline()
+        for _ in range(2):
+            process.send_signal(signal.SIGINT)
+            time.sleep(0.01)
+        process.communicate()
+    assert process.returncode == 130
+    assert finish(start(*words, "--resume", FINAL=final))[0] == 0
+    state, variables = undisturbed
+    assert state_of(only_run(tmp_path)) == state
+    assert arrays_of(final) == variables
+    tried("Ctrl-C twice", 1, "what the last checkpoint holds; the run ends the same")
