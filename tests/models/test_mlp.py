@@ -106,6 +106,11 @@ def test_every_name_is_known_to_keras(setting, names):
         assert build(**{setting: name}).count_params() == 174
 
 
+def test_the_initial_kernels_are_the_ones_asked_for():
+    kernel = kernels(build(kernel_initializer="orthogonal"))["hidden_1"].numpy()
+    np.testing.assert_allclose(kernel.T @ kernel, np.eye(7), atol=1e-5)
+
+
 def test_normalization_comes_before_activation():
     names = [layer.name for layer in build(batch_normalization=True).layers]
     assert names[2:5] == ["hidden_1", "normalization_1", "relu_1"]
