@@ -51,7 +51,10 @@ def compute_result(status: str, trainer: Trainer, test: Split) -> dict[str, Any]
         }
 
     final, best = evaluate(trainer.epoch), None
-    if trainer.best:
+    best_is_final = trainer.best and trainer.best["epoch"] == trainer.epoch
+    if best_is_final and not trainer.within_epoch:
+        best = final
+    elif trainer.best:
         variables = trainer.model.variables
         final_weights = [variable.numpy() for variable in variables]
         assign(variables, trainer.best_weights)
