@@ -113,7 +113,7 @@ def test_the_initial_kernels_are_the_ones_asked_for():
 
 def test_by_default_two_layers_of_512_units_and_no_regularizer():
     model = mlp((4, 3), 5)
-    names = "images pixels hidden_1 relu_1 hidden_2 relu_2 logits".split()
+    names = ["images", "pixels", "hidden_1", "relu_1", "hidden_2", "relu_2", "logits"]
     assert [layer.name for layer in model.layers] == names
     assert [v.shape[1] for v in kernels(model).values()] == [512, 512, 5]
     assert model.losses == []
