@@ -111,6 +111,16 @@ def test_the_initial_kernels_are_the_ones_asked_for():
     np.testing.assert_allclose(kernel.T @ kernel, np.eye(7), atol=1e-5)
 
 
+def test_by_default_two_layers_of_512_units_and_no_regularizer():
+    model = mlp((4, 3), 5)
+    names = ["images", "pixels", "hidden_1", "relu_1", "hidden_2", "relu_2", "logits"]
+    assert [layer.name for layer in model.layers] == names
+    assert [v.shape[1] for v in kernels(model).values()] == [512, 512, 5]
+    assert model.losses == []
+    assert all(v.constraint is None for v in model.trainable_variables)
+    assert build(l2=0.1).get_layer("logits").bias_regularizer is None
+
+
 def test_normalization_comes_before_activation():
     names = [layer.name for layer in build(batch_normalization=True).layers]
     assert names[2:5] == ["hidden_1", "normalization_1", "relu_1"]
