@@ -131,12 +131,12 @@ def train(
             )
             monitor.save()
             result = compute_result(status, trainer, data.test)
-            monitor.end(result)
-        try:
-            if status != "interrupted":
-                save_model(directory, model, trainer, status)
-        finally:
-            write_result(directory, result)  # Also where there is no room for a model.
+            try:
+                if status != "interrupted":
+                    save_model(directory, model, trainer, status)
+                monitor.end(result)
+            finally:
+                write_result(directory, result)  # Also where a disk has no room left.
         return result
 
 

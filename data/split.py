@@ -18,7 +18,7 @@ class Split:
     """Images and their labels.
 
     Attributes:
-        pixels: (n, ...), as the dataset has them: uint8, or floats in [0, 1].
+        pixels: (n, ...), uint8 as the dataset has them, or floats in [0, 1].
         labels: (n,), int32.
     """
 
@@ -27,8 +27,8 @@ class Split:
 
     @property
     def images(self) -> np.ndarray:
-        """What a network sees: float32 in [0, 1]. Made anew each time: it is large."""
-        return as_float32(self.pixels)
+        """What a network sees: floats in [0, 1]. Bytes become them anew each time."""
+        return as_float32(self.pixels) if self.pixels.dtype == np.uint8 else self.pixels
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -98,7 +98,7 @@ def split(
     return Data(
         train=Split(train.pixels, noisy_labels),
         validation=validation,
-        test=Split(arrays.x_test, arrays.y_test),
+        test=Split(compact(arrays.x_test), arrays.y_test),
         num_classes=num_classes,
     )
 
@@ -127,7 +127,12 @@ def redraw(
 
 
 def take(arrays: Arrays, indices: np.ndarray) -> Split:
-    return Split(arrays.x_train[indices], arrays.y_train[indices])
+    return Split(compact(arrays.x_train[indices]), arrays.y_train[indices])
+
+
+def compact(images: np.ndarray) -> np.ndarray:
+    """Images as bytes if they are, else in float32."""
+    return images if images.dtype == np.uint8 else as_float32(images)
 
 
 def as_float32(images: np.ndarray) -> np.ndarray:

@@ -76,11 +76,12 @@ def prepare(
         ema_momentum: Share kept at each update by a moving average of the weights; the
             averages are then what is evaluated and saved, not the weights themselves.
     """
-    if (optimizer.weight_decay or 0) > LARGEST_DECAY:
+    decay = optimizer.weight_decay
+    if decay is not None and float(decay) > LARGEST_DECAY:
         raise UserError(
             f"optimizer.weight_decay: expected at most {LARGEST_DECAY:g}, divided by "
             "the learning rate where it is independent of that, received "
-            f"{optimizer.weight_decay:g}"
+            f"{float(decay):g}"
         )
     if not decay_biases:
         decayed = {id(kernel) for kernel in kernels(model).values()}

@@ -58,7 +58,10 @@ def without_times(values):
 
 
 def events_of(directory):
-    """The scalars that TensorBoard shows of a directory: steps and bytes, by tag."""
+    """What TensorBoard shows of a directory, steps and bytes by tag.
+
+    The card tells times; the graph's attributes come in any order.
+    """
     accumulator = EventAccumulator(str(directory), {"tensors": 0}).Reload()
     return without_times(
         {
@@ -67,7 +70,7 @@ def events_of(directory):
                 for event in accumulator.Tensors(tag)
             ]
             for tag in accumulator.Tags()["tensors"]
-            if not tag.startswith("_hparams_")
+            if not tag.startswith(("_hparams_", "__run_graph__", "card/"))
         }
     )
 
