@@ -30,10 +30,10 @@ def often(monkeypatch):
 
 @pytest.fixture
 def disk(tmp_path):
-    """A disk of 1 MB, as far as this user may mount one."""
+    """A disk of 4 MB, as far as this user may mount one."""
     path = tmp_path / "disk"
     path.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=1m", "none", str(path)]
+    mount = ["mount", "-t", "tmpfs", "-o", "size=4m", "none", str(path)]
     if subprocess.run(mount, capture_output=True).returncode:
         pytest.skip("mounting a disk needs root")
     yield path
