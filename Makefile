@@ -32,7 +32,7 @@ tensorboard: .venv/user
 	@$(BIN)/python view.py $(ARGS)
 
 test: .venv/developer
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest -n 2 --dist worksteal $(ARGS)
 
 test-faults: .venv/developer
 	@FAULTS_TABLE=docs/faults.md $(BIN)/python -m pytest tests/faults -m "" $(ARGS)

@@ -46,7 +46,10 @@ def estimate_seconds(runs: Iterable[Run], workers: int) -> float:
 
 
 def count_images(config: Config, arrays: Arrays) -> tuple[int, int]:
-    """Images that a run trains on, and images that it evaluates."""
+    """Images that a run trains on, and images that it evaluates, at most.
+
+    Where its best weights are the final ones, it evaluates them once and not twice.
+    """
     settings = call(TrainingSettings, config.training)
     validation = config.data["validation_size"]
     train = config.data["train_size"] or len(arrays.y_train) - validation

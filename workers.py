@@ -7,6 +7,7 @@ A run is a function of its config alone, so all that is needed is an executor fr
 import contextlib
 import errno
 import functools
+import logging
 import multiprocessing
 import multiprocessing.connection
 import os
@@ -194,6 +195,7 @@ def cluster_pool(address: str, directory: Path) -> Iterator[Pool]:
         raise UserError(
             "--cluster needs Dask: pip install -r requirements-cluster.txt"
         ) from None
+    logging.getLogger("distributed").setLevel(logging.ERROR)
     refuse_silent_address(address)
     with distributed.Client(address, set_as_default=False) as client:
         check_workers(client, directory)

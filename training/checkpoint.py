@@ -31,7 +31,7 @@ class State:
     update: NonNegativeInt
     rate_factor: FiniteFloat
     seconds: FiniteFloat
-    best: Best
+    best: Best | None
 
 
 def save_checkpoint(directory: Path, trainer: Trainer) -> None:
