@@ -14,6 +14,8 @@ from pathlib import Path
 import distributed
 import pytest
 
+from tests.processes import wait_for_end
+
 ROOT = Path(__file__).parent.parent
 METHODS = """
 [methods.none]
@@ -147,8 +149,7 @@ def test_killed_anywhere_it_ends_as_an_undisturbed_one(
             assert process.returncode == 0
         else:
             process.kill()
-            time.sleep(2)
-            assert not any(Path(f"/proc/{pid}/stat").exists() for pid in workers)
+            wait_for_end(workers)
             process.communicate()
     if victim == "parent":
         with begin(epochs=EPOCHS) as process:

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.processes import is_alive, wait_for_end
+
 ROOT = Path(__file__).parent.parent
 COMMANDS = ["train.py", "compare.py"]
 
@@ -62,9 +64,6 @@ def test_a_worker_ends_with_its_parent():
         assert parent.stdout.readline() == "1\n"
         os.kill(pid, signal.SIGINT)  # Is the parent's to hear.
         time.sleep(0.5)
-        assert Path(f"/proc/{pid}/stat").exists()
+        assert is_alive(pid)
         parent.kill()
-    deadline = time.monotonic() + 2
-    while Path(f"/proc/{pid}/stat").exists():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    wait_for_end([pid])

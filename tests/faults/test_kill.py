@@ -3,12 +3,12 @@
 import random
 import signal
 import time
-from pathlib import Path
 
 import pytest
 
 from monitoring.events import EventWriter
 from tests.faults.runs import arrays_of, events_of, finish, start, state_of
+from tests.processes import is_alive
 from tests.test_compare import children
 
 EPOCHS = 40
@@ -110,7 +110,7 @@ def test_a_comparison_killed_at_24_moments(few, tmp_path, tried):
             workers = children(parent)
             dead += 1 + (parent.poll() is None)
             parent.kill()
-            while any(Path(f"/proc/{pid}/stat").exists() for pid in workers):
+            while any(map(is_alive, workers)):
                 time.sleep(0.1)
             parent.communicate()
     status, _, stderr = finish(start(*words, tmp_path / "cut"))
