@@ -19,7 +19,7 @@ help:
 	@echo "make test-faults  kill runs, fill disks and make 1,000 runs; writes docs/faults.md"
 	@echo "make lint         check style and types"
 	@echo "make audit        look for known vulnerabilities of the packages"
-	@echo "make bench        time it against model.fit, PyTorch and JAX, 20 minutes"
+	@echo "make bench        time it against model.fit, PyTorch and JAX"
 	@echo "make clean        remove the environment and the caches"
 
 compare: .venv/user

@@ -14,6 +14,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 
@@ -27,7 +28,6 @@ from monitoring.summary import how_to_look
 from run_directory import Place, below, fingerprint, look
 from workers import (
     Pool,
-    Result,
     RunMaker,
     cluster_pool,
     load_tensorflow,
@@ -49,14 +49,14 @@ class Plan:
         marks: The fingerprint of each run, by its path.
     """
 
-    finished: dict[Path, Result]
+    finished: dict[Path, dict[str, Any]]
     pending: list[Run]
     stale: int
     marks: dict[Path, dict[str, str]]
 
 
 def make_plan(comparison: Comparison, directory: Path) -> Plan:
-    finished: dict[Path, Result] = {}
+    finished: dict[Path, dict[str, Any]] = {}
     pending, stale = [], 0
     marks = fingerprints(comparison)
     for run in comparison.runs:

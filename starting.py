@@ -27,13 +27,19 @@ def explain(kind, error, trace) -> None:
     sys.exit(2)
 
 
-def begin_worker() -> None:
-    """Leave Ctrl-C to the parent, and do not outlive it."""
+def begin_worker(parent: int | None = None) -> None:
+    """Leave Ctrl-C to the parent, and do not outlive it, however it ends.
+
+    Args:
+        parent: Its process, where that may have ended already; by default the one that
+            this process has now.
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=end_with_parent, args=(os.getppid(),), daemon=True).start()
+    watched = os.getppid() if parent is None else parent
+    threading.Thread(target=end_with, args=(watched,), daemon=True).start()
 
 
-def end_with_parent(parent: int) -> None:
+def end_with(parent: int) -> None:
     while os.getppid() == parent:
         time.sleep(0.2)
     os._exit(1)

@@ -9,9 +9,7 @@ import errno
 import functools
 import logging
 import multiprocessing
-import multiprocessing.connection
 import os
-import signal
 import socket
 import threading
 import time
@@ -24,6 +22,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import starting
 from comparison import Run
 from errors import DamagedError, UserError
 from monitoring.hparams import Trial
@@ -38,8 +37,6 @@ NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 ASK_SECONDS = 0.5
 """How often a worker asks whether to stop, and whether a busy run is free."""
 
-Result = dict[str, Any]
-
 
 class Worker:
     """The state of a worker process: what it has compiled, and whether to stop."""
@@ -48,7 +45,7 @@ class Worker:
     should_stop: Callable[[], bool] = staticmethod(lambda: False)
 
 
-def perform(run: Run, directory: Path, mark: dict[str, str]) -> Result:
+def perform(run: Run, directory: Path, mark: dict[str, str]) -> dict[str, Any]:
     """Make one run in a worker: continue what is there of it, replace anything else.
 
     A run that another process is still making, for a comparison that was killed, is
@@ -149,8 +146,9 @@ def start_worker(stop) -> None:
     Args:
         stop: Event that asks it to write a checkpoint and stop.
     """
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # The parent hears it and sets `stop`.
-    threading.Thread(target=end_with_parent, daemon=True).start()
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    starting.begin_worker(parent.pid)
     load_tensorflow()
     Worker.should_stop = stop.is_set
 
@@ -167,14 +165,6 @@ def load_tensorflow() -> None:
     import tensorflow as tf
 
     tf.config.threading.set_intra_op_parallelism_threads(1)
-
-
-def end_with_parent() -> None:
-    """End this process when its parent has ended, however that came about."""
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        multiprocessing.connection.wait([parent.sentinel])
-        os._exit(1)
 
 
 @contextlib.contextmanager
@@ -232,7 +222,9 @@ class Front:
     stop: Any = None
 
 
-def perform_on_cluster(run: Run, directory: Path, mark: dict[str, str], stop) -> Result:
+def perform_on_cluster(
+    run: Run, directory: Path, mark: dict[str, str], stop
+) -> dict[str, Any]:
     """Make one run in a process of this Dask worker.
 
     Args:
@@ -330,7 +322,7 @@ class RunMaker:
             marks: The fingerprint of each run, by its path.
         """
         self._directory, self._marks = directory.absolute(), marks
-        self.results: dict[Path, Result] = {}
+        self.results: dict[Path, dict[str, Any]] = {}
         self.failures: dict[Path, str] = {}
         self.running = 0
 
@@ -372,11 +364,8 @@ class RunMaker:
         def fill() -> None:
             while waiting and len(running) < pool.size() and not stopping:
                 run = waiting.pop(0)
-                directory, mark = (
-                    below(self._directory, run.path),
-                    self._marks[run.path],
-                )
-                running[pool.submit(run, directory, mark)] = run
+                directory = below(self._directory, run.path)
+                running[pool.submit(run, directory, self._marks[run.path])] = run
             self.running = len(running)
 
         fill()
@@ -392,12 +381,10 @@ class RunMaker:
                     self.results[run.path] = future.result()
                 except BrokenProcessPool:
                     return list(running.values())
-                except OSError as error:
-                    if error.errno in NO_ROOM:
+                except Exception as error:
+                    if isinstance(error, OSError) and error.errno in NO_ROOM:
                         pool.stop()
                         raise
-                    self.failures[run.path] = f"{type(error).__name__}: {error}"
-                except Exception as error:
                     self.failures[run.path] = f"{type(error).__name__}: {error}"
                 del running[future]
                 fill()
