@@ -87,10 +87,9 @@ def ours(work: Work) -> Epoch:
     from training.settings import TrainingSettings
     from training.trainer import Trainer
 
-    images, labels = work.images()
     digits = mnist()
-    train = Split(images.reshape(-1, 28, 28), labels)
-    test = Split(as_float32(digits.x_test), digits.y_test)
+    train = Split(digits.x_train, digits.y_train)[: work.train_size]
+    test = Split(digits.x_test, digits.y_test)
     data = Data(train, test, test, CLASSES)
     model = mlp(
         data.image_shape,
@@ -121,7 +120,7 @@ def ours(work: Work) -> Epoch:
             monitor.save()
 
     def loss() -> float:
-        return trainer.evaluate_split(train.first(MOST_EVALUATED)).cross_entropy
+        return trainer.evaluate_split(train[:MOST_EVALUATED]).cross_entropy
 
     return epoch, loss
 

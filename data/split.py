@@ -33,8 +33,8 @@ class Split:
     def __len__(self) -> int:
         return len(self.labels)
 
-    def first(self, count: int) -> "Split":
-        return Split(self.pixels[:count], self.labels[:count])
+    def __getitem__(self, part: slice | np.ndarray) -> "Split":
+        return Split(self.pixels[part], self.labels[part])
 
 
 @dataclass(frozen=True)

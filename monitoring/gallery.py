@@ -57,15 +57,14 @@ class Gallery:
         """At the end of a run, show what it came to."""
         if self._shown != epoch:
             self._show_kernels(epoch)
-        data = self._trainer.data
-        images, labels = data.validation.images, data.validation.labels
-        logits = self._trainer.predict(data.validation)
+        images, classes = self._trainer.data.validation, self._trainer.data.num_classes
+        logits = self._trainer.predict(images)
         if not np.isfinite(logits).all():
             return
-        confusion = pictures.draw_confusion(labels, logits.argmax(1), data.num_classes)
+        confusion = pictures.draw_confusion(images.labels, logits.argmax(1), classes)
         self._show("validation/confusion", confusion, CONFUSION, epoch)
         if self._image_shape:
-            mistakes = pictures.draw_mistakes(images, labels, logits)
+            mistakes = pictures.draw_mistakes(images, logits)
             self._show("validation/mistakes", mistakes, MISTAKES, epoch)
 
     def _show_kernels(self, epoch: int) -> None:

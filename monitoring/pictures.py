@@ -13,6 +13,8 @@ from matplotlib.colors import PowerNorm
 from matplotlib.figure import Figure
 from PIL import Image
 
+from data import Split
+
 FILTERS = (4, 8)
 """Rows and columns of filters."""
 
@@ -74,14 +76,11 @@ def draw_confusion(labels: np.ndarray, predictions: np.ndarray, classes: int) ->
     return render(figure)
 
 
-def draw_mistakes(
-    images: np.ndarray, labels: np.ndarray, logits: np.ndarray
-) -> bytes | None:
+def draw_mistakes(images: Split, logits: np.ndarray) -> bytes | None:
     """The wrong predictions of the highest probability, with true and predicted class.
 
     Args:
-        images: (images, rows, columns).
-        labels: True classes, (images,).
+        images: With their true classes.
         logits: (images, classes).
 
     Returns:
@@ -90,7 +89,7 @@ def draw_mistakes(
     predictions = logits.argmax(axis=1)
     peak = logits.max(axis=1)
     confidence = 1 / np.exp(logits - peak[:, None]).sum(axis=1)
-    wrong = np.flatnonzero(predictions != labels)
+    wrong = np.flatnonzero(predictions != images.labels)
     if not wrong.size:
         return None
     rows, columns = MISTAKES
@@ -98,9 +97,11 @@ def draw_mistakes(
     figure = Figure(figsize=(4, 4), dpi=150, layout="constrained")
     for axes in figure.subplots(rows, columns).flat:
         axes.axis("off")
-    for axes, image in zip(figure.axes, shown, strict=False):
-        axes.imshow(images[image], cmap="gray_r", vmin=0, vmax=1)
-        title = f"{labels[image]} \N{RIGHTWARDS ARROW} {predictions[image]}"
+    for axes, index, image in zip(
+        figure.axes, shown, images[shown].images, strict=False
+    ):
+        axes.imshow(image, cmap="gray_r", vmin=0, vmax=1)
+        title = f"{images.labels[index]} \N{RIGHTWARDS ARROW} {predictions[index]}"
         axes.set_title(title, fontsize=17)
     return render(figure)
 

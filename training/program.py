@@ -30,15 +30,15 @@ class Program:
     Attributes:
         model: A plain model; its weights are the ones that are trained.
         optimizer: Built for the model.
-        updates: Function `(images, labels, batches, rates, first, last)` of tensors:
+        updates: Function `(pixels, labels, batches, rates, first, last)` of tensors:
             makes the updates first to last - 1 of the rows of `batches`, (updates,
             batch), which hold indices of images, at the learning rates `rates`,
-            (updates,).
-        evaluate: Function `(images, labels)` of tensors to float64 means over the
+            (updates,). Pixels are bytes or floats in [0, 1], as a `Split` holds them.
+        evaluate: Function `(pixels, labels)` of tensors to float64 means over the
             images, dropout off, (4,): the cross-entropy, the accuracy, the loss, and
             the standard deviation of the logits over the classes.
         penalty: Function of nothing to the sum of all weight penalties, float64.
-        gradients: Function `(images, labels)` of tensors to the gradients of the mean
+        gradients: Function `(pixels, labels)` of tensors to the gradients of the mean
             loss and of the penalty by the kernels, dropout off.
         finite: Function of nothing to whether every weight is a finite number. (A ReLU
             may hide one that is not: the loss does not tell.)
@@ -63,10 +63,12 @@ class Program:
             )
         self.model, self.optimizer = model, optimizer
         self._twin, self._dropouts = training_twin(model, optimizer.iterations, jit)
-        self.updates = compile_updates(self._twin, optimizer, LOSSES[loss], jit)
-        self.evaluate = compile_evaluation(model, LOSSES[loss], jit)
+        self._white = tf.Variable(255.0, trainable=False)
+        how = (LOSSES[loss], self._white, jit)
+        self.updates = compile_updates(self._twin, optimizer, *how)
+        self.evaluate = compile_evaluation(model, *how)
         self.penalty = compile_penalty(model)
-        self.gradients = compile_gradients(model, LOSSES[loss], jit)
+        self.gradients = compile_gradients(model, *how)
         self.finite = compile_check(model)
 
     def take(self, model: keras.Model, optimizer: keras.Optimizer, seed: int) -> None:
@@ -140,16 +142,27 @@ def graph_key(
     return json.dumps([mask(model.get_config()), shape, loss, jit], sort_keys=True)
 
 
-def compile_updates(twin, optimizer, loss, jit):
+def as_images(pixels, white):
+    """Floats in [0, 1], the same bits as `Split.images`.
+
+    Args:
+        pixels: Bytes, or floats that are returned as they are.
+        white: Variable of 255. By a constant, XLA would multiply instead of divide.
+    """
+    return tf.cast(pixels, tf.float32) / white if pixels.dtype == tf.uint8 else pixels
+
+
+def compile_updates(twin, optimizer, loss, white, jit):
     @tf.function(jit_compile=jit, autograph=False)
-    def updates(images, labels, batches, rates, first, last):
+    def updates(pixels, labels, batches, rates, first, last):
         def make_update(update):
             batch = tf.gather(batches, update)
             exchange_averages(optimizer)
             if hasattr(optimizer, "look_ahead"):
                 optimizer.look_ahead()
             with tf.GradientTape() as tape:
-                logits = twin(tf.gather(images, batch), training=True)
+                images = as_images(tf.gather(pixels, batch), white)
+                logits = twin(images, training=True)
                 objective = tf.reduce_mean(loss(tf.gather(labels, batch), logits))
                 if twin.losses:
                     objective += tf.add_n(twin.losses)
@@ -182,9 +195,9 @@ def exchange_averages(optimizer):
             other.assign(held)
 
 
-def compile_evaluation(model, loss, jit):
-    def sums(images, labels):
-        logits = model(images, training=False)
+def compile_evaluation(model, loss, white, jit):
+    def sums(pixels, labels):
+        logits = model(as_images(pixels, white), training=False)
         correct = tf.equal(tf.argmax(logits, axis=1, output_type=tf.int32), labels)
         deviation = tf.math.reduce_std(logits, axis=1)
         columns = [
@@ -196,10 +209,10 @@ def compile_evaluation(model, loss, jit):
         return tf.stack([tf.reduce_sum(tf.cast(c, tf.float64)) for c in columns])
 
     @tf.function(jit_compile=jit, autograph=False)
-    def evaluation(images, labels):
+    def evaluation(pixels, labels):
         def add_block(start, total):
             block = start + tf.range(EVALUATION_BLOCK)
-            found = sums(tf.gather(images, block), tf.gather(labels, block))
+            found = sums(tf.gather(pixels, block), tf.gather(labels, block))
             return start + EVALUATION_BLOCK, total + found
 
         count = labels.shape[0]
@@ -208,7 +221,7 @@ def compile_evaluation(model, loss, jit):
             lambda start, _: start < whole, add_block, [0, tf.zeros(4, tf.float64)]
         )
         if whole < count:
-            total += sums(images[whole:], labels[whole:])
+            total += sums(pixels[whole:], labels[whole:])
         return total / count
 
     return evaluation
@@ -227,9 +240,10 @@ def total_penalty(model):
     return tf.add_n([tf.cast(t, tf.float64) for t in [*terms, 0.0]])
 
 
-def compile_gradients(model, loss, jit):
+def compile_gradients(model, loss, white, jit):
     @tf.function(jit_compile=jit, autograph=False)
-    def gradients(images, labels):
+    def gradients(pixels, labels):
+        images = as_images(pixels, white)
         with tf.GradientTape(persistent=True) as tape:
             mean = tf.reduce_mean(loss(labels, model(images, training=False)))
             penalty = total_penalty(model)

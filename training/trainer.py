@@ -51,7 +51,7 @@ class Trainer:
         self.data = data
         self.model, self.optimizer = program.model, program.optimizer
         self._train = as_tensors(data.train)
-        self._train_subset = as_tensors(data.train.first(len(data.validation)))
+        self._train_subset = as_tensors(data.train[: len(data.validation)])
         self._validation = as_tensors(data.validation)
         self.count = len(data.train)
         self.updates_per_epoch = settings.updates_per_epoch(self.count)
@@ -177,22 +177,19 @@ class Trainer:
             self._rate_factor *= rate / self._rate_left
             self._rate_left = rate
 
-    def evaluate(self, images: tf.Tensor, labels: tf.Tensor) -> Evaluation:
-        return Evaluation(*self.program.evaluate(images, labels).numpy().tolist())
+    def evaluate(self, pixels: tf.Tensor, labels: tf.Tensor) -> Evaluation:
+        return Evaluation(*self.program.evaluate(pixels, labels).numpy().tolist())
 
     def evaluate_split(self, split: Split) -> Evaluation:
         return self.evaluate(*as_tensors(split))
 
     def predict(self, split: Split) -> np.ndarray:
         """Logits, (images, classes), dropout off."""
-        images = split.images
-        blocks = range(0, len(split), EVALUATION_BLOCK)
-        return np.concatenate(
-            [
-                self.model(images[first : first + EVALUATION_BLOCK]).numpy()
-                for first in blocks
-            ]
-        )
+        blocks = [
+            split[first : first + EVALUATION_BLOCK]
+            for first in range(0, len(split), EVALUATION_BLOCK)
+        ]
+        return np.concatenate([self.model(block.images).numpy() for block in blocks])
 
     def measure(self) -> Measurement:
         """Evaluate train, validation and penalty on the weights as they are."""
@@ -224,8 +221,8 @@ class Trainer:
         They are those on the first GRADIENT_IMAGES training images and the weights as
         they are, dropout off.
         """
-        images, labels = (part[:GRADIENT_IMAGES] for part in self._train_subset)
-        loss, penalty = self.program.gradients(images, labels)
+        pixels, labels = (part[:GRADIENT_IMAGES] for part in self._train_subset)
+        loss, penalty = self.program.gradients(pixels, labels)
         return [g.numpy() for g in loss], [g.numpy() for g in penalty]
 
     def keep_if_best(self, measurement: Measurement) -> None:
@@ -237,4 +234,4 @@ class Trainer:
 
 
 def as_tensors(split: Split) -> tuple[tf.Tensor, tf.Tensor]:
-    return tf.constant(split.images), tf.constant(split.labels)
+    return tf.constant(split.pixels), tf.constant(split.labels)

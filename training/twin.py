@@ -9,6 +9,9 @@ L1 and L2: Python floats would be baked into the compiled program; variables can
 import keras
 import tensorflow as tf
 
+LEVELS = 2**16
+"""Of dropout rates: half of the 32 bits that are drawn at a time."""
+
 
 def training_twin(
     model: keras.Model, iterations: keras.Variable, jit: bool
@@ -69,7 +72,8 @@ class KeyedDropout(keras.layers.Layer):
     """`keras.layers.Dropout` whose masks are a function of (seed, update, layer).
 
     Of TensorFlow's generators, threefry is by far the fastest under XLA on the CPU, and
-    philox is the only one there without XLA.
+    philox is the only one there without XLA. Their draws are what dropout costs: each
+    serves two units, so the rate is rounded to a multiple of 1 / LEVELS.
     """
 
     def __init__(self, dropout, index, iterations, generator):
@@ -85,10 +89,21 @@ class KeyedDropout(keras.layers.Layer):
     def call(self, inputs, training=False):
         if not training:
             return inputs
-        draws = tf.random.stateless_uniform(
-            tf.shape(inputs),
+        level = tf.minimum(tf.round(self.rate.value * LEVELS), LEVELS - 1)
+        dropped = self._draw(tf.shape(inputs)) < tf.cast(level, tf.uint32)
+        kept = tf.cast(1 - level / LEVELS, inputs.dtype)
+        return tf.where(dropped, tf.zeros_like(inputs), inputs / kept)
+
+    def _draw(self, shape):
+        """Whole numbers below LEVELS."""
+        count = tf.reduce_prod(shape)
+        pairs = tf.random.stateless_uniform(
+            [(count + 1) // 2],
             seed=tf.stack([self.key.value, tf.cast(self.iterations.value, tf.int64)]),
+            minval=None,
+            maxval=None,
+            dtype=tf.uint32,
             alg=self.generator,
         )
-        rate = keras.ops.cast(self.rate, inputs.dtype)
-        return tf.where(draws < rate, tf.zeros_like(inputs), inputs / (1 - rate))
+        draws = tf.concat([pairs // LEVELS, pairs % LEVELS], axis=0)
+        return tf.reshape(draws[:count], shape)

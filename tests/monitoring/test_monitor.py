@@ -162,7 +162,7 @@ def test_the_last_row_can_be_recomputed_from_saved_weights(run, configure):
     with np.load(stopped / "checkpoint/state.npz") as state:
         before = [state[f"model/{i}"].astype(float) for i in (0, 2, 4)]
 
-    subset = data.train.first(200)
+    subset = data.train[:200]
     train, validation = evaluate(weights, subset), evaluate(weights, data.validation)
     kernels = weights[::2]
     penalty = 1e-3 * norm(kernels) ** 2

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from data import Split
 from monitoring.pictures import (
     FILTER_SCALE,
     draw_confusion,
@@ -76,20 +77,21 @@ def test_the_confusion_matrix_has_percents_of_each_true_class(texts):
 def test_mistakes_are_the_surest_first_and_name_both_classes(texts):
     logits = np.array([[5.0, 0, 0], [0, 1, 0], [0, 9, 0], [0, 0, 3], [1, 0, 1.1]])
     labels = np.array([0, 0, 2, 0, 1])
-    draw_mistakes(RANDOM.random((5, 28, 28)), labels, logits)
+    draw_mistakes(Split(RANDOM.random((5, 28, 28)), labels), logits)
     shown = [title for title, *_ in texts if title]
     arrow = "\N{RIGHTWARDS ARROW}"
     assert shown == [f"2 {arrow} 1", f"0 {arrow} 2", f"0 {arrow} 1", f"1 {arrow} 2"]
 
 
 def test_no_mistakes_no_picture():
-    assert draw_mistakes(np.zeros((2, 3, 3)), np.array([0, 1]), np.eye(2)) is None
+    right = Split(np.zeros((2, 3, 3)), np.array([0, 1]))
+    assert draw_mistakes(right, np.eye(2)) is None
 
 
 def test_pictures_of_many_classes_and_of_color_are_drawn():
     labels = RANDOM.integers(100, size=500)
     assert pixels(draw_confusion(labels, labels[::-1], 100)).shape == (600, 600, 3)
     logits = RANDOM.normal(size=(9, 3))
-    colored = RANDOM.random((9, 8, 8, 3))
-    mistakes = draw_mistakes(colored, (logits.argmax(1) + 1) % 3, logits)
+    colored = Split(RANDOM.random((9, 8, 8, 3)), (logits.argmax(1) + 1) % 3)
+    mistakes = draw_mistakes(colored, logits)
     assert np.ptp(pixels(mistakes), axis=2).max() > 50

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from data import Split
 from models import mlp
 from optimizers import adamw, prepare
 from tests import reference
@@ -14,7 +15,7 @@ from training.backend import load_keras
 from training.losses import LOSSES
 from training.program import Program, graph_key
 from training.settings import TrainingSettings
-from training.twin import KeyedDropout, training_twin
+from training.twin import LEVELS, KeyedDropout, training_twin
 
 RANDOM = np.random.default_rng(0)
 IMAGES = RANDOM.random((70, 4, 3))
@@ -160,11 +161,12 @@ def keyed_dropout(rate, seed=0, index=0, update=0, jit=True):
 @GENERATORS
 def test_dropout_zeroes_its_rate_and_keeps_the_mean(jit):
     layer = keyed_dropout(0.3, jit=jit)
-    ones = tf.ones((200, 500))
+    ones = tf.ones((201, 501))
     dropped = layer(ones, training=True).numpy()
-    # 100,000 draws: a standard deviation of .0014 for the rate
+    # 100,701 draws: a standard deviation of .0014 for the rate
     assert (dropped == 0).mean() == pytest.approx(0.3, abs=0.006)
-    np.testing.assert_allclose(dropped[dropped > 0], 1 / 0.7, rtol=1e-6)
+    kept = 1 - round(0.3 * LEVELS) / LEVELS
+    np.testing.assert_allclose(dropped[dropped > 0], 1 / kept, rtol=1e-6)
     np.testing.assert_array_equal(layer(ones, training=False), ones)
 
 
@@ -177,6 +179,45 @@ def test_masks_depend_on_seed_update_and_layer_alone(jit):
     assert mask() == mask()
     assert len({mask(), mask(seed=1), mask(index=1), mask(update=1)}) == 4
     assert mask(seed=2**32 - 1) != mask()
+
+
+@GENERATORS
+def test_both_halves_of_a_draw_are_random(jit):
+    dropped = keyed_dropout(0.5, jit=jit)(tf.ones(20_000), training=True).numpy() == 0
+    first, second = dropped[:10_000], dropped[10_000:]
+    # 10,000 draws: a standard deviation of .005 for each rate, .01 for the correlation
+    assert first.mean() == pytest.approx(0.5, abs=0.02)
+    assert second.mean() == pytest.approx(0.5, abs=0.02)
+    assert abs(np.corrcoef(first, second)[0, 1]) < 0.04
+
+
+@GENERATORS
+def test_a_rate_of_nearly_one_gives_finite_gradients(jit):
+    ones = tf.ones(1000)
+    with tf.GradientTape() as tape:
+        tape.watch(ones)
+        dropped = keyed_dropout(1 - 1e-7, jit=jit)(ones, training=True)
+    assert np.isfinite(tape.gradient(dropped, ones)).all()
+
+
+@pytest.mark.parametrize("jit", [True, False])
+def test_bytes_are_seen_as_floats_bit_for_bit(jit):
+    levels = RANDOM.integers(256, size=(70, 4, 3)).astype(np.uint8)
+    pixels = Split(levels, LABELS), Split(levels.astype(np.float32) / 255, LABELS)
+    found = []
+    for split in pixels:
+        model, optimizer = build()
+        program = Program(model, optimizer, "cross_entropy", jit)
+        data = tf.constant(split.pixels), tf.constant(split.labels)
+        rates = tf.constant(RATES, tf.float32)
+        program.updates(
+            *data, tf.constant(BATCHES), rates, tf.constant(0), tf.constant(6)
+        )
+        gradients, _ = program.gradients(*data)
+        weights = [v.numpy() for v in model.trainable_variables]
+        found.append([*weights, *gradients, program.evaluate(*data)])
+    for of_bytes, of_floats in zip(*found, strict=True):
+        np.testing.assert_array_equal(of_bytes, of_floats)
 
 
 @pytest.mark.parametrize("count", [1, 999, 1000, 2300])
