@@ -70,8 +70,7 @@ def watch_runs(phases: Phases) -> None:
     from training import fit, outcome
     from training.trainer import Trainer
 
-    phases.watch(Trainer, "compile", "updates", first="compiling updates")
-    phases.watch(Trainer, "_call", "updates")
+    phases.watch(Trainer, "_call", "updates", first="compiling updates")
     phases.watch(Trainer, "measure", "evaluations", first="compiling evaluations")
     phases.watch(Trainer, "evaluate_split", "evaluations")
     phases.watch(ScalarReader, "__call__", "statistics of weights")
