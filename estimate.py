@@ -48,14 +48,14 @@ def estimate_seconds(runs: Iterable[Run], workers: int) -> float:
 def count_images(config: Config, arrays: Arrays) -> tuple[int, int]:
     """Images that a run trains on, and images that it evaluates, at most.
 
-    Where its best weights are the final ones, it evaluates them once and not twice.
+    Where its best weights are the final ones, it tests them once and not twice.
     """
     settings = call(TrainingSettings, config.training)
     validation = config.data["validation_size"]
     train = config.data["train_size"] or len(arrays.y_train) - validation
     once = min(train, validation) + validation
     evaluations = 1 + -(-settings.epochs // settings.evaluate_every)
-    at_the_end = 2 * (once + len(arrays.y_test))
+    at_the_end = once + 2 * len(arrays.y_test)
     return settings.epochs * train, evaluations * once + at_the_end
 
 

@@ -1,37 +1,18 @@
 """All that `--resume` needs, in one file."""
 
-import json
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from pydantic import FiniteFloat, NonNegativeInt, TypeAdapter, ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from errors import DamagedError
 from reading import first_of, most_bytes, read_file, unpack
 from run_directory import CHECKPOINT
 from training.files import replacing
-from training.trainer import Trainer
+from training.trainer import State, Trainer
 
 FILE = f"{CHECKPOINT}/state.npz"
-
-
-@dataclass(frozen=True)
-class Best:
-    """The evaluation with the lowest validation cross-entropy."""
-
-    epoch: NonNegativeInt
-    loss: FiniteFloat
-
-
-@dataclass(frozen=True)
-class State:
-    """What `Trainer.state()` gives, to which a file that is read is held."""
-
-    update: NonNegativeInt
-    rate_factor: FiniteFloat
-    seconds: FiniteFloat
-    best: Best | None
+STATE = TypeAdapter(State)
 
 
 def save_checkpoint(directory: Path, trainer: Trainer) -> None:
@@ -45,7 +26,7 @@ def save_checkpoint(directory: Path, trainer: Trainer) -> None:
         for k, group in arrays.items()
         for i, array in enumerate(group)
     }
-    state = np.frombuffer(json.dumps(trainer.state()).encode(), np.uint8)
+    state = np.frombuffer(STATE.dump_json(trainer.state()), np.uint8)
     path = directory / FILE
     path.parent.mkdir(exist_ok=True)
     with replacing(path) as partial, open(partial, "wb") as file:
@@ -72,8 +53,7 @@ def load_checkpoint(directory: Path, trainer: Trainer) -> bool:
     try:
         arrays = unpack(read_file(path, most_bytes()))
         text = arrays.pop("state").tobytes()
-        TypeAdapter(State).validate_json(text, strict=True)
-        state = json.loads(text)
+        state = STATE.validate_json(text, strict=True)
     except FileNotFoundError:
         return False
     except ValidationError as error:
@@ -94,7 +74,7 @@ def load_checkpoint(directory: Path, trainer: Trainer) -> bool:
                 f"expected {variable.path} of {wanted[0]} and shape {wanted[1]}, "
                 f"received {received[0]} and {received[1]}",
             )
-    if state["update"] >= trainer.updates_per_epoch * trainer.settings.epochs:
+    if state.update >= trainer.updates_per_epoch * trainer.settings.epochs:
         raise DamagedError(path, "expected an unfinished run, received a later update")
     for i, variable in enumerate(model):
         variable.assign(arrays[f"model/{i}"])

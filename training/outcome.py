@@ -13,7 +13,7 @@ import numpy as np
 from data import Split
 from models import kernels
 from training.files import replacing
-from training.measurement import Evaluation
+from training.measurement import Evaluation, Measurement
 from training.trainer import Trainer
 
 PACKAGES = ("tensorflow", "keras", "numpy", "tensorboard")
@@ -32,15 +32,14 @@ def compute_result(status: str, trainer: Trainer, test: Split) -> dict[str, Any]
         `best` is None if nothing finite was ever found.
     """
 
-    def evaluate(epoch: int) -> dict[str, Any]:
-        measurement = trainer.measure()
+    def describe(measurement: Measurement) -> dict[str, Any]:
         norms = {
             layer: float(np.linalg.norm(kernel.numpy().astype(np.float64)))
             for layer, kernel in kernels(trainer.model).items()
         }
         tested = status != "interrupted"
         return {
-            "epoch": epoch,
+            "epoch": measurement.epoch,
             "train": summary(measurement.train),
             "validation": summary(measurement.validation),
             **({"test": summary(trainer.evaluate_split(test))} if tested else {}),
@@ -50,15 +49,15 @@ def compute_result(status: str, trainer: Trainer, test: Split) -> dict[str, Any]
             "weight_norm_of_layer": {k: finite(norm) for k, norm in norms.items()},
         }
 
-    final, best = evaluate(trainer.epoch), None
-    best_is_final = trainer.best and trainer.best["epoch"] == trainer.epoch
+    final, best = describe(trainer.measure()), None
+    best_is_final = trainer.best and trainer.best.epoch == trainer.epoch
     if best_is_final and not trainer.within_epoch:
         best = final
     elif trainer.best:
         variables = trainer.model.variables
         final_weights = [variable.numpy() for variable in variables]
         assign(variables, trainer.best_weights)
-        best = evaluate(trainer.best["epoch"])
+        best = describe(trainer.best)
         assign(variables, final_weights)
     return {
         "status": status,

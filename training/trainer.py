@@ -2,10 +2,11 @@
 
 import time
 from collections.abc import Iterator
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 import tensorflow as tf
+from pydantic import ConfigDict, NonNegativeInt
 
 from data import Data, Split
 from errors import UserError
@@ -20,6 +21,25 @@ GRADIENT_IMAGES = 2000
 
 LONGEST_CALL = 1.0
 """Seconds after which a compiled call should return, so that a signal is heard."""
+
+
+@dataclass(frozen=True)
+class State:
+    """What continues a run, besides its arrays.
+
+    Attributes:
+        update: Updates made.
+        rate_factor: That callbacks have put on the learning rate.
+        seconds: Since the run began, without the time it lay interrupted.
+        best: The evaluation with the lowest validation cross-entropy.
+    """
+
+    __pydantic_config__ = ConfigDict(allow_inf_nan=False)
+
+    update: NonNegativeInt
+    rate_factor: float
+    seconds: float
+    best: Measurement | None
 
 
 class Trainer:
@@ -63,7 +83,7 @@ class Trainer:
         self._update_seconds, self._timed_updates = 0.0, 0
         self._earlier_seconds, self._started = 0.0, time.monotonic()
         self.update = 0
-        self.best: dict[str, Any] | None = None
+        self.best: Measurement | None = None
         self.best_weights: list[np.ndarray] = []
         self.previous_kernels: list[np.ndarray] | None = None
 
@@ -81,22 +101,15 @@ class Trainer:
         """Since the run began, without the time it lay interrupted."""
         return self._earlier_seconds + time.monotonic() - self._started
 
-    def state(self) -> dict[str, Any]:
-        """What continues the run, besides weights: plain numbers, fit for JSON."""
-        return {
-            "update": self.update,
-            "rate_factor": self._rate_factor,
-            "seconds": self.seconds,
-            "best": self.best,
-        }
+    def state(self) -> State:
+        return State(self.update, self._rate_factor, self.seconds, self.best)
 
-    def restore(self, state: dict[str, Any], best_weights: list[np.ndarray]) -> None:
+    def restore(self, state: State, best_weights: list[np.ndarray]) -> None:
         """Continue from a state; the variables have been restored already."""
-        self.update = state["update"]
-        self._rate_factor = state["rate_factor"]
+        self.update, self._rate_factor = state.update, state.rate_factor
         self._rate_left = float(self.optimizer.learning_rate)
-        self._earlier_seconds = state["seconds"]
-        self.best, self.best_weights = state["best"], best_weights
+        self._earlier_seconds = state.seconds
+        self.best, self.best_weights = state.best, best_weights
 
     def compile(self) -> None:
         """Compile the updates now, by making none of them.
@@ -207,7 +220,9 @@ class Trainer:
             train=train,
             validation=validation,
             penalty=float(self.program.penalty()),
-            best_validation=min(self.best["loss"], loss) if self.best else loss,
+            best_validation=(
+                min(self.best.validation.cross_entropy, loss) if self.best else loss
+            ),
             learning_rate=float(self.optimizer.learning_rate),
             weight_decay=0.0 if decay is None else float(decay),
             epoch_seconds=per_update and per_update * self.updates_per_epoch,
@@ -228,8 +243,8 @@ class Trainer:
     def keep_if_best(self, measurement: Measurement) -> None:
         """Keep the weights if no evaluation had a lower validation cross-entropy."""
         loss = measurement.validation.cross_entropy
-        if self.best is None or loss < self.best["loss"]:
-            self.best = {"epoch": measurement.epoch, "loss": loss}
+        if self.best is None or loss < self.best.validation.cross_entropy:
+            self.best = measurement
             self.best_weights = [v.numpy() for v in self.model.variables]
 
 

@@ -337,6 +337,12 @@ def change_state(**values):
     return change
 
 
+def forget_best(arrays):
+    state = json.loads(arrays["state"].tobytes())
+    state["best"]["validation"]["cross_entropy"] = float("nan")
+    return arrays | {"state": np.frombuffer(json.dumps(state).encode(), np.uint8)}
+
+
 def drop_one(arrays):
     return {k: v for k, v in arrays.items() if k != "optimizer/0"}
 
@@ -354,6 +360,7 @@ RUNS = [
     (CHECKPOINT, change_state(update=None), "damaged", "update"),
     (CHECKPOINT, change_state(rate_factor=float("nan")), "damaged", "rate_factor"),
     (CHECKPOINT, change_state(best=[1, 2]), "damaged", "best"),
+    (CHECKPOINT, forget_best, "damaged", "best.validation.cross_entropy"),
     (CHECKPOINT, lambda a: a | {"state": np.zeros(3, np.uint8)}, "damaged", ""),
     (CHECKPOINT, b"", "damaged", "not a zip file"),
     (CHECKPOINT, b"PK\x05\x06" + b"\0" * 18, "damaged", "state"),
