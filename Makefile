@@ -48,8 +48,8 @@ audit: .venv/user
 
 bench: .venv/user
 	@$(BIN)/python -m pip install --quiet --requirement benchmarks/requirements.txt
-	@$(BIN)/python -m benchmarks.speed $(ARGS)
-	@$(BIN)/python -m benchmarks.comparison
+	@$(BIN)/python -m benchmarks.speed --page docs/speed.md $(ARGS)
+	@$(BIN)/python -m benchmarks.growth docs/growth.png
 
 .venv/user: requirements.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed, $(PYTHON) is " + sys.version.split()[0] + "; name another: make PYTHON=python3.13 ...")'

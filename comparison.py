@@ -108,14 +108,20 @@ def load_comparison(path: Path, overrides: Sequence[str] = ()) -> Comparison:
             raise UserError(f"{path}: {key}: a comparison needs it")
     base = read_toml(path.parent / check("base", str, tables["base"]))
     change(base, flat("set", tables.get("set", {})))
+    methods = check_methods(tables["methods"])
+    conditions = check_conditions(tables.get("conditions", [{}]))
     for override in overrides:
         key, value = parse_override(override)
         if "." not in key:
             raise UserError(
                 f"{key}: expected section.key=value: a comparison has its own"
             )
+        if key in settings_of_all_runs(methods, conditions):
+            raise UserError(
+                f"{key}: expected a setting that runs share, received one that {path} "
+                "sets for each method or condition"
+            )
         change(base, {key: value})
-    methods = check_methods(tables["methods"])
     seeds = check("seeds", list[Seed], tables.get("seeds", [0, 1, 2, 3, 4]))
     if not seeds or len(set(seeds)) < len(seeds):
         raise UserError(f"seeds: expected different integers, received {shown(seeds)}")
@@ -125,7 +131,6 @@ def load_comparison(path: Path, overrides: Sequence[str] = ()) -> Comparison:
             f"control: expected one of {', '.join(methods)}, received {shown(control)}"
         )
     name = check_name(tables.get("name", name_run(path.stem, []) or "comparison"))
-    conditions = check_conditions(tables.get("conditions", [{}]))
     runs = tuple(
         make_run(
             name,
@@ -175,16 +180,29 @@ def check_methods(methods: Any) -> dict[str, Tables]:
 
 def check_conditions(tables: Any) -> dict[str, Settings]:
     """The settings of each condition by its name, which its first setting gives."""
-    conditions = {}
+    conditions, firsts = {}, set()
     for table in check("conditions", list[dict[str, dict]], tables):
         settings = flat("conditions", table)
         conditions[in_words(dict(list(settings.items())[:1]))] = settings
-    if not conditions or len(conditions) < len(tables):
+        firsts |= set(list(settings)[:1])
+    if not conditions or len(conditions) < len(tables) or len(firsts) > 1:
         raise UserError(
             "conditions: expected tables that differ in their first setting, received "
             f"{shown(tables)}"
         )
     return conditions
+
+
+def settings_of_all_runs(
+    methods: dict[str, Tables], conditions: dict[str, Settings]
+) -> set[str]:
+    """What every condition, or every method, sets: the base's value has no effect."""
+    of_methods = [
+        {*flat("set", table.get("set", {})), *flat("vary", table.get("vary", {}))}
+        for table in methods.values()
+    ]
+    of_conditions = [set(settings) for settings in conditions.values()]
+    return set.intersection(*of_methods) | set.intersection(*of_conditions)
 
 
 def grid(vary: Tables, method: str) -> Iterator[dict[str, Any]]:

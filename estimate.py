@@ -25,9 +25,10 @@ def estimate_seconds(runs: Iterable[Run], workers: int) -> float:
     """Seconds that runs will take in worker processes of this machine, start included.
 
     A weight costs six operations for each image it is trained on, two for each image
-    it is evaluated on; matrix products show how many the machine makes in a second.
-    Right to about a factor of two: a narrow network is slower than that. TensorFlow
-    should be loaded, to compute with one thread.
+    it is evaluated on, and as much at each position of a convolution; matrix products
+    show how many the machine makes in a second. Right to about a factor of two: a
+    narrow network is slower than that. TensorFlow should be loaded, to compute with one
+    thread.
     """
     weights: dict[str, int] = {}
     operations = 0.0
@@ -38,11 +39,20 @@ def estimate_seconds(runs: Iterable[Run], workers: int) -> float:
         if key not in weights:
             shape, classes = arrays.x_train.shape[1:], int(arrays.y_train.max()) + 1
             built = call(MODELS[model["name"]], model, shape, classes)
-            weights[key] = built.count_params()
+            weights[key] = sum(uses(layer) for layer in built.layers)
         trained, evaluated = count_images(run.config, arrays)
         operations += weights[key] * (6.0 * trained + 2.0 * evaluated)
     speed = EFFICIENCY * operations_per_second() * workers
     return SECONDS_TO_START + operations / speed
+
+
+def uses(layer) -> int:
+    """How often a layer's weights are used for an image: at each of its positions."""
+    try:
+        positions = layer.output.shape[1:-1]
+    except AttributeError:  # Of a model that is not made of layers one after the other.
+        positions = ()
+    return layer.count_params() * math.prod(size or 1 for size in positions)
 
 
 def count_images(config: Config, arrays: Arrays) -> tuple[int, int]:

@@ -64,11 +64,14 @@ def first_of(error: ValidationError) -> str:
     return f"{'.'.join(map(str, first['loc']))}: {first['msg']}".removeprefix(": ")
 
 
-def unpack(content: bytes, names: Iterable[str] | None = None) -> dict[str, np.ndarray]:
+def unpack(
+    content: bytes, most: int, names: Iterable[str] | None = None
+) -> dict[str, np.ndarray]:
     """The arrays of an `.npz` file, after a look at the sizes that it declares.
 
     Args:
         content: Of the file.
+        most: Bytes that the arrays may take.
         names: Of the arrays wanted; all of them if not given.
 
     Raises:
@@ -79,7 +82,7 @@ def unpack(content: bytes, names: Iterable[str] | None = None) -> dict[str, np.n
         if names is None:
             names = [file.removesuffix(".npy") for file in archive.namelist()]
         entries = {name: archive.getinfo(f"{name}.npy") for name in names}
-        total, most = sum(e.file_size for e in entries.values()), most_bytes()
+        total = sum(entry.file_size for entry in entries.values())
         if total > most:
             raise ValueError(f"at most {most:,} bytes unpacked, received {total:,}")
         arrays = {}

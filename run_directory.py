@@ -2,6 +2,7 @@
 
 import contextlib
 import enum
+import functools
 import inspect
 import json
 import os
@@ -9,6 +10,7 @@ import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from hashlib import sha256
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal
 
@@ -29,8 +31,18 @@ except ImportError:  # Windows has no flock: two writers are not kept apart ther
     fcntl = None  # type: ignore[assignment]
 
 ROOT = Path(__file__).resolve().parent
-CODE = ("config.py", "data", "models", "optimizers", "training", "monitoring")
+CODE = (
+    "config.py",
+    "data",
+    "models",
+    "monitoring",
+    "optimizers",
+    "train.py",
+    "training",
+)
 """What decides the outcome of a run."""
+
+PACKAGES = ("tensorflow", "keras", "numpy", "tensorboard")
 
 Number = float | None
 
@@ -95,6 +107,11 @@ def below(root: Path, path: Path) -> Path:
             f"{directory}: expected a folder in {root}, received a symbolic link"
         )
     return directory
+
+
+@functools.cache  # Each search for a package's version keeps some memory.
+def package_versions() -> dict[str, str]:
+    return {package: version(package) for package in PACKAGES}
 
 
 def fingerprint(data_sha256: str) -> dict[str, str]:
@@ -292,7 +309,8 @@ def read_mark(path: Path) -> dict[str, str]:
 
 def dump(config: Config, mark: dict[str, str]) -> str:
     tables = {"schema_version": SCHEMA_VERSION, **config.tables(), "fingerprint": mark}
-    return "# `python train.py` on this file repeats the run.\n" + tomli_w.dumps(tables)
+    how = "# `python train.py` on this file with `--overwrite` repeats the run.\n"
+    return how + tomli_w.dumps(tables)
 
 
 def read_result(directory: Path) -> dict[str, Any]:

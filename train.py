@@ -112,7 +112,7 @@ def train(
             SCHEDULES[config.schedule["name"]], config.schedule, *horizon
         )
         how = (settings.loss, settings.jit_compile)
-        key = graph_key(model, config.optimizer, *how)
+        key = graph_key(model, config.optimizer, horizon, *how)
         if key not in programs:
             programs[key] = Program(model, optimizer, *how)
         programs[key].take(model, optimizer, config.seed)

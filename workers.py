@@ -26,10 +26,17 @@ import starting
 from comparison import Run
 from errors import DamagedError, UserError
 from monitoring.hparams import Trial
-from run_directory import BusyError, Place, below, fingerprint, look
+from run_directory import (
+    BusyError,
+    Place,
+    below,
+    fingerprint,
+    look,
+    package_versions,
+)
 
 MOST_DEATHS = 2
-"""Worker processes that a run may take with it before it is given up."""
+"""Worker processes that may die of a run before it is given up."""
 
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 """Errors that no other run can escape: they end a comparison."""
@@ -64,7 +71,7 @@ def perform(run: Run, directory: Path, mark: dict[str, str]) -> dict[str, Any]:
     while True:
         place, _, _ = look(directory, run.config, mark)
         try:
-            return train(
+            result = train(
                 run.config,
                 directory,
                 resume=place is Place.UNFINISHED and not damaged,
@@ -82,6 +89,11 @@ def perform(run: Run, directory: Path, mark: dict[str, str]) -> dict[str, Any]:
             if Worker.should_stop():
                 raise
             time.sleep(ASK_SECONDS)
+        else:
+            place, _, reason = look(directory, run.config, mark)
+            if place is Place.OTHER:
+                raise UserError(f"made of other data than the comparison's: {reason}")
+            return result
 
 
 def trial_of(run: Run) -> Trial:
@@ -227,13 +239,16 @@ def perform_on_cluster(
 ) -> dict[str, Any]:
     """Make one run in a process of this Dask worker.
 
+    One that was stopped for another comparison, whose runs are made here too, goes on.
+
     Args:
         run: To be made.
         directory: Of the run.
         mark: Its fingerprint, where the comparison was started.
         stop: Event of the cluster that asks to write a checkpoint and stop.
     """
-    for _ in range(MOST_DEATHS):
+    deaths = 0
+    while deaths < MOST_DEATHS:
         processes = own_processes()
         try:
             future = processes.submit(perform, run, directory, mark)
@@ -241,12 +256,16 @@ def perform_on_cluster(
                 wait([future], timeout=ASK_SECONDS)
                 if stop.is_set():
                     Front.stop.set()
-            return future.result()
+            result = future.result()
         except BrokenProcessPool:
-            give_up(processes)
+            deaths += 1
+        else:
+            if result["status"] != "interrupted" or stop.is_set():
+                return result
         finally:
             if stop.is_set():
                 give_up(processes)
+        give_up(processes)
     raise RuntimeError(f"its process died {MOST_DEATHS} times")
 
 
@@ -274,7 +293,9 @@ def check_workers(client, directory: Path) -> None:
     probe = (directory / ".probe").absolute()
     probe.touch()
     try:
-        found = client.run(find_hindrance, probe, code(), on_error="return")
+        found = client.run(
+            find_hindrance, probe, code(), package_versions(), on_error="return"
+        )
     finally:
         probe.unlink()
     if not found:
@@ -286,17 +307,24 @@ def check_workers(client, directory: Path) -> None:
             raise UserError(f"--cluster: worker {worker} {hindrance}")
 
 
-def find_hindrance(probe: Path, expected_code: str) -> str | None:
+def find_hindrance(
+    probe: Path, expected_code: str, expected_versions: dict[str, str]
+) -> str | None:
     """Why a Dask worker cannot make the runs of a comparison, or None.
 
     Args:
         probe: A file below the directory of the comparison.
         expected_code: The fingerprint of the comparison's code.
+        expected_versions: Of the packages where the comparison was started.
     """
     if not probe.exists():
         return f"does not see {probe.parent}"
     if code() != expected_code:
         return "has other code than this folder"
+    for package, found in package_versions().items():
+        if found != expected_versions[package]:
+            here = expected_versions[package]
+            return f"has {package} {found}, expected {here} as here"
     if multiprocessing.current_process().daemon:
         return "may not start processes: start it with --no-nanny"
     return None
@@ -335,6 +363,9 @@ class RunMaker:
     ) -> None:
         """Make runs; one that fails does not stop the others.
 
+        One that was lost with its worker is made again alone, to see whether it was the
+        cause.
+
         Args:
             runs: In this order.
             open_pool: Opened again for the runs that a dead worker has left.
@@ -344,21 +375,29 @@ class RunMaker:
         """
         waiting, deaths = list(runs), Counter[Path]()
         while waiting and not should_stop():
-            with open_pool() as pool:
-                lost = self._feed(pool, waiting, should_stop, on_change)
+            suspects = [run for run in waiting if deaths[run.path]]
+            batch = suspects[:1] or waiting.copy()
+            lost = self._feed(batch, open_pool, should_stop, on_change)
+            made = self.results.keys() | self.failures.keys()
+            waiting = [run for run in waiting if run.path not in made]
             for run in lost:
                 deaths[run.path] += 1
-                if deaths[run.path] < MOST_DEATHS:
-                    waiting.append(run)
-                else:
+                if deaths[run.path] == MOST_DEATHS:
+                    waiting.remove(run)
                     self.failures[run.path] = f"its process died {MOST_DEATHS} times"
                     on_change(run)
 
-    def _feed(
-        self, pool: Pool, waiting: list[Run], should_stop, on_change
-    ) -> list[Run]:
+    def _feed(self, waiting: list[Run], open_pool, should_stop, on_change) -> list[Run]:
         """Make runs until none is waiting; the ones lost if a worker dies before."""
-        running: dict[Future, Run] = {}
+        with open_pool() as pool:
+            running: dict[Future, Run] = {}
+            try:
+                self._work(pool, waiting, running, should_stop, on_change)
+            except BrokenProcessPool:
+                return list(running.values())
+            return []
+
+    def _work(self, pool: Pool, waiting, running, should_stop, on_change) -> None:
         stopping = False
 
         def fill() -> None:
@@ -380,7 +419,7 @@ class RunMaker:
                 try:
                     self.results[run.path] = future.result()
                 except BrokenProcessPool:
-                    return list(running.values())
+                    raise
                 except Exception as error:
                     if isinstance(error, OSError) and error.errno in NO_ROOM:
                         pool.stop()
@@ -389,4 +428,3 @@ class RunMaker:
                 del running[future]
                 fill()
                 on_change(run)
-        return []

@@ -184,7 +184,7 @@ def evidence(difference: Difference, measure: str) -> str:
     if math.isfinite(difference.p):
         text += f", p = {difference.p:.2g}"
     if math.isfinite(difference.wilcoxon_p):
-        text += f", Wilcoxon's p = {difference.wilcoxon_p:.2g}"
+        text += f", Wilcoxon's p = {difference.wilcoxon_p:.2g} before Holm"
     return text
 
 

@@ -10,6 +10,10 @@ import pandas as pd
 from scipy import stats
 
 CONFIDENCE = 0.95
+ROUNDING = 1e-12
+"""Differences that vary less, relative to their mean, are one number: no test can be
+made of them."""
+
 FEWEST_FOR_WILCOXON = 6
 """With fewer pairs its p-value cannot fall below .05."""
 
@@ -20,7 +24,8 @@ class Difference:
 
     Attributes:
         mean: Of the differences.
-        low: Lower end of the 95 % t interval of the mean; NaN for fewer than 2 pairs.
+        low: Lower end of the 95 % t interval of the mean; NaN for fewer than 2 pairs,
+            or differences that do not vary.
         high: Its upper end.
         p: Two-sided p-value of the paired t-test; in an answer, after Holm.
         wilcoxon_p: Of the signed-rank test; NaN for fewer than 6 pairs.
@@ -50,9 +55,8 @@ def paired_difference(method: pd.Series, control: pd.Series) -> Difference:
     differences = (method - control).dropna().to_numpy(float)
     pairs = len(differences)
     mean = float(differences.mean()) if pairs else math.nan
-    if pairs < 2 or not differences.std() > 0:
-        at = mean if pairs >= 2 else math.nan
-        p = float(mean == 0) if pairs >= 2 else math.nan
+    if pairs < 2 or differences.std() <= ROUNDING * abs(mean):
+        at, p = (0.0, 1.0) if pairs >= 2 and mean == 0 else (math.nan, math.nan)
         return Difference(mean, at, at, p, math.nan, pairs)
     test = stats.ttest_1samp(differences, 0.0)
     interval = test.confidence_interval(CONFIDENCE)
@@ -110,7 +114,8 @@ def choose_strength(
     strength = strengths[int(np.nanargmin(means))]
     edges = []
     for key, value in strength.items():
-        axis = {other[key] for other in strengths if not isinstance(other[key], list)}
-        if len(axis) > 2 and value in (min(axis), max(axis)):
+        axis = [other[key] for other in strengths]
+        ordered = all(type(number) in (int, float) for number in axis)
+        if ordered and len(set(axis)) > 2 and value in (min(axis), max(axis)):
             edges.append(key)
     return Choice(strength, tuple(edges), int(np.isnan(table).sum()))

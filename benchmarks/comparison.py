@@ -1,5 +1,7 @@
 """Time the default comparison against the same runs as tutorials write them.
 
+    python -m benchmarks.comparison
+
 Ours: `python compare.py` from nothing, all runs. Theirs: `benchmarks/tutorial.py`, one
 process a run, `model.fit` with validation every epoch and the TensorBoard callback with
 histograms; a few of the runs, one of each method in turn, scaled to all of them. Both
@@ -7,9 +9,6 @@ are whole commands, start-up and compilation included. Theirs are run before and
 ours, so that a drift of the machine falls on both.
 """
 
-import argparse
-import os
-import platform
 import statistics
 import subprocess
 import sys
@@ -18,6 +17,9 @@ import time
 from pathlib import Path
 
 import numpy as np
+from rich.box import MARKDOWN
+from rich.console import Console
+from rich.table import Table
 
 from comparison import Run, load_comparison
 from config import call
@@ -25,6 +27,7 @@ from data import mnist, split
 
 ROOT = Path(__file__).resolve().parent.parent
 FILE = ROOT / "configs" / "compare.toml"
+TARGET = 10.0
 
 
 def tutorial_command(run: Run, directory: Path) -> list[str]:
@@ -58,43 +61,42 @@ def tutorial_command(run: Run, directory: Path) -> list[str]:
     return [sys.executable, str(ROOT / "benchmarks" / "tutorial.py"), *words, *units]
 
 
-def seconds_of(command: list[str]) -> tuple[float, str]:
+def seconds_of(command: list[str]) -> float:
     started = time.perf_counter()
-    done = subprocess.run(command, check=True, capture_output=True, text=True, cwd=ROOT)
-    return time.perf_counter() - started, done.stdout.strip()
+    subprocess.run(command, check=True, capture_output=True, cwd=ROOT)
+    return time.perf_counter() - started
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("overrides", nargs="*", help="section.key=value, for ours")
-    overrides = parser.parse_args().overrides
+def make_table() -> Table:
+    """Run both; what each took, and how many times faster ours is."""
     comparison = load_comparison(FILE)
     first_of_method = {run.method: run for run in reversed(comparison.runs)}
     sample = [first_of_method[method] for method in comparison.methods]
-    theirs = []
+    theirs: list[float] = []
     with tempfile.TemporaryDirectory() as directory:
         place = Path(directory)
 
         def run_tutorials() -> None:
-            for run in sample:
-                seconds, accuracy = seconds_of(tutorial_command(run, place))
-                theirs.append(seconds)
-                print(f"tutorial style, {run.path}: {seconds:.1f} s, {accuracy}")
+            theirs.extend(seconds_of(tutorial_command(run, place)) for run in sample)
 
         run_tutorials()
-        compare = [sys.executable, "compare.py", "--runs", str(place / "ours")]
-        ours, _ = seconds_of([*compare, *overrides])
-        print(f"compare.py {' '.join(overrides)}: {ours:.1f} s")
+        ours = seconds_of([sys.executable, "compare.py", "--runs", str(place / "ours")])
         run_tutorials()
     runs = len(comparison.runs)
     ratios = [seconds * runs / ours for seconds in theirs]
-    print(
-        f"{runs} runs: {ours:.0f} s here, {statistics.mean(theirs) * runs:.0f} s in "
-        f"tutorial style (scaled from {len(theirs)} of them): "
-        f"{statistics.mean(ratios):.1f} times faster (from {min(ratios):.1f} to "
-        f"{max(ratios):.1f}). {platform.machine()}, {os.cpu_count()} cores"
-    )
+    table = Table(title="The default comparison", title_justify="left", box=MARKDOWN)
+    table.add_column("")
+    for heading in ("seconds", "times faster", "from - to", "target"):
+        table.add_column(heading, justify="right")
+    ratio = statistics.mean(ratios)
+    met = "met" if ratio >= TARGET else "MISSED"
+    spread = f"{min(ratios):.1f} - {max(ratios):.1f}"
+    faster = (f"{ratio:.1f}", spread, f"{TARGET:.0f} {met}")
+    table.add_row(f"python compare.py, {runs} runs", f"{ours:.0f}", *faster)
+    scaled = f"tutorial style, scaled from {len(theirs)} of them"
+    table.add_row(scaled, f"{statistics.mean(theirs) * runs:.0f}")
+    return table
 
 
 if __name__ == "__main__":
-    main()
+    Console(width=110).print(make_table())

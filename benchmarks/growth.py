@@ -24,6 +24,7 @@ ROUNDS = 5
 SIZES = (1_000, 5_000, 15_000, 30_000, 60_000)
 WIDTHS = (64, 128, 256, 512, 1024, 2048)
 LOGGING = ("none", "evaluate", "default", "detail")
+LOGGED, NAMES_OF_LOGGING = "logged", ("nothing", "losses", "default", "all")
 RUNS = 12
 
 Point = tuple[float, float]
@@ -61,30 +62,38 @@ def measure_runs() -> list[Point]:
     return points
 
 
+def draw(measured: dict[str, list[Point]]) -> Figure:
+    figure = Figure(figsize=(11, 2.8), layout="constrained")
+    panels = figure.subplots(1, len(measured))
+    for axes, (title, points) in zip(panels, measured.items(), strict=True):
+        axes.plot(*zip(*points, strict=True), "o-", color="#0072b2")
+        axes.set_xlabel(title)
+        axes.set_ylim(0, 1.1 * max(seconds for _, seconds in points))
+        axes.grid(alpha=0.25)
+        if title == LOGGED:
+            axes.set_xticks(range(len(LOGGING)), NAMES_OF_LOGGING)
+            axes.set_xlim(-0.4, len(LOGGING) - 0.6)
+    panels[0].set_ylabel("seconds")
+    return figure
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("figure", type=Path)
     path = parser.parse_args().figure
-    figure = Figure(figsize=(11, 2.8), layout="constrained")
-    panels = figure.subplots(1, 4)
     measured = {
         "training images": measure({n: replace(MIDDLE, train_size=n) for n in SIZES}),
         "weights, millions": measure(
             {weights(w) / 1e6: Work((w, w), train_size=5_000) for w in WIDTHS}
         ),
         "runs made": measure_runs(),
-        "logged: none, evaluations, default, all": measure(
+        LOGGED: measure(
             {i: replace(MIDDLE, logging=what) for i, what in enumerate(LOGGING)}
         ),
     }
-    for axes, (title, points) in zip(panels, measured.items(), strict=True):
-        axes.plot(*zip(*points, strict=True), "o-", color="#0072b2")
-        axes.set_xlabel(title)
-        axes.set_ylim(bottom=0)
-        axes.grid(alpha=0.25)
+    for title, points in measured.items():
         print(title, [(round(x, 3), round(y, 3)) for x, y in points])
-    panels[0].set_ylabel("seconds")
-    figure.savefig(path, dpi=130)
+    draw(measured).savefig(path, dpi=130)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Time this template against its peers, and its parts against each other.
 
-    python -m benchmarks.speed [--rounds N] [--only TITLE]
+    python -m benchmarks.speed [--rounds N] [--only TITLE] [--page FILE]
 
 Every peer is a process of its own; they take turns, so that a drift of the machine
 falls on all. What counts is the ratio of two turns of one round: its median over the
@@ -20,9 +20,11 @@ import time
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
+from rich.box import MARKDOWN
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks import comparison
 from benchmarks.peers import PEERS, Work
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -187,7 +189,7 @@ def ratios(turns: Turns, first: str, other: str) -> list[float]:
 
 def make_table(title: str, turns: Turns, targets: dict[str, float]) -> Table:
     first = next(iter(turns))
-    table = Table(title=title, title_justify="left")
+    table = Table(title=title, title_justify="left", box=MARKDOWN)
     table.add_column("")
     for heading in ("s/epoch", f"{first} / this", "from - to", "target", "loss", "GB"):
         table.add_column(heading, justify="right")
@@ -207,10 +209,14 @@ def make_table(title: str, turns: Turns, targets: dict[str, float]) -> Table:
     return table
 
 
-def time_command(*words: str) -> float:
+def time_command(status: int, *words: str) -> float:
+    """Seconds of a command, which is to end with this exit status."""
     started = time.perf_counter()
-    subprocess.run([sys.executable, *words], cwd=ROOT, capture_output=True)
-    return time.perf_counter() - started
+    done = subprocess.run([sys.executable, *words], cwd=ROOT, capture_output=True)
+    seconds = time.perf_counter() - started
+    if done.returncode != status:
+        raise SystemExit(f"benchmarks.speed: {words} ended with {done.returncode}")
+    return seconds
 
 
 def time_to_first_update() -> float:
@@ -245,14 +251,17 @@ def memory_of_a_run() -> float:
 
 
 def commands_table(rounds: int) -> Table:
-    table = Table(title="Commands", title_justify="left")
+    table = Table(title="Commands", title_justify="left", box=MARKDOWN)
     for heading in ("", "median", "from - to", "target"):
         table.add_column(heading, justify="right" if heading else "left")
-    wrong = ("train.py", "model.l3=1")
     for name, measure, target in (
         ("seconds to the first update", time_to_first_update, 6.0),
-        ("seconds of --help", lambda: time_command("train.py", "--help"), 3.0),
-        ("seconds of a mistake", lambda: time_command(*wrong), 3.0),
+        ("seconds of --help", lambda: time_command(0, "train.py", "--help"), 3.0),
+        (
+            "seconds of a mistake",
+            lambda: time_command(2, "train.py", "model.l3=1"),
+            3.0,
+        ),
         ("GB of a run on 50,000 images", memory_of_a_run, 1.2),
     ):
         found = [measure() for _ in range(rounds)]
@@ -263,15 +272,23 @@ def commands_table(rounds: int) -> Table:
     return table
 
 
+def replace_tables(page: Path, tables: str) -> None:
+    """Put tables, which Markdown reads, where a page has its own, at its end."""
+    head, heading, _ = page.read_text(encoding="utf-8").partition("## Tables\n")
+    lines = [line.strip() for line in tables.splitlines()]
+    page.write_text("\n".join([head + heading, *lines, ""]), encoding="utf-8")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--only", default="", help="contests whose title has this")
+    parser.add_argument("--page", type=Path, help="whose tables all these replace")
     arguments = parser.parse_args()
-    console = Console(width=110)
+    console = Console(width=110, record=True)
     console.print(
         f"{platform.machine()}, {os.cpu_count()} processors, Python "
-        f"{platform.python_version()}; medians of {arguments.rounds} rounds"
+        f"{platform.python_version()}; medians of {arguments.rounds} rounds\n"
     )
     for each in CONTESTS:
         if arguments.only not in each.title:
@@ -281,6 +298,10 @@ def main() -> None:
         console.print(make_table(each.title, turns, each.targets))
     if arguments.only in "Commands":
         console.print(commands_table(min(3, arguments.rounds)))
+    if arguments.only in "The default comparison":
+        console.print(comparison.make_table())
+    if arguments.page and not arguments.only:
+        replace_tables(arguments.page, console.export_text())
 
 
 if __name__ == "__main__":

@@ -60,7 +60,8 @@ def read_npz(path: Path, expected_sha256: str | None = None) -> Arrays:
             "restore it with `git checkout`, or use data.name=npz for data of your own"
         )
     try:
-        x_train, y_train, x_test, y_test = unpack(content, NAMES).values()
+        arrays = unpack(content, most_bytes(), NAMES)
+        x_train, y_train, x_test, y_test = arrays.values()
     except KeyError:
         raise UserError(
             f"{path}: expected the arrays {', '.join(NAMES)}, "

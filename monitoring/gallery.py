@@ -35,7 +35,8 @@ class Gallery:
         self._trainer, self._events = trainer, events
         self._shown = -1
         shape = trainer.data.image_shape
-        self._image_shape = shape[:2] if shape[2:] in ((), (1,), (3,)) else ()
+        drawable = len(shape) >= 2 and shape[2:] in ((), (1,), (3,))
+        self._image_shape = shape[:2] if drawable else ()
 
     def record(self, epoch: int) -> None:
         """At an evaluation: show the kernels now and then, and at the start the graph.

@@ -63,8 +63,8 @@ def prepare(
 ) -> "keras.Optimizer":
     """Give an optimizer its variables and the settings that all optimizers share.
 
-    Keras saves neither of these settings' effects with a model: a new optimizer, also
-    for a loaded model or a resumed run, goes through here.
+    Keras does not save which variables decay leaves alone: a new optimizer, also for a
+    loaded model or a resumed run, goes through here.
 
     Args:
         optimizer: Fresh from one of the functions of this package.

@@ -1,7 +1,7 @@
 """Adam, and Adam with decoupled weight decay in all its measures.
 
-All of them step by the same adaptive direction (Kingma & Ba 2015, algorithm 1), where g
-is the gradient of the objective, an L2 penalty included:
+All but the last three step by the same adaptive direction (Kingma & Ba 2015, algorithm
+1), where g is the gradient of the objective, an L2 penalty included:
 
     m <- beta_1 * m + (1 - beta_1) * g              v <- beta_2 * v + (1 - beta_2) * g^2
     u  = m / (1 - beta_1^t) * sqrt(1 - beta_2^t) / (sqrt(v) + epsilon)
@@ -100,7 +100,7 @@ def adamw_normalized(
     beta_2: Beta = 0.999,
     epsilon: PositiveFloat = 1e-7,
 ) -> "keras.Optimizer":
-    """AdamW whose strength does not depend on the number of updates of the run.
+    """AdamW whose best strength depends little on the number of updates of the run.
 
         w <- w - schedule * (decay * w + learning_rate * u)
         decay = weight_decay * sqrt(1 / (steps_per_epoch * epochs))
@@ -209,7 +209,7 @@ def amsgradw(
     beta_2: Beta = 0.999,
     epsilon: PositiveFloat = 1e-7,
 ) -> "keras.Optimizer":
-    """AdamW that divides by the largest mean square so far, so that steps only shrink.
+    """AdamW that divides by the largest mean square so far, which never falls.
 
         s <- max(s, v)        u = m / (1 - beta_1^t) * sqrt(1 - beta_2^t)
                                   / (sqrt(s) + epsilon)

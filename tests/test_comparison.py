@@ -96,6 +96,11 @@ def test_runs_differ_in_method_strength_and_seed_alone(write):
             "conditions = [{data.train_size = 3}, {data.train_size = 3}]\nseeds",
             "differ in their first setting",
         ),
+        (
+            "seeds",
+            "conditions = [{data.train_size = 3}, {data.label_noise = 0.2}]\nseeds",
+            "differ in their first setting",
+        ),
         ("seeds", "conditions = [{data.size = 3}]\nseeds", "unknown setting data.size"),
         ("[0.3, 10.0]", "[0.3, 0.3]", "vary: expected different values"),
         ("set.training.epochs", "set.training.epoch", "training.epochs"),
@@ -117,6 +122,22 @@ def test_overrides_apply_to_the_base(write):
         load_comparison(write(), ["seed=3"])
     with pytest.raises(UserError, match=r"did you mean model\.l2"):
         load_comparison(write(), ["model.l3=3"])
+
+
+@pytest.mark.parametrize(
+    "more", ["vary.model.dropout = [0.1]", "set.model.dropout = 0.1"], ids=str
+)
+def test_overrides_that_no_run_would_have_are_refused(write, more):
+    one = FILE.replace("[methods.none]", f"[methods.none]\n{more}")
+    load_comparison(write(one), ["model.dropout=0.5"])
+    text = one + "\nset.model.dropout = 0.2"
+    with pytest.raises(
+        UserError, match=r"model\.dropout: expected a setting that runs"
+    ):
+        load_comparison(write(text), ["model.dropout=0.5"])
+    conditions = "conditions = [{data.train_size = 3}, {data.train_size = 4}]\nseeds"
+    with pytest.raises(UserError, match=r"data\.train_size: expected a setting that"):
+        load_comparison(write(FILE.replace("seeds", conditions)), ["data.train_size=9"])
 
 
 def test_numbers_in_paths():

@@ -2,6 +2,7 @@
 
 from collections import Counter
 
+import keras
 import pytest
 
 import estimate
@@ -52,3 +53,15 @@ def test_a_weight_costs_six_operations_trained_and_two_evaluated(tmp_path, monke
     one, four = (estimate.estimate_seconds(runs, workers) for workers in (1, 4))
     assert one == pytest.approx(start + 2 * seconds)
     assert four == pytest.approx(start + seconds / 2)
+
+
+def test_weights_of_a_convolution_are_used_at_each_position():
+    model = keras.Sequential(
+        [
+            keras.Input((6, 6, 1)),
+            keras.layers.Conv2D(2, 3),
+            keras.layers.Flatten(),
+            keras.layers.Dense(5),
+        ]
+    )
+    assert sum(map(estimate.uses, model.layers)) == (9 + 1) * 2 * 16 + (32 + 1) * 5

@@ -235,7 +235,9 @@ def test_the_fingerprint_covers_data_and_the_code_that_makes_a_run(
     for folder in folders + others:
         (tmp_path / folder).mkdir()
         (tmp_path / folder / "code.py").write_text("1")
-    (tmp_path / "config.py").write_text("1")
+    files = ("config.py", "train.py")
+    for file in files:
+        (tmp_path / file).write_text("1")
     monkeypatch.setattr(run_directory, "ROOT", tmp_path)
     before = fingerprint("x")
     assert before["data"] == "x"
@@ -243,10 +245,10 @@ def test_the_fingerprint_covers_data_and_the_code_that_makes_a_run(
         (tmp_path / folder / "code.py").write_text("2")
     assert fingerprint("x") == before
     seen = {before["code"]}
-    for file in [f"{folder}/code.py" for folder in folders] + ["config.py"]:
+    for file in (*[f"{folder}/code.py" for folder in folders], *files):
         (tmp_path / file).write_text("2")
         seen.add(fingerprint("x")["code"])
-    assert len(seen) == 1 + len(folders) + 1
+    assert len(seen) == 1 + len(folders) + len(files)
 
 
 def test_results_are_written_whole(directory):

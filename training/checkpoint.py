@@ -1,18 +1,21 @@
 """All that `--resume` needs, in one file."""
 
+import math
 from pathlib import Path
 
 import numpy as np
 from pydantic import TypeAdapter, ValidationError
 
 from errors import DamagedError
-from reading import first_of, most_bytes, read_file, unpack
+from reading import first_of, read_file, unpack
 from run_directory import CHECKPOINT
 from training.files import replacing
 from training.trainer import State, Trainer
 
 FILE = f"{CHECKPOINT}/state.npz"
 STATE = TypeAdapter(State)
+ROOM = 2**20
+"""Bytes for the state and for what a zip file has besides its contents."""
 
 
 def save_checkpoint(directory: Path, trainer: Trainer) -> None:
@@ -50,8 +53,11 @@ def load_checkpoint(directory: Path, trainer: Trainer) -> bool:
         for group, variables in groups.items()
         for i, variable in enumerate(variables)
     }
+    most = ROOM + sum(
+        math.prod(v.shape) * np.dtype(v.dtype).itemsize for v in expected.values()
+    )
     try:
-        arrays = unpack(read_file(path, most_bytes()))
+        arrays = unpack(read_file(path, most), most)
         text = arrays.pop("state").tobytes()
         state = STATE.validate_json(text, strict=True)
     except FileNotFoundError:

@@ -1,9 +1,7 @@
 """How a run ends: its result, its model."""
 
-import functools
 import math
 import platform
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +10,10 @@ import numpy as np
 
 from data import Split
 from models import kernels
+from run_directory import package_versions
 from training.files import replacing
 from training.measurement import Evaluation, Measurement
 from training.trainer import Trainer
-
-PACKAGES = ("tensorflow", "keras", "numpy", "tensorboard")
 
 
 def compute_result(status: str, trainer: Trainer, test: Split) -> dict[str, Any]:
@@ -70,11 +67,6 @@ def compute_result(status: str, trainer: Trainer, test: Split) -> dict[str, Any]
             **package_versions(),
         },
     }
-
-
-@functools.cache  # Each search for a package's version keeps some memory.
-def package_versions() -> dict[str, str]:
-    return {package: version(package) for package in PACKAGES}
 
 
 def summary(evaluation: Evaluation) -> dict[str, float | None]:

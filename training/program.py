@@ -5,6 +5,7 @@ Python's, does not work on Python 3.13 (TensorFlow 2.21).
 """
 
 import json
+import re
 from typing import Any
 
 import keras
@@ -12,13 +13,22 @@ import tensorflow as tf
 
 from models import kernels
 from training.losses import LOSSES, cross_entropy
-from training.twin import training_twin
+from training.twin import is_replaced, training_twin
 
 EVALUATION_BLOCK = 1000
 """Images evaluated at once: enough for the processor, and little memory."""
 
 STRENGTHS = {"L1": ["l1"], "L2": ["l2"], "L1L2": ["l1", "l2"], "Dropout": ["rate"]}
 """What a program holds in variables, by Keras class: it may differ from run to run."""
+
+PLACES = {
+    "Dropout": ("layers",),
+    **dict.fromkeys(("L1", "L2", "L1L2"), ("kernel_regularizer", "bias_regularizer")),
+}
+"""Where in a model's config it does: not in penalties on activations, for instance."""
+
+NAMES = ("name", "keras_history", "input_layers", "output_layers")
+"""Where a model's config has names of layers."""
 
 OPTIMIZER_STRENGTHS = ("learning_rate", "weight_decay", "timescale_epochs")
 """The same of the optimizer's settings."""
@@ -83,63 +93,82 @@ class Program:
             dropout.set_seed(seed)
         if model is self.model:
             return
-        plain = dict(layers_by_name(model))
-        for dropout in self._dropouts:
-            dropout.rate.assign(plain[dropout.name].rate)
+        keyed = {dropout.name: dropout for dropout in self._dropouts}
+        pairs = zip(replaced_layers(self.model), replaced_layers(model), strict=True)
+        for own, fresh in pairs:
+            keyed[own.name].rate.assign(fresh.rate)
         if optimizer.weight_decay is not None:
             self.optimizer.weight_decay.assign(optimizer.weight_decay)
-        own, fresh = (
+        ours, theirs = (
             [*m.variables, *(v for v in o.variables if v is not o.weight_decay)]
             for m, o in ((self.model, self.optimizer), (model, optimizer))
         )
-        for variable, value in zip(own, fresh, strict=True):
+        for variable, value in zip(ours, theirs, strict=True):
             variable.assign(value)
-        pairs = zip(
+        weights = zip(
             self.model.trainable_variables, model.trainable_variables, strict=True
         )
-        for variable, other in pairs:
+        for variable, other in weights:
             for name in ("l1", "l2"):
                 strength = getattr(variable.regularizer, name, None)
                 if isinstance(strength, keras.Variable):
                     strength.assign(getattr(other.regularizer, name))
 
 
-def layers_by_name(model):
+def all_layers(model):
     for layer in model.layers:
         if isinstance(layer, keras.Model):
-            yield from layers_by_name(layer)
-        yield layer.name, layer
+            yield from all_layers(layer)
+        yield layer
+
+
+def replaced_layers(model):
+    return filter(is_replaced, all_layers(model))
 
 
 def graph_key(
-    model: keras.Model, optimizer: dict[str, Any], loss: str, jit: bool
+    model: keras.Model,
+    optimizer: dict[str, Any],
+    horizon: tuple[int, int],
+    loss: str,
+    jit: bool,
 ) -> str:
     """All that shapes the compiled graph: runs with the same key share a program.
 
     The shapes of data and batches are not in it: a program recompiles itself for those.
+    Nor are the numbers in names of layers, which Keras gives anew to each model.
 
     Args:
         model: A plain model.
         optimizer: The settings of the config's `[optimizer]`.
+        horizon: Updates per epoch and epochs, which an optimizer may depend on.
         loss: A name in `LOSSES`.
         jit: Whether XLA compiles.
     """
+    places = {layer.name: i for i, layer in enumerate([model, *all_layers(model)])}
 
-    def mask(node):
-        if isinstance(node, list):
-            return [mask(item) for item in node]
+    def mask(node, place=""):
+        if isinstance(node, str):
+            if place in NAMES:
+                return [re.sub("_[0-9]+$", "", node), places.get(node)]
+            return node
+        if isinstance(node, list | tuple):
+            return [mask(item, place) for item in node]
         if not isinstance(node, dict):
             return node
-        config = node.get("config")
-        for name in STRENGTHS.get(node.get("class_name", ""), []):
-            config = {**config, name: bool(config.get(name))}
-        return {k: mask(config if k == "config" else v) for k, v in node.items()}
+        kind, config = node.get("class_name", ""), node.get("config")
+        if place in PLACES.get(kind, ()) and not config.get("noise_shape"):
+            strengths = {name: bool(config.get(name)) for name in STRENGTHS[kind]}
+            node = {**node, "config": {**config, **strengths}}
+        return {key: mask(value, key) for key, value in node.items()}
 
     shape = {
         key: bool(value) if key in OPTIMIZER_STRENGTHS else value
         for key, value in optimizer.items()
     }
-    return json.dumps([mask(model.get_config()), shape, loss, jit], sort_keys=True)
+    return json.dumps(
+        [mask(model.get_config()), shape, horizon, loss, jit], sort_keys=True
+    )
 
 
 def as_images(pixels, white):

@@ -12,6 +12,9 @@ import tensorflow as tf
 LEVELS = 2**16
 """Of dropout rates: half of the 32 bits that are drawn at a time."""
 
+MOST_LAYERS = 256
+"""Of dropout; more would share masks, at other updates. Seeds have 32 bits each."""
+
 
 def training_twin(
     model: keras.Model, iterations: keras.Variable, jit: bool
@@ -41,7 +44,7 @@ def training_twin(
     dropouts: list[KeyedDropout] = []
 
     def replace(layer):
-        if type(layer) is not keras.layers.Dropout or layer.noise_shape is not None:
+        if not is_replaced(layer):
             return layer
         generator = "threefry" if jit else "philox"
         dropouts.append(KeyedDropout(layer, len(dropouts), iterations, generator))
@@ -49,6 +52,10 @@ def training_twin(
 
     twin = keras.models.clone_model(model, clone_function=replace, recursive=True)
     return twin if dropouts else model, dropouts
+
+
+def is_replaced(layer: keras.Layer) -> bool:
+    return type(layer) is keras.layers.Dropout and layer.noise_shape is None
 
 
 class VariableL1L2(keras.regularizers.Regularizer):
@@ -79,12 +86,12 @@ class KeyedDropout(keras.layers.Layer):
     def __init__(self, dropout, index, iterations, generator):
         super().__init__(name=dropout.name)
         self.rate = keras.Variable(dropout.rate, trainable=False, name="rate")
-        self.key = keras.Variable(index, dtype="int64", trainable=False, name="key")
+        self.seed = keras.Variable(0, dtype="int64", trainable=False, name="seed")
         self.index = index
         self.iterations, self.generator = iterations, generator
 
     def set_seed(self, seed: int) -> None:
-        self.key.assign(seed * 2**16 + self.index)
+        self.seed.assign(seed)
 
     def call(self, inputs, training=False):
         if not training:
@@ -96,10 +103,10 @@ class KeyedDropout(keras.layers.Layer):
 
     def _draw(self, shape):
         """Whole numbers below LEVELS."""
-        count = tf.reduce_prod(shape)
+        count, update = tf.reduce_prod(shape), tf.cast(self.iterations.value, tf.int64)
         pairs = tf.random.stateless_uniform(
             [(count + 1) // 2],
-            seed=tf.stack([self.key.value, tf.cast(self.iterations.value, tf.int64)]),
+            seed=tf.stack([self.seed.value, update * MOST_LAYERS + self.index]),
             minval=None,
             maxval=None,
             dtype=tf.uint32,

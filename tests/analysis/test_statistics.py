@@ -59,6 +59,11 @@ def test_too_few_or_equal_pairs_claim_nothing():
     assert not one.clear
     same = paired_difference(series([1.0, 2.0]), series([1.0, 2.0]))
     assert (same.mean, same.p, same.clear) == (0.0, 1.0, False)
+    constant = paired_difference(series([0.3, 0.4, 0.7]), series([0.1, 0.2, 0.5]))
+    assert constant.mean == pytest.approx(0.2)
+    assert math.isnan(constant.low)
+    assert math.isnan(constant.p)
+    assert not constant.clear
     five = paired_difference(series([1, 2, 3, 4, 5]), series([0, 0, 0, 0, 0]))
     assert math.isnan(five.wilcoxon_p)
 
@@ -93,6 +98,14 @@ def test_an_edge_is_that_of_a_setting_not_of_the_order_of_the_grid():
     losses = [series([value]) for value in (9, 9, 9, 1, 9, 9)]
     choice = choose_strength(strengths, losses)
     assert choice.strength == {"l2": 2.0, "rate": 0.1}
+    assert choice.at_edge == ()
+
+
+@pytest.mark.parametrize("values", [["none", 1.0, 2.0], ["relu", "tanh", "elu"]])
+def test_values_without_an_order_have_no_edge(values):
+    strengths = [{"bound": value} for value in values]
+    choice = choose_strength(strengths, [series([1]), series([2]), series([3])])
+    assert choice.strength == {"bound": values[0]}
     assert choice.at_edge == ()
 
 

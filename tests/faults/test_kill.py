@@ -157,7 +157,10 @@ def test_a_signal_at_full_size_ends_a_run_within_five_seconds(tmp_path, number, 
     assert (process.returncode, stderr) == (128 + number, "")
     assert (only_run(tmp_path) / "checkpoint/state.npz").exists()
     assert seconds < 5
-    tried(f"{signal.Signals(number).name} in a run of 784-512-512-10", 1)
+    tried(
+        f"{signal.Signals(number).name} in a run of 784-1024-1024-10 on 50,000 images",
+        1,
+    )
 
 
 @pytest.mark.faults

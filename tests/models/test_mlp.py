@@ -148,3 +148,18 @@ def test_settings_are_bounded(setting, allowed, refused):
     for value in refused:
         with pytest.raises(UserError, match=f"model.{setting}: expected"):
             resolve_section("model", {setting: value})
+
+
+def test_biases_of_two_axes_are_no_kernels_and_names_must_differ():
+    def attend(name):
+        image = keras.Input((4, 6))
+        attended = keras.layers.MultiHeadAttention(2, 3, name="attend")(image, image)
+        return keras.Model(image, attended, name=name)
+
+    named = kernels(attend("one"))
+    assert len(named) == 4
+    assert all(v.name == "kernel" for v in named.values())
+    image = keras.Input((4, 6))
+    twice = keras.Model(image, attend("two")(attend("one")(image)))
+    with pytest.raises(UserError, match="layers of different names"):
+        kernels(twice)

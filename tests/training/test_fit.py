@@ -332,3 +332,18 @@ def test_a_model_that_xla_cannot_compile_names_the_setting_that_helps(run, monke
         run()
     result, _ = run("training.jit_compile=false")
     assert result["status"] == "completed"
+
+
+def test_images_of_one_axis_are_trained_on(run, digits, tmp_path):
+    flat = tmp_path / "flat.npz"
+    with np.load(digits) as arrays:
+        np.savez(
+            flat,
+            **{
+                k: v.reshape(len(v), -1) if v.ndim > 1 else v for k, v in arrays.items()
+            },
+        )
+    result, directory = run(f"data.path={flat}", "training.epochs=2")
+    square, _ = run("training.epochs=2", directory="square")
+    assert result["final"] == square["final"]
+    assert list(directory.glob("events.out.*"))
