@@ -78,6 +78,15 @@ CONFIGS = [
 ]
 
 
+@pytest.fixture(autouse=True)
+def noted(request, tried):
+    """Count what is in a corpus for the table."""
+    yield
+    if "received" in request.fixturenames:
+        fault = "a mistake or damage in a config, command, data file or run folder"
+        tried(fault, 1, "one line says what was expected and received")
+
+
 @pytest.mark.parametrize(("content", "expected", "received"), CONFIGS)
 def test_bad_configs(tmp_path, content, expected, received):
     path = tmp_path / "bad.toml"

@@ -21,6 +21,7 @@ from run_directory import below
 from train import BASELINE, train
 
 ROOT = Path(__file__).parent.parent.parent
+KEPT = "nothing runs, and nothing is written elsewhere"
 WORKFLOWS = sorted((ROOT / ".github/workflows").glob("*.yml"))
 
 
@@ -39,7 +40,7 @@ class Payload:
         return os.mkdir, (str(self.path),)
 
 
-def test_pickles_run_nothing(configure, tmp_path, shared):
+def test_pickles_run_nothing(configure, tmp_path, shared, tried):
     ran = tmp_path / "ran"
     payload = np.array([Payload(ran)], dtype=object)
     np.savez(tmp_path / "data.npz", x_train=payload)
@@ -61,9 +62,10 @@ def test_pickles_run_nothing(configure, tmp_path, shared):
         with pytest.raises(UserError, match="damaged"):
             train(config, directory, resume=True, programs=shared)
     assert not ran.exists()
+    tried("a file made to run code or to write elsewhere", 1, KEPT)
 
 
-def test_a_saved_model_holds_no_code(configure, tmp_path):
+def test_a_saved_model_holds_no_code(configure, tmp_path, tried):
     """Keras loads it in its safe mode, without custom objects or lambdas."""
     train(configure("training.epochs=1", "model.dropout=0.2"), tmp_path / "run")
     path = tmp_path / "run/model.keras"
@@ -76,6 +78,7 @@ def test_a_saved_model_holds_no_code(configure, tmp_path):
         layers = json.loads(archive.read("config.json"))["config"]["layers"]
     assert all(layer["module"] == "keras.layers" for layer in layers)
     assert keras.models.load_model(path, safe_mode=True).name == "mlp"
+    tried("a file made to run code or to write elsewhere", 1, KEPT)
 
 
 def test_nothing_in_the_project_unpickles_or_loads_unsafely():
@@ -95,16 +98,17 @@ def test_nothing_in_the_project_unpickles_or_loads_unsafely():
 
 
 @pytest.mark.parametrize("name", ["mean", "figures"])
-def test_a_report_follows_no_link_out(tmp_path, name):
+def test_a_report_follows_no_link_out(tmp_path, name, tried):
     outside, directory = tmp_path / "outside", tmp_path / "comparison"
     outside.mkdir()
     directory.mkdir()
     (directory / name).symlink_to(outside)
     with pytest.raises(UserError, match="received a symbolic link"):
         below(directory, Path(name))
+    tried("a file made to run code or to write elsewhere", 1, KEPT)
 
 
-def test_no_name_of_a_config_climbs_out(tmp_path):
+def test_no_name_of_a_config_climbs_out(tmp_path, tried):
     config = load_config(BASELINE, ["data.name=npz", "data.path=../../../x"])
     assert "/" not in config.name
     (tmp_path / "base.toml").write_text("")
@@ -114,6 +118,7 @@ def test_no_name_of_a_config_climbs_out(tmp_path):
     )
     with pytest.raises(UserError, match="expected one of relu"):
         load_comparison(path)
+    tried("a file made to run code or to write elsewhere", 1, KEPT)
 
 
 @pytest.mark.parametrize("name", ["[/red]", "[bold]x", "a b=c,d", "ünï"])
