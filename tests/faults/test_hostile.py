@@ -4,6 +4,7 @@ import json
 import os
 import pickle
 import re
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -13,10 +14,12 @@ import keras
 import numpy as np
 import pytest
 from rich.console import Console
+from tensorboard.plugin_util import markdown_to_safe_html
 
 from comparison import load_comparison
 from config import load_config
 from errors import UserError
+from monitoring.card import write_card
 from run_directory import below
 from train import BASELINE, train
 
@@ -95,6 +98,18 @@ def test_nothing_in_the_project_unpickles_or_loads_unsafely():
             r"\bimport pickle|allow_pickle=True|safe_mode|import_module|\bexec\("
         )
         assert not re.search(dangerous, text), path
+
+
+def test_html_in_a_setting_is_text_in_the_card(configure, digits, tmp_path, tried):
+    path = tmp_path / "<img src=x onerror=alert(1)> ``` [x](javascript:1).npz"
+    shutil.copy(digits, path)
+    config = configure(f'data.path="{path}"', "training.epochs=1")
+    result = train(config, tmp_path / "run")
+    html = markdown_to_safe_html(write_card(result, tmp_path / "run"))
+    assert "&lt;img src=x" in html
+    assert "<img" not in html
+    assert 'href="javascript' not in html
+    tried("a file made to run code or to write elsewhere", 1, KEPT)
 
 
 @pytest.mark.parametrize("name", ["mean", "figures"])

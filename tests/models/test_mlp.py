@@ -122,8 +122,15 @@ def test_by_default_two_layers_of_512_units_and_no_regularizer():
 
 
 def test_normalization_comes_before_activation():
-    names = [layer.name for layer in build(batch_normalization=True).layers]
-    assert names[2:5] == ["hidden_1", "normalization_1", "relu_1"]
+    model = build(
+        hidden_units=[4], batch_normalization=True, dropout=0.5, input_dropout=0.2
+    )
+    assert model.name == "mlp"
+    assert [layer.name for layer in model.layers] == [
+        *("images", "pixels", "input_dropout"),
+        *("hidden_1", "normalization_1", "relu_1", "dropout_1"),
+        "logits",
+    ]
 
 
 def test_kernels_are_neither_biases_nor_normalization_parameters():
