@@ -100,9 +100,11 @@ def test_a_comparison_killed_at_24_moments(few, tmp_path, tried):
     assert finish(start(*words, tmp_path / "whole"))[0] == 0
     delays = random.Random(0)
     dead = 0
+    whole = list((tmp_path / "whole").glob("small/*/seed=*"))
+    assert len(whole) == 4
     for number, fault in enumerate(IN_WORKERS):
-        spent = tmp_path / f"spent{number}"
-        with start(*words, tmp_path / "cut", fault=fault, SPENT=spent) as parent:
+        cut, spent = tmp_path / f"cut{number}", tmp_path / f"spent{number}"
+        with start(*words, cut, fault=fault, SPENT=spent) as parent:
             while not spent.exists():
                 time.sleep(0.05)
                 assert parent.poll() is None, fault
@@ -113,13 +115,11 @@ def test_a_comparison_killed_at_24_moments(few, tmp_path, tried):
             while any(map(is_alive, workers)):
                 time.sleep(0.1)
             parent.communicate()
-    status, _, stderr = finish(start(*words, tmp_path / "cut"))
-    assert (status, stderr) == (0, "")
-    directories = list((tmp_path / "whole").glob("small/*/seed=*"))
-    assert len(directories) == 4
-    for directory in directories:
-        other = tmp_path / "cut" / directory.relative_to(tmp_path / "whole")
-        assert state_of(other) == state_of(directory)
+        status, _, stderr = finish(start(*words, cut))
+        assert (status, stderr) == (0, ""), fault
+        for directory in whole:
+            other = cut / directory.relative_to(tmp_path / "whole")
+            assert state_of(other) == state_of(directory), fault
     kept = "every run ends bit for bit equal; no worker outlives its parent"
     tried("a comparison's workers and parent killed", dead, kept)
 
