@@ -161,7 +161,8 @@ def test_biases_of_two_axes_are_no_kernels_and_names_must_differ():
     def attend(name):
         image = keras.Input((4, 6))
         attended = keras.layers.MultiHeadAttention(2, 3, name="attend")(image, image)
-        return keras.Model(image, attended, name=name)
+        normal = keras.layers.LayerNormalization(axis=(1, 2), name="normal")(attended)
+        return keras.Model(image, normal, name=name)
 
     named = kernels(attend("one"))
     assert len(named) == 4
