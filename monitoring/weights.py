@@ -116,7 +116,9 @@ def maximum(kernels: Sequence[Kernel]) -> float:
 
 def near_zero_fraction(kernels: Sequence[Kernel]) -> float:
     """Fraction of weights with |w| < NEAR_ZERO."""
-    count = sum(np.sum(np.abs(kernel.weights) < NEAR_ZERO) for kernel in kernels)
+    count = sum(
+        int(np.count_nonzero(np.abs(kernel.weights) < NEAR_ZERO)) for kernel in kernels
+    )
     return count / sum(kernel.weights.size for kernel in kernels)
 
 
