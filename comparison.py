@@ -110,13 +110,14 @@ def load_comparison(path: Path, overrides: Sequence[str] = ()) -> Comparison:
     change(base, flat("set", tables.get("set", {})))
     methods = check_methods(tables["methods"])
     conditions = check_conditions(tables.get("conditions", [{}]))
+    without_effect = settings_of_all_runs(methods, conditions)
     for override in overrides:
         key, value = parse_override(override)
         if "." not in key:
             raise UserError(
                 f"{key}: expected section.key=value: a comparison has its own"
             )
-        if key in settings_of_all_runs(methods, conditions):
+        if key in without_effect:
             raise UserError(
                 f"{key}: expected a setting that runs share, received one that {path} "
                 "sets for each method or condition"
@@ -198,8 +199,12 @@ def settings_of_all_runs(
 ) -> set[str]:
     """What every condition, or every method, sets: the base's value has no effect."""
     of_methods = [
-        {*flat("set", table.get("set", {})), *flat("vary", table.get("vary", {}))}
-        for table in methods.values()
+        {
+            setting
+            for part in ("set", "vary")
+            for setting in flat(f"methods.{method}.{part}", table.get(part, {}))
+        }
+        for method, table in methods.items()
     ]
     of_conditions = [set(settings) for settings in conditions.values()]
     return set.intersection(*of_methods) | set.intersection(*of_conditions)
