@@ -1,11 +1,11 @@
 """Compare regularizers: many runs, one answer."""
 
-import starting
+from system import processes
 
 if __name__ == "__main__":
-    starting.begin_command()
+    processes.begin_command()
 elif __name__ == "__mp_main__":
-    starting.begin_worker()
+    processes.begin_worker()
 
 import contextlib
 import functools
@@ -18,15 +18,9 @@ from typing import Any
 
 from rich.console import Console
 
-from command_line import Parser, exit_status, run_until_signal
-from comparison import Comparison, Run, load_comparison
-from config import call
-from data import DATASETS
-from errors import UserError
-from monitoring.progress import CompareDisplay
-from monitoring.summary import how_to_look
-from run_directory import Place, below, fingerprint, look
-from workers import (
+from comparison.display import CompareDisplay
+from comparison.plan import Comparison, Run, load_comparison
+from comparison.workers import (
     Pool,
     RunMaker,
     cluster_pool,
@@ -34,8 +28,14 @@ from workers import (
     local_pool,
     processors,
 )
+from data import DATASETS
+from experiment.command_line import Parser, exit_status, run_until_signal
+from experiment.config import call
+from experiment.run_directory import Place, below, fingerprint, look
+from monitoring.summary import how_to_look
+from system.errors import UserError
 
-DEFAULT = Path(__file__).with_name("configs") / "compare.toml"
+DEFAULT = Path(__file__).with_name("configs") / "comparisons" / "compare.toml"
 
 
 @dataclass(frozen=True)
@@ -108,7 +108,7 @@ def show_plan(
     comparison: Comparison, directory: Path, plan: Plan, workers: int
 ) -> None:
     """Print every run, and how long those that are to be made will take."""
-    from estimate import estimate_seconds
+    from comparison.estimate import estimate_seconds
 
     for run in comparison.runs:
         done = "  (finished)" if run.path in plan.finished else ""
@@ -163,7 +163,7 @@ def main() -> int:
     else:
         open_pool = functools.partial(local_pool, workers)
         where = f"in {workers} worker processes of this machine"
-    from analysis.board import write_experiment
+    from comparison.board import write_experiment
 
     write_experiment(comparison, directory)
     console.print(
@@ -178,7 +178,7 @@ def main() -> int:
     )
     for path, reason in maker.failures.items():
         console.print(f"failed: {path}: {reason}", markup=False, soft_wrap=True)
-    from analysis.report import write_report, write_tables
+    from comparison.report import write_report, write_tables
 
     results = plan.finished | maker.results
     if signal_number:

@@ -1,9 +1,9 @@
 """Train one network, from its config to its result."""
 
-import starting
+from system import processes
 
 if __name__ == "__main__":
-    starting.begin_command()
+    processes.begin_command()
 
 import sys
 from collections.abc import Callable, Iterable
@@ -12,16 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
-from command_line import Parser, exit_status, run_until_signal
-from config import Config, call, load_config
 from data import DATASETS, split
-from models import MODELS
-from monitoring.hparams import Trial
-from monitoring.settings import MonitoringSettings
-from monitoring.summary import show_result
-from optimizers import OPTIMIZERS, prepare
-from optimizers.schedules import SCHEDULES
-from run_directory import (
+from experiment.command_line import Parser, exit_status, run_until_signal
+from experiment.config import Config, call, load_config
+from experiment.run_directory import (
     CHECKPOINT,
     claim,
     fingerprint,
@@ -29,7 +23,13 @@ from run_directory import (
     run_path,
     write_result,
 )
-from training.backend import load_keras
+from models import MODELS
+from monitoring.hparams import Trial
+from monitoring.settings import MonitoringSettings
+from monitoring.summary import show_result
+from optimizers import OPTIMIZERS, prepare
+from optimizers.schedules import SCHEDULES
+from system.processes import load_keras
 from training.settings import TrainingSettings
 
 if TYPE_CHECKING:

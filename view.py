@@ -10,9 +10,9 @@ from pathlib import Path
 
 from rich.console import Console
 
-from command_line import exit_status
-from errors import UserError
+from experiment.command_line import exit_status
 from monitoring.links import views
+from system.errors import UserError
 
 IMAGES_KEPT = 100
 """Pictures per tag and run; TensorBoard by itself keeps 10, and drops some of ours."""

@@ -21,12 +21,12 @@ from rich.box import MARKDOWN
 from rich.console import Console
 from rich.table import Table
 
-from comparison import Run, load_comparison
-from config import call
+from comparison.plan import Run, load_comparison
 from data import mnist, split
+from experiment.config import call
 
 ROOT = Path(__file__).resolve().parent.parent
-FILE = ROOT / "configs" / "compare.toml"
+FILE = ROOT / "configs" / "comparisons" / "compare.toml"
 TARGET = 10.0
 
 

@@ -17,8 +17,8 @@ from matplotlib.figure import Figure
 
 from benchmarks.peers import Work
 from benchmarks.speed import MIDDLE, US, take_turns
-from comparison import load_comparison
-from training.backend import load_keras
+from comparison.plan import load_comparison
+from system.processes import load_keras
 
 ROUNDS = 5
 SIZES = (1_000, 5_000, 15_000, 30_000, 60_000)
@@ -50,7 +50,7 @@ def measure_runs() -> list[Point]:
     load_keras(seed=0)
     from train import train
 
-    comparison = load_comparison(Path("configs/compare.toml"))
+    comparison = load_comparison(Path("configs/comparisons/compare.toml"))
     runs = [run for run in comparison.runs if run.method == "adamw"][:RUNS]
     programs: dict = {}
     points = []

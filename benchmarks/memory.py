@@ -8,7 +8,7 @@ import sys
 
 sys.modules["jax"] = None  # type: ignore[assignment]
 
-from command_line import exit_status  # noqa: E402
+from experiment.command_line import exit_status  # noqa: E402
 from train import main  # noqa: E402
 
 exit_status(main)

@@ -72,7 +72,7 @@ class Work:
 
 def ours(work: Work) -> Epoch:
     """This template, with its trainer and its monitor."""
-    from training.backend import load_keras
+    from system.processes import load_keras
 
     load_keras(seed=0)
     from rich.console import Console

@@ -20,9 +20,9 @@ from rich.console import Console
 from rich.table import Table
 
 import train
-from comparison import load_comparison
-from config import load_config
-from workers import load_tensorflow
+from comparison.plan import load_comparison
+from comparison.workers import load_tensorflow
+from experiment.config import load_config
 
 OTHER = "data, the model, the rest"
 
@@ -106,7 +106,7 @@ def main() -> None:
             title, configs = "python train.py", [load_config(train.BASELINE)]
         else:
             load_tensorflow()
-            runs = load_comparison(Path("configs/compare.toml")).runs
+            runs = load_comparison(Path("configs/comparisons/compare.toml")).runs
             configs = [run.config for run in runs if run.seed == runs[0].seed]
             title = f"{len(configs)} runs of python compare.py"
         watch_runs(phases)

@@ -1,6 +1,6 @@
 """One run of the default comparison as tutorials write it: a script, `model.fit`.
 
-What it shares with a run of `configs/compare.toml` is read from there by
+What it shares with a run of `configs/comparisons/compare.toml` is read from there by
 `benchmarks.comparison`: data, network, batches, epochs, optimizer and strength.
 """
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from errors import UserError
-from reading import most_bytes, read_file, unpack
+from system.errors import UserError
+from system.files import most_bytes, read_file, unpack
 
 MOST_CLASSES = 10_000
 NAMES = ("x_train", "y_train", "x_test", "y_test")

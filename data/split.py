@@ -8,7 +8,7 @@ from annotated_types import Interval
 from pydantic import PositiveInt
 
 from data.npz import Arrays
-from errors import UserError
+from system.errors import UserError
 
 SPLIT_STREAM, NOISE_STREAM = 0, 1
 

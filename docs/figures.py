@@ -15,8 +15,8 @@ import keras
 import matplotlib.pyplot as plt
 import numpy as np
 
-from config import Config, call, load_config
 from data import DATASETS, split
+from experiment.config import Config, call, load_config
 from train import train
 
 FOLDER = Path(__file__).parent

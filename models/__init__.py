@@ -7,8 +7,8 @@ its own and name it here.
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from errors import UserError
 from models.mlp import mlp
+from system.errors import UserError
 
 if TYPE_CHECKING:
     import keras

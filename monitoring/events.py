@@ -16,7 +16,7 @@ from tensorboard.summary.writer.record_writer import RecordWriter
 from tensorboard.util import tensor_util
 
 from monitoring.hparams import STATUS, Trial, end_session, start_session
-from training.files import about
+from system.files import about
 
 
 class EventWriter:

@@ -4,9 +4,8 @@ import csv
 import io
 from pathlib import Path
 
-from errors import DamagedError
-from reading import read_file
-from training.files import replacing
+from system.errors import DamagedError
+from system.files import read_file, replacing
 
 Row = dict[str, float]
 

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Annotated
 from annotated_types import Interval
 from pydantic import PositiveFloat
 
-from errors import UserError
 from models import kernels
 from optimizers.adam import (
     adam,
@@ -27,6 +26,7 @@ from optimizers.adam import (
 from optimizers.lion import lion
 from optimizers.muon import muon
 from optimizers.sgd import sgd, sgdw
+from system.errors import UserError
 
 if TYPE_CHECKING:
     import keras

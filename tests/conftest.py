@@ -5,10 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from config import Config, load_config
 from data.mnist import PATH
+from experiment.config import Config, load_config
+from system.processes import load_keras
 from train import train
-from training.backend import load_keras
 
 load_keras(seed=0)
 

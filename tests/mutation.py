@@ -27,7 +27,7 @@ TESTS = (
     "tests/optimizers/test_trajectories.py",
     "tests/optimizers/test_oracles.py",
     "tests/optimizers/test_dictionary.py",
-    "tests/test_config.py",
+    "tests/experiment/test_config.py",
     "tests/training/test_program.py",
 )
 LONGEST = 1200

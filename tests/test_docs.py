@@ -9,10 +9,10 @@ from pathlib import Path
 import keras
 import pytest
 
-from config import load_config
-from errors import UserError
+from experiment.config import load_config
 from models import MODELS
 from monitoring.scalars import SCALARS
+from system.errors import UserError
 from train import train
 
 ROOT = Path(__file__).parent.parent
@@ -91,7 +91,7 @@ def test_every_config_is_in_the_readme():
         r"^\| (`\w+\.toml`.*?) \|", (ROOT / "README.md").read_text(), re.M
     )
     named = re.findall(r"`(\w+\.toml)`", " ".join(rows))
-    there = [path.name for path in (ROOT / "configs").glob("*.toml")]
+    there = [path.name for path in (ROOT / "configs").rglob("*.toml")]
     assert sorted({*named} - {"config.toml"}) == sorted(there)
 
 

@@ -6,10 +6,9 @@ from pathlib import Path
 import numpy as np
 from pydantic import TypeAdapter, ValidationError
 
-from errors import DamagedError
-from reading import first_of, read_file, unpack
-from run_directory import CHECKPOINT
-from training.files import replacing
+from experiment.run_directory import CHECKPOINT
+from system.errors import DamagedError
+from system.files import first_of, read_file, replacing, unpack
 from training.trainer import State, Trainer
 
 FILE = f"{CHECKPOINT}/state.npz"

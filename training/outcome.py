@@ -9,9 +9,9 @@ import keras
 import numpy as np
 
 from data import Split
+from experiment.run_directory import package_versions
 from models import kernels
-from run_directory import package_versions
-from training.files import replacing
+from system.files import replacing
 from training.measurement import Evaluation, Measurement
 from training.trainer import Trainer
 

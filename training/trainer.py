@@ -9,8 +9,8 @@ import tensorflow as tf
 from pydantic import ConfigDict, NonNegativeInt
 
 from data import Data, Split
-from errors import UserError
 from models import kernels
+from system.errors import UserError
 from training.measurement import Evaluation, Measurement
 from training.program import EVALUATION_BLOCK, Program
 from training.settings import TrainingSettings

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from data import npz
-from errors import UserError
+from system.errors import UserError
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@ import pytest
 
 from data import mnist, split
 from data.npz import Arrays
-from errors import UserError
+from system.errors import UserError
 
 
 @pytest.fixture(scope="module")

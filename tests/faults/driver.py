@@ -69,7 +69,7 @@ def install() -> None:
 
 def install_in_training() -> None:
     """What needs TensorFlow: torn events, frequent checkpoints, the final state."""
-    from training.backend import load_keras
+    from system.processes import load_keras
 
     load_keras(seed=0)
     import numpy as np
@@ -107,7 +107,7 @@ def install_in_training() -> None:
 
 install()
 if __name__ == "__main__":
-    from command_line import exit_status
+    from experiment.command_line import exit_status
 
     sys.argv = sys.argv[1:]
     if sys.argv[0] == "train.py":
@@ -117,7 +117,7 @@ if __name__ == "__main__":
         from compare import main
     sys.exit(exit_status(main))
 elif __name__ == "__mp_main__":
-    import starting
+    from system import processes
 
-    starting.begin_worker()
+    processes.begin_worker()
     install_in_training()

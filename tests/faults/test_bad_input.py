@@ -16,13 +16,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from command_line import Parser, as_setting
-from comparison import load_comparison
-from config import load_config, parse_override
+from comparison.plan import load_comparison
 from data import npz
-from errors import DamagedError, UserError
-from reading import unpack
-from run_directory import claim
+from experiment.command_line import Parser, as_setting
+from experiment.config import load_config, parse_override
+from experiment.run_directory import claim
+from system.errors import DamagedError, UserError
+from system.files import unpack
 from train import BASELINE, train
 
 DIGITS = "9" * 5000
@@ -239,7 +239,9 @@ def test_a_zip_bomb_is_refused_before_it_is_unpacked(tmp_path, monkeypatch, limi
     path.write_bytes(dataset(x_train=zeros(20_000_000)))
     assert path.stat().st_size < 10**5
     monkeypatch.setattr(sys.modules["data.npz"], "most_bytes", lambda: limit)
-    monkeypatch.setattr("reading.zipfile.ZipFile.open", None)  # Nothing is unpacked.
+    monkeypatch.setattr(
+        "system.files.zipfile.ZipFile.open", None
+    )  # Nothing is unpacked.
     says(lambda: npz(path=str(path)), f"at most {limit:,} bytes", "20,000,")
 
 

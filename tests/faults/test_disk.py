@@ -9,7 +9,7 @@ import keras
 import pytest
 
 import training.fit
-from command_line import exit_status
+from experiment.command_line import exit_status
 from tests.faults.runs import finish, start, state_of
 from train import train
 

@@ -16,11 +16,11 @@ import pytest
 from rich.console import Console
 from tensorboard.plugin_util import markdown_to_safe_html
 
-from comparison import load_comparison
-from config import load_config
-from errors import UserError
+from comparison.plan import load_comparison
+from experiment.config import load_config
+from experiment.run_directory import below
 from monitoring.card import write_card
-from run_directory import below
+from system.errors import UserError
 from train import BASELINE, train
 
 ROOT = Path(__file__).parent.parent.parent

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 
-from errors import UserError
+from system.errors import UserError
 from tests.faults.runs import weights_of
 from train import train
 

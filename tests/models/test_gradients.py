@@ -6,8 +6,8 @@ import pytest
 import tensorflow as tf
 
 from models import mlp
+from system.processes import load_keras
 from tests import reference
-from training.backend import load_keras
 from training.losses import LOSSES
 
 pytestmark = pytest.mark.usefixtures("float64")

@@ -4,11 +4,11 @@ import keras
 import numpy as np
 import pytest
 
-from config import resolve_section
-from errors import UserError
+from experiment.config import resolve_section
 from models import kernels, mlp
 from models.mlp import Activation, Initializer
-from training.backend import load_keras
+from system.errors import UserError
+from system.processes import load_keras
 
 
 def build(seed=0, **settings):

@@ -4,7 +4,7 @@ import itertools
 
 import pytest
 
-from config import load_config
+from experiment.config import load_config
 from tests.board import open_plugins
 from train import train
 

@@ -17,15 +17,15 @@ import pytest
 from playwright.sync_api import expect, sync_playwright
 from rich.console import Console
 
-from analysis.board import METRICS, TITLES
-from analysis.report import write_report
-from comparison import load_comparison
+from comparison.board import METRICS, TITLES
+from comparison.plan import load_comparison
+from comparison.report import write_report
+from comparison.workers import trial_of
 from monitoring.links import FRONT_CARDS, page, views
 from tests.board import eventually, serve
 from tests.monitoring.conftest import CONFIGS
 from tests.monitoring.test_monitor import read_history
 from train import train
-from workers import trial_of
 
 SCREENSHOTS = Path(__file__).parents[2] / "screenshots"
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome")

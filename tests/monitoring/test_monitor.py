@@ -9,11 +9,11 @@ from tensorboard.backend.event_processing.event_file_loader import EventFileLoad
 from tensorboard.compat.proto.event_pb2 import SessionLog
 from tensorboard.util import tensor_util
 
-from config import call
 from data import npz, split
+from experiment.config import call
 from models import MODELS
 from monitoring.scalars import SCALARS, KernelScalar
-from training.backend import load_keras
+from system.processes import load_keras
 
 LAYERS = ("hidden_1", "hidden_2", "logits")
 

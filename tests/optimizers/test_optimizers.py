@@ -4,10 +4,10 @@ import keras
 import numpy as np
 import pytest
 
-from config import call, parameters, resolve_section
-from errors import UserError
+from experiment.config import call, parameters, resolve_section
 from models import kernels
 from optimizers import OPTIMIZERS, prepare
+from system.errors import UserError
 
 pytestmark = pytest.mark.usefixtures("float64")
 

@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from config import call, parameters
 from data import Data, Split
+from experiment.config import call, parameters
 from models import mlp
 from optimizers import OPTIMIZERS, prepare
 from optimizers.schedules import constant, cosine

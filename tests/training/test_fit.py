@@ -11,9 +11,9 @@ import tensorflow as tf
 import training.fit
 import training.outcome
 from data import npz, split
-from errors import UserError
 from models import MODELS, mlp
 from optimizers import adam, prepare
+from system.errors import UserError
 from tests.monitoring.test_monitor import read_events
 from training.program import Program
 from training.settings import TrainingSettings

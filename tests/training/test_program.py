@@ -10,8 +10,8 @@ import tensorflow as tf
 from data import Split
 from models import mlp
 from optimizers import adamw, prepare
+from system.processes import load_keras
 from tests import reference
-from training.backend import load_keras
 from training.losses import LOSSES
 from training.program import Program, graph_key
 from training.settings import TrainingSettings

@@ -1,0 +1,69 @@
+"""What the terminal shows while a comparison is made."""
+
+import time
+from typing import Any
+
+from rich.console import Console
+
+from comparison.plan import Run
+from monitoring.progress import LINES, make_bar
+
+
+class CompareDisplay:
+    """How far a comparison has come: a bar on a terminal, elsewhere about ten lines."""
+
+    def __init__(self, console: Console, total: int):
+        """
+        Args:
+            console: To write to.
+            total: Number of runs to be made.
+        """
+        self._console, self._total = console, total
+        self._done, self._failed = 0, 0
+        self._started = time.monotonic()
+        self._best: tuple[float, str] | None = None
+        self._bar = make_bar(console)
+        self._task = self._bar.add_task("starting", total=self._total)
+
+    def __enter__(self) -> "CompareDisplay":
+        if self._console.is_terminal:
+            self._bar.start()
+        return self
+
+    def __exit__(self, *_) -> None:
+        if self._console.is_terminal:
+            self._bar.stop()
+
+    def show(self, running: int) -> None:
+        """Show how many runs are being made now."""
+        self._bar.update(
+            self._task, completed=self._done, description=self._text(running)
+        )
+
+    def advance(self, run: Run, result: dict[str, Any] | None, running: int) -> None:
+        """Take notice that a run has ended, with a result or without."""
+        self._done += 1
+        if result and result["status"] == "completed":
+            loss = result["final"]["validation"]["cross_entropy"]
+            if self._best is None or loss < self._best[0]:
+                self._best = loss, f"{run.method} {run.strength}".strip()
+        else:
+            self._failed += 1
+        self.show(running)
+        every = max(1, self._total // LINES)
+        if not self._console.is_terminal and (
+            self._done % every == 0 or self._done == self._total
+        ):
+            spent = time.monotonic() - self._started
+            left = spent / self._done * (self._total - self._done)
+            self._console.print(
+                f"{self._text(running)}; {left:.0f} s left", soft_wrap=True
+            )
+
+    def _text(self, running: int) -> str:
+        text = f"{self._done}/{self._total} runs, {running} running"
+        if self._failed:
+            text += f", {self._failed} failed"
+        if self._best:
+            text += f"; best validation loss {self._best[0]:.4f} ({self._best[1]})"
+        return text

@@ -1,0 +1,186 @@
+"""Writes all that a comparison came to: tables, figures and a page that holds both."""
+
+import base64
+import io
+import platform
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import pandas as pd
+from matplotlib.figure import Figure
+from rich.console import Console
+
+from comparison.answer import (
+    MEASURES,
+    MOMENTS,
+    Answer,
+    evidence,
+    figure,
+    find_answer,
+    findings,
+)
+from comparison.board import write_board
+from comparison.figures import draw_figures
+from comparison.plan import Comparison
+from comparison.summary import read_curves, summarize
+from comparison.terminal import show_answers
+from experiment.config import flatten
+from experiment.run_directory import below
+from system.files import replacing
+
+TEMPLATE = Path(__file__).with_name("report.html.jinja")
+DOTS_PER_INCH, CSS_PIXELS = 150, 96
+
+
+def write_tables(
+    comparison: Comparison, directory: Path, results: dict[Path, dict[str, Any]]
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Write summary.csv and curves.csv, and return what they hold.
+
+    Args:
+        comparison: What was asked.
+        directory: Of the comparison.
+        results: The contents of result.json, by the path of the run.
+    """
+    summary = summarize((run, results.get(run.path, {})) for run in comparison.runs)
+    curves = read_curves(directory, comparison.runs)
+    directory.mkdir(parents=True, exist_ok=True)
+    for name, table in {"summary": summary, "curves": curves}.items():
+        with replacing(directory / f"{name}.csv") as partial:
+            table.to_csv(partial, index=False)
+    return summary, curves
+
+
+def write_report(
+    comparison: Comparison,
+    directory: Path,
+    results: dict[Path, dict[str, Any]],
+    console: Console,
+) -> None:
+    """Print and write what a comparison came to.
+
+    Writes summary.csv, curves.csv, figures/*.png, report.html, and what TensorBoard
+    shows of the comparison as a whole.
+
+    Args:
+        comparison: What was asked.
+        directory: Of the comparison.
+        results: The contents of result.json, by the path of the run.
+        console: To print to.
+    """
+    summary, curves = write_tables(comparison, directory, results)
+    answers = {moment: find_answer(comparison, summary, moment) for moment in MOMENTS}
+    show_answers(answers, console)
+    selected = answers[comparison.select]
+    pictures = {}
+    figures = below(directory, Path("figures"))
+    figures.mkdir(exist_ok=True)
+    for name, (drawing, caption) in draw_figures(selected, curves).items():
+        png = as_png(drawing)
+        with replacing(figures / f"{name}.png") as partial:
+            partial.write_bytes(png)
+        inches = drawing.get_figwidth()
+        pictures[name] = Picture(caption, encode(png), round(inches * CSS_PIXELS))
+    page = make_page(answers, pictures, results)
+    with replacing(directory / "report.html") as partial:
+        partial.write_text(page, encoding="utf-8")
+    write_board(selected, directory, curves)
+    console.print()
+    for what, name in {
+        "report": "report.html",
+        "every run": "summary.csv",
+        "every evaluation": "curves.csv",
+    }.items():
+        console.print(f"{what}: {directory / name}", markup=False, soft_wrap=True)
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A figure as the page holds it: PNG in base64, and its width in CSS pixels."""
+
+    caption: str
+    png: str
+    width: int
+
+
+def encode(png: bytes) -> str:
+    return base64.b64encode(png).decode("ascii")
+
+
+def as_png(drawing: Figure) -> bytes:
+    buffer = io.BytesIO()
+    drawing.savefig(buffer, format="png", dpi=DOTS_PER_INCH)
+    return buffer.getvalue()
+
+
+def make_page(
+    answers: dict[str, Answer],
+    pictures: dict[str, Picture],
+    results: dict[Path, dict[str, Any]],
+) -> str:
+    """One HTML page that needs no other file."""
+    comparison = next(iter(answers.values())).comparison
+    environment = jinja2.Environment(
+        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True
+    )
+    base = dict(flatten(comparison.runs[0].config.tables()))
+    versions: dict[str, str] = {"machine": f"{platform.system()} {platform.machine()}"}
+    for result in results.values():
+        versions |= result.get("versions", {})
+    return environment.from_string(TEMPLATE.read_text(encoding="utf-8")).render(
+        comparison=comparison,
+        selected=answers[comparison.select],
+        moments=MOMENTS,
+        measures=MEASURES,
+        sentences=findings(answers[comparison.select]),
+        tables={MOMENTS[moment]: rows(answer) for moment, answer in answers.items()},
+        pictures=pictures,
+        settings={k: v for k, v in base.items() if k not in ("name", "seed")},
+        changes={method: changes(comparison, method) for method in comparison.methods},
+        missing=[run.path for run in comparison.runs if run.path not in results],
+        versions=versions,
+    )
+
+
+def rows(answer: Answer) -> list[list[str]]:
+    """The table of one moment: a list of cells for each condition and method."""
+    return [
+        [
+            entry.condition,
+            entry.method,
+            entry.strength,
+            *(
+                "\n".join(
+                    [
+                        figure(answer.mean(entry, measure), measure),
+                        *(
+                            evidence(difference, measure).replace(", p", "\np")
+                            for name, difference in entry.differences.items()
+                            if name == measure
+                        ),
+                    ]
+                )
+                for measure in MEASURES
+            ),
+            f"{answer.mean(entry, 'generalization_gap'):.4f}",
+            f"{answer.mean(entry, 'weight_norm'):.1f}",
+        ]
+        for entry in answer.entries
+        if entry.choice
+    ]
+
+
+def changes(comparison: Comparison, method: str) -> dict[str, Any]:
+    """What a method sets that the first run does not, and its grid."""
+    runs = [run for run in comparison.runs if run.method == method]
+    fixed = {
+        key: there
+        for key, _, there in comparison.runs[0].config.differences(runs[0].config)
+        if key not in runs[0].strengths
+    }
+    grids = {key: [run.strengths[key] for run in runs] for key in runs[0].strengths}
+    return fixed | {
+        key: ", ".join(dict.fromkeys(map(str, values))) for key, values in grids.items()
+    }

@@ -1,0 +1,67 @@
+"""Comparisons whose truth is known."""
+
+import numpy as np
+import pytest
+
+from comparison.plan import load_comparison
+from comparison.summary import summarize
+
+FILE = """
+base = "base.toml"
+seeds = [0, 1, 2, 3, 4, 5]
+{conditions}
+[methods.none]
+
+[methods.better]
+vary.model.l2 = [1e-3, 1e-2, 1e-1]
+
+[methods.equal]
+set.optimizer.name = "adamw"
+vary.optimizer.weight_decay = [0.3, 1.0, 3.0]
+"""
+
+
+@pytest.fixture
+def simulate(tmp_path):
+    """A comparison and its simulated results: `better` is by an effect, `equal` not.
+
+    Runs of one seed share most of their noise; the middle strength is the best.
+    """
+    (tmp_path / "base.toml").write_text("")
+
+    def make(conditions="", lost=(), seed=0, effect=0.1):
+        path = tmp_path / "planted.toml"
+        path.write_text(FILE.format(conditions=conditions))
+        comparison = load_comparison(path)
+        random = np.random.default_rng(seed)
+        of_seed = random.normal(scale=0.2, size=len(comparison.seeds))
+        results = {}
+        for run in comparison.runs:
+            if run.path.as_posix() in lost:
+                continue
+            loss = 1.0 + of_seed[run.seed] + random.normal(scale=0.02)
+            middle = {"none": True, "better": run.strengths.get("model.l2") == 1e-2}
+            equal = run.strengths.get("optimizer.weight_decay") == 1.0
+            if not middle.get(run.method, equal):
+                loss += 0.5
+            elif run.method == "better":
+                loss -= effect
+            split = {"cross_entropy": loss, "accuracy": 1 - loss / 10}
+            moment = {
+                "epoch": 4,
+                **dict.fromkeys(("train", "validation", "test"), split),
+                "generalization_gap": loss / 2,
+                "weight_norm": 10 * loss,
+                "penalty": 0.0,
+            }
+            results[run.path] = {
+                "status": "completed",
+                "seconds": 1.0,
+                "final": moment,
+                "best": moment,
+                "versions": {"python": "3", "keras": "<b>3</b>"},
+            }
+        summary = summarize((r, results.get(r.path, {})) for r in comparison.runs)
+        return comparison, results, summary
+
+    return make

@@ -1,0 +1,218 @@
+"""What TensorBoard's own plugins say of a comparison."""
+
+import re
+import shutil
+import urllib.parse
+from html import unescape
+
+import pandas as pd
+import pytest
+from scipy import stats
+from tensorboard.backend.event_processing.event_file_loader import EventFileLoader
+from tensorboard.util.tensor_util import make_ndarray
+
+from comparison.answer import find_answer
+from comparison.board import METRICS, TITLES, write_board, write_experiment
+from comparison.summary import identity
+from comparison.workers import trial_of
+from monitoring.events import EventWriter
+from monitoring.links import views
+from tests.board import open_plugins
+
+TAGS = ("loss/train", "loss/validation", "accuracy/train", "accuracy/validation")
+OTHERS = ("gap/loss", "weights/norm", "best/validation_loss")
+EPOCHS = (0, 2, 4)
+
+
+@pytest.fixture
+def board(simulate, tmp_path):
+    """The directory of a comparison with events, its comparison and its curves."""
+    comparison, results, summary = simulate()
+    directory = tmp_path / "planted"
+    write_experiment(comparison, directory)
+    rows = []
+    for number, run in enumerate(comparison.runs):
+        writer = EventWriter(directory / run.path, {}, trial_of(run))
+        for epoch in EPOCHS:
+            scalars = {tag: float(number + epoch) for tag in (*TAGS, *OTHERS)}
+            rows.append({**identity(run), "epoch": epoch, **scalars})
+            writer.write(epoch, scalars)
+        if run.seed > 0 or run.method == "equal":
+            writer.end("diverged" if run.method == "none" else "completed")
+        writer.close()
+    curves = pd.DataFrame(rows)
+    write_board(find_answer(comparison, summary, "final"), directory, curves)
+    return directory, comparison, curves
+
+
+def scalars(path):
+    """Values by (tag, step) of a directory's only event file."""
+    (file,) = path.glob("events.out.tfevents.*")
+    return {
+        (value.tag, event.step): float(make_ndarray(value.tensor))
+        for event in EventFileLoader(str(file)).Load()
+        for value in event.summary.value
+    }
+
+
+def test_mean_runs_hold_means_and_bands_over_seeds(board):
+    directory, _, curves = board
+    found = scalars(directory / "mean/better/l2=1e-02/validation")
+    chosen = curves[(curves["method"] == "better") & (curves["strength"] == "l2=0.01")]
+    for epoch in EPOCHS:
+        values = chosen.loc[chosen["epoch"] == epoch, "weights/norm"]
+        assert len(values) == 6
+        assert found["mean/loss", epoch] == pytest.approx(values.mean())
+        assert found["band/norm/low", epoch] == values.min()
+        assert found["band/norm/high", epoch] == values.max()
+    train = scalars(directory / "mean/better/l2=1e-02/train")
+    assert {tag for tag, _ in train} == {"mean/loss", "mean/accuracy"}
+
+
+def test_a_new_report_replaces_the_mean_runs(board, simulate):
+    directory, _, curves = board
+    before = {path.name for path in (directory / "mean").rglob("events*")}
+    comparison, _, summary = simulate(lost={"equal/weight_decay=1e00/seed=00"})
+    write_board(find_answer(comparison, summary, "final"), directory, curves)
+    after = [path.name for path in (directory / "mean").rglob("events*")]
+    assert len(after) == 6
+    assert not before & set(after)
+
+
+def test_hparams_has_one_row_per_method_and_strength(board):
+    directory, comparison, curves = board
+    groups = open_plugins(directory).trials()
+    assert sorted(groups) == [
+        "better 0.001",
+        "better 0.01",
+        "better 0.1",
+        "equal 0.3",
+        "equal 1.0",
+        "equal 3.0",
+        "none",
+    ]
+    group = groups["equal 1.0"]
+    assert group["hparams"] == {"method": "equal", "strength": "weight_decay=1.0"}
+    assert len(group["sessions"]) == 6
+    last = curves[(curves["strength"] == "weight_decay=1.0") & (curves["epoch"] == 4)]
+    shown = {metric["name"]["tag"]: metric["value"] for metric in group["metricValues"]}
+    assert shown["gap/loss"] == pytest.approx(last["gap/loss"].mean())
+    statuses = {
+        name: [s["status"] for s in g["sessions"]] for name, g in groups.items()
+    }
+    assert set(statuses["equal 1.0"]) == {"STATUS_SUCCESS"}
+    assert sorted(statuses["none"]) == ["STATUS_FAILURE"] * 5 + ["STATUS_UNKNOWN"]
+
+
+def test_hparams_columns_can_be_filtered_and_none_is_the_seed(board):
+    experiment = open_plugins(board[0])("hparams/experiment", {"experimentName": ""})
+    columns = {column["name"]: column for column in experiment["hparamInfos"]}
+    assert list(columns) == ["method", "strength"]
+    assert all(column["differs"] for column in columns.values())
+    assert columns["method"]["domainDiscrete"] == ["none", "better", "equal"]
+    shown = [metric["name"]["tag"] for metric in experiment["metricInfos"]]
+    assert shown == list(METRICS)
+
+
+def charts(board):
+    """The charts in the order in which the page shows them, by category."""
+    shown = {}
+    for category in board("custom_scalars/layout")["category"]:
+        lines = [chart for chart in category["chart"] if "multiline" in chart]
+        bands = [chart for chart in category["chart"] if "margin" in chart]
+        shown[category["title"]] = lines + bands[::-1]
+    return shown
+
+
+def matching(board, tag, expected):
+    """The runs that a chart of a tag shows."""
+    found = {}
+    for run in board.runs():
+        answer = board("custom_scalars/scalars", tag=tag, run=run)
+        if answer["tag_to_events"]:
+            found[run] = [step for _, step, _ in answer["tag_to_events"][expected]]
+    return found
+
+
+def test_custom_charts_are_titled_ordered_and_show_all_methods(board):
+    plugins = open_plugins(board[0])
+    ((title, shown),) = charts(plugins).items()
+    assert title == ("Means over seeds: none, better l2=0.01, equal weight_decay=1.0")
+    assert [chart["title"] for chart in shown] == list(TITLES.values())
+    folders = ["better/l2=1e-02", "equal/weight_decay=1e00", "none"]
+    for chart in shown[:2]:
+        (tag,) = chart["multiline"]["tag"]
+        found = matching(plugins, tag, tag.rstrip("$"))
+        assert set(found) == {
+            f"mean/{folder}/{split}"
+            for folder in folders
+            for split in ("train", "validation")
+        }
+    for chart in shown[2:]:
+        ((tags),) = chart["margin"]["series"]
+        steps = [matching(plugins, tags[part], tags[part]) for part in tags]
+        assert set(steps[0]) == {f"mean/{folder}/validation" for folder in folders}
+        assert steps[0] == steps[1] == steps[2]  # Else a red box takes its place.
+        assert set(map(tuple, steps[0].values())) == {EPOCHS}
+
+
+def test_no_chart_has_more_lines_than_there_are_colors(simulate, tmp_path):
+    comparison, _, summary = simulate("conditions = [{data.train_size = 300}, {}]")
+    rows = [
+        {**identity(run), "epoch": epoch, **dict.fromkeys((*TAGS, *OTHERS), 1.0)}
+        for run in comparison.runs
+        for epoch in EPOCHS
+    ]
+    answer = find_answer(comparison, summary, "final")
+    write_board(answer, tmp_path / "board", pd.DataFrame(rows))
+    plugins = open_plugins(tmp_path / "board")
+    shown = charts(plugins)
+    assert len(shown) == 2
+    for category in shown.values():
+        (tag,) = category[0]["multiline"]["tag"]
+        assert len(matching(plugins, tag, tag.rstrip("$"))) == 6
+
+
+def test_the_text_has_means_deviations_intervals_and_links(board, simulate):
+    directory, _, _ = board
+    _, _, summary = simulate()
+    (entry,) = open_plugins(directory)("text/text", run=".", tag="card/comparison")
+    text = unescape(entry["text"])
+    rows = re.findall(r"<tr>\s*<td>better</td>.*?</tr>", text, re.S)
+    of_means, of_differences = (re.findall(r"<td.*?>(.*?)</td>", row) for row in rows)
+    chosen = summary[
+        (summary["method"] == "better") & (summary["strength"] == "l2=0.01")
+    ].set_index("seed")
+    control = summary[summary["method"] == "none"].set_index("seed")
+    loss, other = (rows["final_test_cross_entropy"] for rows in (chosen, control))
+    assert of_means[:2] == ["better", "l2=0.01"]
+    assert of_means[3] == f"{loss.mean():.4f} ± {loss.std():.4f}"
+    interval = stats.ttest_1samp(loss - other, 0).confidence_interval()
+    assert of_differences[2] == (
+        f"{(loss - other).mean():+.4f} [{interval.low:+.3f}, {interval.high:+.3f}]"
+    )
+    links = re.findall(r'href="(.*?)"', text)
+    assert links == list(views(directory).values())
+
+
+def test_links_show_the_runs_at_the_chosen_strengths(board):
+    directory, comparison, _ = board
+    names = [run.path.as_posix() for run in comparison.runs]
+    (pattern,) = re.findall(r"runFilter=(.*?)&", views(directory)["front page"])
+    pattern = urllib.parse.unquote(pattern)
+    shown = {name for name in names if re.search(pattern, name)}
+    assert shown == {
+        f"{folder}/seed={seed:02d}"
+        for folder in (
+            "none",
+            "better/l2=1e-02",
+            "equal/weight_decay=1e00",
+        )
+        for seed in comparison.seeds
+    }
+
+
+def test_before_the_answer_links_show_all_runs(board):
+    directory, _, _ = board
+    shutil.rmtree(directory / "mean")
+    assert "runFilter=%2Fseed%3D" in views(directory)["front page"].replace("/", "%2F")

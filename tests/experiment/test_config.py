@@ -1,0 +1,237 @@
+import subprocess
+import sys
+from pathlib import Path
+from typing import Literal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from experiment.config import (
+    SECTIONS,
+    help_settings,
+    load_config,
+    meanings,
+    name_run,
+    parameters,
+    parse_override,
+    resolve,
+)
+from experiment.run_directory import dump
+from models import MODELS
+from system.errors import UserError
+
+CONFIGS = sorted(Path("configs").glob("*.toml"))
+BASELINE = "configs/baseline.toml"
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+def test_shipped_configs_load_and_say_what_they_show(path):
+    assert load_config(path).name == path.stem
+    assert path.read_text().startswith("# ")
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("optimizer.learning_rate=1e-3", 1e-3),
+        ("seed=0", 0),
+        ("model.hidden_units=[256, 128]", [256, 128]),
+        ("model.batch_normalization=true", True),
+        ("optimizer.name=sgd", "sgd"),
+        ('optimizer.name="sgd"', "sgd"),
+        ("data.path=/some/where/x.npz", "/some/where/x.npz"),
+        ("data.path=/my data/x.npz", "/my data/x.npz"),
+    ],
+)
+def test_override_values_are_toml_and_bare_words_are_strings(text, value):
+    parsed = parse_override(text)[1]
+    assert parsed == value
+    assert type(parsed) is type(value)
+
+
+def test_overrides_replace_the_file_and_defaults_fill_the_rest():
+    config = load_config(BASELINE, ["optimizer.learning_rate=1e-2", "seed=0"])
+    assert config.optimizer["learning_rate"] == 1e-2
+    assert config.optimizer["beta_1"] == 0.9
+    assert config.seed == 0
+
+
+@pytest.mark.parametrize(
+    ("overrides", "parts"),
+    [
+        (["model.l3=1"], ["model.l3", "did you mean model.l2?", "hidden_units"]),
+        (["optimizer.weigth_decay=1"], ["did you mean optimizer.weight_decay?"]),
+        (["epochs=5"], ["epochs", "did you mean training.epochs?"]),
+        (["modle.l2=1"], ["modle", "did you mean model?"]),
+        (["training.epochs=ten"], ["training.epochs", "an integer >= 1", '"ten"']),
+        (["training.epochs=0"], ["training.epochs", "an integer >= 1", "0"]),
+        (["training.epochs=2.5"], ["training.epochs", "an integer >= 1", "2.5"]),
+        (["model.l2=true"], ["model.l2", "a number >= 0", "true"]),
+        (["model.l2=nan"], ["model.l2", "a number >= 0", "NaN"]),
+        (["model.l2=-1"], ["model.l2", "a number >= 0", "-1"]),
+        (["model.dropout=1.0"], ["model.dropout", ">= 0 and < 1", "1.0"]),
+        (["model.hidden_units=[8,0]"], ["model.hidden_units", "[8, 0]"]),
+        ([f"model.hidden_units={[8] * 64}"], ["model.hidden_units", "at most 63"]),
+        (["model.activation=rleu"], ["did you mean relu?", '"rleu"']),
+        (["optimizer.name=adan"], ["optimizer.name", "did you mean adam?"]),
+        (["seed=-1"], ["seed", "an integer >= 0", "-1"]),
+        (["seed=true"], ["seed", "true"]),
+        (["data.name=npz"], ["data.path", "a string"]),
+        (["schedule.warmup_epochs=100"], ["schedule.warmup_epochs", "60", "100"]),
+        (["training=5"], ["unknown setting training", "section.key"]),
+        (["model={l2=1.0}"], ["unknown setting model", "section.key"]),
+        (["model.l2=1.0", "model.l2=2.0"], ["one value", "model.l2=2.0"]),
+        (["optimizer.weight_decay=1.0"], ["sgdw or adamw or adamw_independent or"]),
+        (["model.l2=1e300"], ["model.l2", "float32", "1e+300"]),
+        (["training.epochs=10000000"], ["training.epochs", "<= 1000000"]),
+        (["model.hidden_units=[70000]"], ["model.hidden_units", "<= 65536"]),
+        (["name=../escape"], ["name", "../escape"]),
+        (["nonsense"], ["section.key=value", "nonsense"]),
+        (["training.epochs=[1"], ["training.epochs", "TOML", "[1"]),
+        (["training.epochs=1\nseed=2"], ["training.epochs", "one TOML value"]),
+    ],
+)
+def test_mistakes_name_setting_expectation_and_value(overrides, parts):
+    with pytest.raises(UserError) as caught:
+        load_config(BASELINE, overrides)
+    message = str(caught.value)
+    assert "\n" not in message
+    assert all(part in message for part in parts), message
+
+
+@pytest.mark.parametrize(
+    ("content", "part"),
+    [
+        (b"[model", "expected TOML"),
+        (b"\xff\xfe", "UTF-8"),
+        (b"schema_version = 99", "another version"),
+        (b"model = 1", "expected a table"),
+        (b"[[model]]", "expected a table"),
+        (b"a = " + b"[" * 5000, "expected TOML"),
+    ],
+)
+def test_damaged_config_files(tmp_path, content, part):
+    path = tmp_path / "x.toml"
+    path.write_bytes(content)
+    with pytest.raises(UserError, match=part):
+        load_config(path)
+
+
+def test_missing_config_file_suggests_a_near_one():
+    with pytest.raises(UserError, match=r"l3.toml: no such file; .*configs/l2.toml"):
+        load_config("configs/l3.toml")
+
+
+@given(st.lists(st.text(max_size=30) | st.builds("model.l2={}".format, st.text())))
+def test_no_override_ends_in_anything_but_a_config_or_a_user_error(overrides):
+    try:
+        load_config(BASELINE, overrides)
+    except UserError as error:
+        assert "\n" not in str(error)
+
+
+json_like = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.text(max_size=5), inner, max_size=3)
+    ),
+    max_leaves=5,
+)
+
+
+@given(st.sampled_from(sorted(SECTIONS)), st.data())
+def test_no_value_ends_in_anything_but_a_config_or_a_user_error(section, data):
+    functions = [*SECTIONS[section].choices.values(), SECTIONS[section].always]
+    known = [name for f in functions if f for name in parameters(f)] + ["name"]
+    table = data.draw(st.dictionaries(st.sampled_from(known) | st.text(), json_like))
+    try:
+        resolve({"name": "x", section: table})
+    except UserError as error:
+        assert "\n" not in str(error)
+
+
+def test_every_setting_says_what_it_means():
+    for section in SECTIONS.values():
+        for function in [*section.choices.values(), section.always]:
+            if function:
+                assert parameters(function).keys() <= meanings(function).keys()
+
+
+def test_ordinary_annotations_of_ones_own_function(monkeypatch):
+    def mine(
+        image_shape,
+        num_classes,
+        *,
+        depth: Literal[3, 5] = 3,
+        size: tuple[int, int] = (3, 3),
+        mode: Literal["same"] | None = None,
+        extra: "float" = 0.0,
+    ): ...
+
+    monkeypatch.setitem(MODELS, "mine", mine)
+    table = {"name": "mine", "size": [5, 7], "mode": "none"}
+    resolved = resolve({"name": "x", "model": table}).model
+    assert resolved == {
+        "name": "mine",
+        "depth": 3,
+        "size": [5, 7],
+        "mode": None,
+        "extra": 0.0,
+    }
+    for line in ("depth: one of 3, 5 = 3", "size: a list of an integer, an integer"):
+        assert line in help_settings()
+    assert "mode: same = none" in help_settings()
+
+
+def test_a_setting_without_annotation_is_refused_in_words(monkeypatch):
+    def mine(image_shape, num_classes, *, depth=3): ...
+
+    monkeypatch.setitem(MODELS, "mine", mine)
+    with pytest.raises(UserError, match="setting depth of mine: expected a type"):
+        load_config(BASELINE, ["model.name=mine"])
+
+
+def test_another_choice_drops_the_settings_that_it_does_not_have(tmp_path):
+    path = tmp_path / "x.toml"
+    path.write_text("[optimizer]\nname = 'adam'\nbeta_1 = 0.5\nlearning_rate = 0.2")
+    optimizer = load_config(
+        path, ["optimizer.momentum=0.1", "optimizer.name=sgd"]
+    ).optimizer
+    assert (optimizer["learning_rate"], optimizer["momentum"]) == (0.2, 0.1)
+    with pytest.raises(UserError, match=r"optimizer\.beta_1"):
+        load_config(path, ["optimizer.name=sgd", "optimizer.beta_1=0.1"])
+
+
+def test_none_unsets_what_a_file_has_set(tmp_path):
+    path = tmp_path / "x.toml"
+    path.write_text("data.train_size = 7")
+    assert load_config(path).data["train_size"] == 7
+    assert load_config(path, ["data.train_size=none"]).data["train_size"] is None
+
+
+def test_reading_configs_does_not_load_tensorflow():
+    """Loading it takes seconds: --help and mistakes are to be answered at once."""
+    script = "import sys, train; sys.exit('tensorflow' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", script]).returncode == 0
+
+
+def test_a_saved_config_loads_as_itself(tmp_path):
+    config = load_config("configs/l2.toml", ["model.l2=1e-3", "seed=7"])
+    path = tmp_path / "config.toml"
+    path.write_text(dump(config, {"data": "d", "code": "c"}))
+    assert load_config(path) == config
+    assert load_config(path, ["training.epochs=99"], keep_name=True).name == config.name
+
+
+def test_run_names_sort_reduce_and_stay_short(tmp_path):
+    assert name_run("l2", []) == "l2"
+    assert name_run("l2", ["b.x=[1, 2]", "a.y=1e-3"]) == "l2,a.y=1e-3,b.x=1,2"
+    long = [f"model.setting_{i}=1" for i in range(20)]
+    assert len(name_run("l2", long)) == 100
+    assert name_run("l2", long) != name_run("l2", [*long, "a=1"])
+    assert load_config("configs/l2.toml", ["seed=3"]).name == "l2"
+    (tmp_path / f"{'x' * 150}.toml").write_text("")
+    assert len(load_config(tmp_path / f"{'x' * 150}.toml").name) == 100
+    assert "/" not in name_run("l2", ["data.path=../../x"])

@@ -1,0 +1,69 @@
+"""What a command and a worker do before they have loaded."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.processes import is_alive, wait_for_end
+
+ROOT = Path(__file__).parent.parent.parent
+COMMANDS = ["train.py", "compare.py"]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_python_without_the_packages_is_told_where_to_get_them(command):
+    done = subprocess.run(
+        [sys.executable, "-S", ROOT / command],  # -S leaves out installed packages.
+        capture_output=True,
+        text=True,
+        env={name: v for name, v in os.environ.items() if name != "PYTHONPATH"},
+    )
+    assert done.returncode == 2
+    assert done.stderr.startswith(f"{command}: expected the packages of requirements")
+    assert "README.md" in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("delay", [0.0, 0.3])
+def test_ctrl_c_while_it_loads_leaves_no_traceback(command, delay, tmp_path):
+    with subprocess.Popen(
+        [sys.executable, ROOT / command, "--runs", tmp_path],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        while "numpy" not in Path(f"/proc/{process.pid}/maps").read_text():
+            time.sleep(0.01)  # It has begun to load, after its first lines.
+        time.sleep(delay)
+        process.send_signal(signal.SIGINT)
+        _, stderr = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert stderr == ""
+
+
+PARENT = """
+import subprocess, sys
+script = "from system from system import processes; import time; processes.begin_worker(); print(1, flush=True)"
+worker = subprocess.Popen([sys.executable, "-c", script + "; time.sleep(60)"])
+print(worker.pid, flush=True)
+worker.wait()
+"""
+
+
+def test_a_worker_ends_with_its_parent():
+    with subprocess.Popen(
+        [sys.executable, "-c", PARENT], stdout=subprocess.PIPE, text=True, cwd=ROOT
+    ) as parent:
+        pid = int(parent.stdout.readline())
+        assert parent.stdout.readline() == "1\n"
+        os.kill(pid, signal.SIGINT)  # Is the parent's to hear.
+        time.sleep(0.5)
+        assert is_alive(pid)
+        parent.kill()
+    wait_for_end([pid])
