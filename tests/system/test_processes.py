@@ -49,8 +49,14 @@ def test_ctrl_c_while_it_loads_leaves_no_traceback(command, delay, tmp_path):
 
 PARENT = """
 import subprocess, sys
-script = "from system import processes; import time; processes.begin_worker()"
-worker = subprocess.Popen([sys.executable, "-c", script + "; print(1, flush=True); time.sleep(60)"])
+script = '''
+from system import processes
+import time
+processes.begin_worker()
+print(1, flush=True)
+time.sleep(60)
+'''
+worker = subprocess.Popen([sys.executable, "-c", script])
 print(worker.pid, flush=True)
 worker.wait()
 """
