@@ -19,6 +19,7 @@ from typing import Any
 from rich.console import Console
 
 from comparison.display import CompareDisplay
+from comparison.hparams import ensure_session, list_trials
 from comparison.plan import Comparison, Run, load_comparison
 from comparison.workers import (
     Pool,
@@ -84,6 +85,7 @@ def fingerprints(comparison: Comparison) -> dict[Path, dict[str, str]]:
 
 
 def make_runs(
+    comparison: Comparison,
     plan: Plan,
     directory: Path,
     open_pool: Callable[[], contextlib.AbstractContextManager[Pool]],
@@ -91,6 +93,7 @@ def make_runs(
     console: Console,
 ) -> RunMaker:
     """Make what is pending, and show how far that has come."""
+    trials = list_trials(comparison)
     maker = RunMaker(directory, plan.marks)
     with CompareDisplay(console, len(plan.pending)) as display:
 
@@ -98,7 +101,9 @@ def make_runs(
             if run is None:
                 display.show(maker.running)
             else:
-                display.advance(run, maker.results.get(run.path), maker.running)
+                result = maker.results.get(run.path)
+                display.advance(run, result, maker.running)
+                ensure_session(directory / run.path, trials[run.path], result or {})
 
         maker.make(plan.pending, open_pool, should_stop, show)
     return maker
@@ -174,7 +179,9 @@ def main() -> int:
         soft_wrap=True,
     )
     maker, signal_number = run_until_signal(
-        lambda should_stop: make_runs(plan, directory, open_pool, should_stop, console)
+        lambda should_stop: make_runs(
+            comparison, plan, directory, open_pool, should_stop, console
+        )
     )
     for path, reason in maker.failures.items():
         console.print(f"failed: {path}: {reason}", markup=False, soft_wrap=True)

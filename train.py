@@ -24,7 +24,6 @@ from experiment.run_directory import (
     write_result,
 )
 from models import MODELS
-from monitoring.hparams import Trial
 from monitoring.settings import MonitoringSettings
 from monitoring.summary import show_result
 from optimizers import OPTIMIZERS, prepare
@@ -49,7 +48,6 @@ def train(
     should_stop: Callable[[], bool] = lambda: False,
     console: Console | None = None,
     programs: dict[str, "Program"] | None = None,
-    trial: Trial | None = None,
     pictures: bool = True,
 ) -> dict[str, Any]:
     """Run one experiment, or show that it has been run before.
@@ -64,7 +62,6 @@ def train(
         console: To show progress on; None shows nothing.
         programs: Compiled by earlier runs in this process, by graph key; one of the
             same key is used again, a new one is added.
-        trial: Of a comparison that the run is a part of.
         pictures: Whether TensorBoard gets histograms and pictures too.
 
     Returns:
@@ -119,7 +116,7 @@ def train(
         trainer = Trainer(programs[key], data, multipliers, settings, config.seed)
         watching = call(MonitoringSettings, config.monitoring)
         with Monitor(
-            trainer, directory, watching, console, trial, pictures=pictures
+            trainer, directory, watching, console, pictures=pictures
         ) as monitor:
             status = fit(
                 trainer,

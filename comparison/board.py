@@ -4,10 +4,11 @@ HParams has a row for each method and strength, Custom Scalars has charts of the
 over seeds at the chosen strengths, Text has the results.
 """
 
-import shutil
+import contextlib
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -16,15 +17,14 @@ from tensorboard.plugins.custom_scalar import layout_pb2
 from tensorboard.plugins.custom_scalar import metadata as layout_metadata
 from tensorboard.plugins.scalar.summary_v2 import scalar_pb
 from tensorboard.plugins.text.summary_v2 import text_pb
-from tensorboard.summary.writer.record_writer import RecordWriter
 from tensorboard.util import tensor_util
 
 from comparison.answer import Answer, Entry
+from comparison.hparams import describe_experiment, ensure_session, list_trials
 from comparison.plan import Comparison
 from comparison.results import describe_results
-from comparison.workers import trial_of
 from experiment.run_directory import below
-from monitoring.hparams import describe_experiment
+from monitoring.events import NEW, write_events
 from monitoring.links import MEANS, views
 
 METRICS = {
@@ -53,6 +53,8 @@ TITLES = {
 }
 """Of the charts of means, in their order, by the beginning of their tags."""
 
+OUR_FILES = "events.out.tfevents.*.board"
+
 TOGETHER = 3
 """Methods in one chart: of both splits, six lines; the page has seven colors."""
 
@@ -64,21 +66,35 @@ def write_experiment(comparison: Comparison, directory: Path) -> None:
         comparison: What is asked.
         directory: Of the comparison.
     """
-    write_events(directory, [(0, describe_columns(comparison))], time.time())
+    trials = list_trials(comparison).values()
+    rewrite(directory, [(0, describe_experiment(trials, METRICS))], time.time())
 
 
-def write_board(answer: Answer, directory: Path, curves: pd.DataFrame) -> None:
+def write_board(
+    answer: Answer,
+    directory: Path,
+    curves: pd.DataFrame,
+    results: Mapping[Path, Mapping[str, Any]],
+) -> None:
     """Write all that TensorBoard shows of a comparison as a whole.
 
     Args:
         answer: To it.
         directory: Of the comparison.
         curves: From `comparison.summary.read_curves`.
+        results: The contents of result.json, by the path of the run.
     """
     chosen = [entry for entry in answer.entries if entry.choice]
+    folders = {folder_of(entry, answer) for entry in chosen}
+    runs = answer.comparison.runs
+    trials = list_trials(
+        answer.comparison, [run.path for run in runs if run.path.parent in folders]
+    )
+    for path, result in results.items():
+        ensure_session(below(directory, path), trials[path], result)
     groups = [chosen[i : i + TOGETHER] for i in range(0, len(chosen), TOGETHER)]
     means = below(directory, Path(MEANS))
-    shutil.rmtree(means, ignore_errors=True)
+    remove_means(means)
     before = first_event_time(directory) - 60
     for number, entries in enumerate(groups):
         for entry in entries:
@@ -88,17 +104,13 @@ def write_board(answer: Answer, directory: Path, curves: pd.DataFrame) -> None:
                 # Custom Scalars colors runs in the order of their first event: these
                 # before all others.
                 before += 1
-                write_events(folder, sorted(events, key=step_of), before)
+                rewrite(folder, sorted(events, key=step_of), before)
     root = [
-        describe_columns(answer.comparison),
+        describe_experiment(trials.values(), METRICS),
         describe_charts(groups),
         text_pb("card/comparison", describe_results(answer, views(directory))),
     ]
-    write_events(directory, [(0, summary) for summary in root], time.time())
-
-
-def describe_columns(comparison: Comparison) -> summary_pb2.Summary:
-    return describe_experiment(map(trial_of, comparison.runs), METRICS)
+    rewrite(directory, [(0, summary) for summary in root], time.time())
 
 
 def folder_of(entry: Entry, answer: Answer) -> Path:
@@ -176,35 +188,37 @@ def step_of(event) -> int:
     return event[0]
 
 
-def write_events(
+def rewrite(
     directory: Path, events: Iterable[tuple[int, summary_pb2.Summary]], at: float
 ) -> None:
-    """Write a directory's only event file, under a new name.
+    """Write anew what a directory's file of ours holds, under a new name.
 
     TensorBoard, if it runs, takes a file of the old name for the old file.
 
     Args:
-        directory: Event files that lie in it are removed.
+        directory: Where it lies.
         events: Steps and what was found at them.
         at: Time of all of them, in seconds of the epoch.
     """
-    directory.mkdir(parents=True, exist_ok=True)
-    for old in directory.glob("events.out.tfevents.*"):
+    for old in directory.glob(OUR_FILES):
         old.unlink()
-    path = directory / f"events.out.tfevents.{time.time():.6f}.board"
-    with open(path, "xb") as file:
-        writer = RecordWriter(file)
-        opening = event_pb2.Event(wall_time=at, file_version="brain.Event:2")
-        writer.write(opening.SerializeToString())
-        start = event_pb2.SessionLog(status=event_pb2.SessionLog.START)
-        fresh = event_pb2.Event(wall_time=at, step=0, session_log=start)
-        writer.write(fresh.SerializeToString())
-        for step, summary in events:
-            event = event_pb2.Event(wall_time=at, step=step, summary=summary)
-            writer.write(event.SerializeToString())
+    contents = [{"session_log": NEW}, *({"step": s, "summary": e} for s, e in events)]
+    write_events(
+        directory / OUR_FILES.replace("*", f"{time.time():.6f}"),
+        [event_pb2.Event(wall_time=at, **content) for content in contents],
+    )
+
+
+def remove_means(means: Path) -> None:
+    """Remove the mean runs of an earlier report, and nothing that is not ours."""
+    for old in list(means.rglob(OUR_FILES)):
+        old.unlink()
+        for folder in old.relative_to(means).parents:
+            with contextlib.suppress(OSError):  # It holds something still.
+                (means / folder).rmdir()
 
 
 def first_event_time(directory: Path) -> float:
     """When the first of the runs was begun, as the name of its event file tells."""
-    names = [path.name for path in directory.rglob("events.out.tfevents.*")]
+    names = [path.name for path in directory.rglob("events.out.tfevents.[0-9]*")]
     return min((int(name.split(".")[3]) for name in names), default=int(time.time()))

@@ -86,7 +86,7 @@ def write_report(
     page = make_page(answers, pictures, results)
     with replacing(directory / "report.html") as partial:
         partial.write_text(page, encoding="utf-8")
-    write_board(selected, directory, curves)
+    write_board(selected, directory, curves, results)
     console.print()
     for what, name in {
         "report": "report.html",

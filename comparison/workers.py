@@ -31,7 +31,6 @@ from experiment.run_directory import (
     look,
     package_versions,
 )
-from monitoring.hparams import Trial
 from system import processes
 from system.errors import DamagedError, UserError
 
@@ -78,7 +77,6 @@ def perform(run: Run, directory: Path, mark: dict[str, str]) -> dict[str, Any]:
                 overwrite=place is Place.OTHER or damaged,
                 should_stop=Worker.should_stop,
                 programs=Worker.programs,
-                trial=trial_of(run),
                 pictures=run.pictures,
             )
         except DamagedError:
@@ -94,23 +92,6 @@ def perform(run: Run, directory: Path, mark: dict[str, str]) -> dict[str, Any]:
             if place is Place.OTHER:
                 raise UserError(f"made of other data than the comparison's: {reason}")
             return result
-
-
-def trial_of(run: Run) -> Trial:
-    """The row of the HParams table that a run belongs to.
-
-    Its name is short, or the page cuts it off; the columns say what the values are of.
-    """
-    columns = {
-        "method": run.method,
-        "condition": run.condition,
-        "strength": run.strength or "-",
-    }
-    values = map(str, run.strengths.values())
-    return Trial(
-        name=" ".join([*filter(None, (run.method, run.condition)), *values]),
-        hyperparameters={name: value for name, value in columns.items() if value},
-    )
 
 
 @dataclass(frozen=True)

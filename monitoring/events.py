@@ -4,7 +4,7 @@ import io
 import os
 import socket
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -15,30 +15,25 @@ from tensorboard.plugins.scalar.summary_v2 import scalar_pb
 from tensorboard.summary.writer.record_writer import RecordWriter
 from tensorboard.util import tensor_util
 
-from monitoring.hparams import STATUS, Trial, end_session, start_session
-from system.files import about
+from system.files import about, replacing
+
+VERSION = "brain.Event:2"
+
+NEW = event_pb2.SessionLog(status=event_pb2.SessionLog.START)
+"""Has TensorBoard drop what older files of the same directory say of the step at which
+it stands, and of later ones."""
 
 
 class EventWriter:
-    """Appends evaluations to a new event file.
+    """Appends evaluations to a new event file, which opens with `NEW`."""
 
-    The file opens with SessionLog.START at the first step it holds: TensorBoard then
-    drops what older files of the same directory say of that step and later ones.
-    """
-
-    def __init__(
-        self,
-        directory: Path,
-        descriptions: Mapping[str, str],
-        trial: Trial | None = None,
-    ):
+    def __init__(self, directory: Path, descriptions: Mapping[str, str]):
         """
         Args:
             directory: Of the run; the file is made when there is something to write.
             descriptions: What TensorBoard shows beside each tag.
-            trial: Of a comparison that the run is a part of.
         """
-        self._directory, self._trial = directory, trial
+        self._directory = directory
         self._still_to_describe = dict(descriptions)
         self._file: io.FileIO | None = None
 
@@ -47,11 +42,8 @@ class EventWriter:
         if self._file is None:
             self._directory.mkdir(parents=True, exist_ok=True)
             self._file = io.FileIO(new_path(self._directory), "x")
-            append(self._file, stamped(0, file_version="brain.Event:2"))
-            start = event_pb2.SessionLog(status=event_pb2.SessionLog.START)
-            append(self._file, stamped(step, session_log=start))
-            if self._trial:
-                self.add(step, summary=start_session(self._trial))
+            append(self._file, stamped(0, file_version=VERSION))
+            append(self._file, stamped(step, session_log=NEW))
         append(self._file, stamped(step, **content))
 
     def write(self, step: int, scalars: Mapping[str, float]) -> None:
@@ -62,11 +54,6 @@ class EventWriter:
             evaluation.MergeFrom(scalar_pb(tag, value, description))
         self.add(step, summary=evaluation)
 
-    def end(self, status: str) -> None:
-        """Tell HParams how the run has ended."""
-        if self._file is not None and self._trial and status in STATUS:
-            append(self._file, stamped(0, summary=end_session(status)))
-
     def close(self) -> None:
         if self._file is not None:
             self._file.close()
@@ -74,14 +61,30 @@ class EventWriter:
 
 def append(file: io.FileIO, event: event_pb2.Event) -> None:
     """Write an event, so that a reader sees it at once."""
-    record = io.BytesIO()
-    RecordWriter(record).write(event.SerializeToString())
-    unwritten = record.getvalue()
+    unwritten = as_record(event)
     try:
         while unwritten:
             unwritten = unwritten[file.write(unwritten) :]
     except OSError as error:
         raise about(Path(str(file.name)), error) from error
+
+
+def as_record(event: event_pb2.Event) -> bytes:
+    """An event as it stands in a file, with its length and checksums."""
+    record = io.BytesIO()
+    RecordWriter(record).write(event.SerializeToString())
+    return record.getvalue()
+
+
+def write_events(path: Path, events: Iterable[event_pb2.Event]) -> None:
+    """Write an event file whole; one that is there and holds the same is left alone."""
+    opening = event_pb2.Event(file_version=VERSION)
+    content = b"".join(map(as_record, [opening, *events]))
+    if path.is_file() and path.read_bytes() == content:
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with replacing(path) as partial:
+        partial.write_bytes(content)
 
 
 def new_path(directory: Path) -> Path:

@@ -11,7 +11,6 @@ from monitoring.card import write_card
 from monitoring.events import EventWriter
 from monitoring.gallery import Gallery
 from monitoring.history import History, Row
-from monitoring.hparams import Trial
 from monitoring.progress import ProgressDisplay
 from monitoring.scalars import ScalarReader
 from monitoring.settings import MonitoringSettings
@@ -28,7 +27,6 @@ class Monitor:
         directory: Path,
         settings: MonitoringSettings,
         console: Console,
-        trial: Trial | None = None,
         *,
         pictures: bool = True,
     ):
@@ -38,7 +36,6 @@ class Monitor:
             directory: Of the run.
             settings: What to write.
             console: To show progress on.
-            trial: Of a comparison that the run is a part of.
             pictures: Whether TensorBoard gets histograms and pictures too.
         """
         self._console, self._directory = console, directory
@@ -46,9 +43,7 @@ class Monitor:
         self.scalars = ScalarReader(trainer, settings.detail)
         tags = self.scalars.descriptions
         self.history = History(directory, list(tags))
-        self._events = (
-            EventWriter(directory, tags, trial) if settings.tensorboard else None
-        )
+        self._events = EventWriter(directory, tags) if settings.tensorboard else None
         self._gallery = (
             Gallery(trainer, self._events) if self._events and pictures else None
         )
@@ -60,11 +55,9 @@ class Monitor:
         self._display.__enter__()
         return self
 
-    def __exit__(self, kind, *exception) -> None:
-        self._display.__exit__(kind, *exception)
+    def __exit__(self, *exception) -> None:
+        self._display.__exit__(*exception)
         if self._events:
-            if kind is not None:
-                self._events.end("failed")
             self._events.close()
 
     def record(self, measurement: Measurement) -> None:
@@ -89,15 +82,13 @@ class Monitor:
         Args:
             result: The contents of result.json.
         """
-        if not self._events:
+        if not self._events or result["status"] == "interrupted":
             return
-        epoch, status = result["final"]["epoch"], result["status"]
-        if status != "interrupted":
-            if self._gallery:
-                self._gallery.finish(epoch)
-            card = text_pb("card/run", write_card(result, self._directory))
-            self._events.add(epoch, summary=card)
-        self._events.end(status)
+        epoch = result["final"]["epoch"]
+        if self._gallery:
+            self._gallery.finish(epoch)
+        card = text_pb("card/run", write_card(result, self._directory))
+        self._events.add(epoch, summary=card)
 
     def resume(self, epoch: int) -> None:
         self.history.resume(epoch, self._every)

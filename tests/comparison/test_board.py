@@ -13,8 +13,8 @@ from tensorboard.util.tensor_util import make_ndarray
 
 from comparison.answer import find_answer
 from comparison.board import METRICS, TITLES, write_board, write_experiment
+from comparison.hparams import SESSION_FILE, ensure_session, list_trials
 from comparison.summary import identity
-from comparison.workers import trial_of
 from monitoring.events import EventWriter
 from monitoring.links import views
 from tests.board import open_plugins
@@ -32,16 +32,17 @@ def board(simulate, tmp_path):
     write_experiment(comparison, directory)
     rows = []
     for number, run in enumerate(comparison.runs):
-        writer = EventWriter(directory / run.path, {}, trial_of(run))
+        writer = EventWriter(directory / run.path, {})
         for epoch in EPOCHS:
             scalars = {tag: float(number + epoch) for tag in (*TAGS, *OTHERS)}
             rows.append({**identity(run), "epoch": epoch, **scalars})
             writer.write(epoch, scalars)
-        if run.seed > 0 or run.method == "equal":
-            writer.end("diverged" if run.method == "none" else "completed")
         writer.close()
+        if run.method == "none":
+            results[run.path] = {**results[run.path], "status": "diverged"}
     curves = pd.DataFrame(rows)
-    write_board(find_answer(comparison, summary, "final"), directory, curves)
+    answer = find_answer(comparison, summary, "final")
+    write_board(answer, directory, curves, results)
     return directory, comparison, curves
 
 
@@ -72,8 +73,12 @@ def test_mean_runs_hold_means_and_bands_over_seeds(board):
 def test_a_new_report_replaces_the_mean_runs(board, simulate):
     directory, _, curves = board
     before = {path.name for path in (directory / "mean").rglob("events*")}
+    mine = directory / "mean/none/train/notes.txt"
+    mine.write_text("kept")
     comparison, _, summary = simulate(lost={"equal/weight_decay=1e00/seed=00"})
-    write_board(find_answer(comparison, summary, "final"), directory, curves)
+    write_board(find_answer(comparison, summary, "final"), directory, curves, {})
+    assert mine.exists()
+    assert not (directory / "mean/equal/weight_decay=1e00").exists()
     after = [path.name for path in (directory / "mean").rglob("events*")]
     assert len(after) == 6
     assert not before & set(after)
@@ -92,7 +97,8 @@ def test_hparams_has_one_row_per_method_and_strength(board):
         "none",
     ]
     group = groups["equal 1.0"]
-    assert group["hparams"] == {"method": "equal", "strength": "weight_decay=1.0"}
+    assert group["hparams"] == {"method": "equal", "strength": 1.0, "chosen": "yes"}
+    assert groups["none"]["hparams"]["strength"] == 0
     assert len(group["sessions"]) == 6
     last = curves[(curves["strength"] == "weight_decay=1.0") & (curves["epoch"] == 4)]
     shown = {metric["name"]["tag"]: metric["value"] for metric in group["metricValues"]}
@@ -101,15 +107,32 @@ def test_hparams_has_one_row_per_method_and_strength(board):
         name: [s["status"] for s in g["sessions"]] for name, g in groups.items()
     }
     assert set(statuses["equal 1.0"]) == {"STATUS_SUCCESS"}
-    assert sorted(statuses["none"]) == ["STATUS_FAILURE"] * 5 + ["STATUS_UNKNOWN"]
+    assert set(statuses["none"]) == {"STATUS_FAILURE"}
+
+
+def test_a_run_that_failed_and_was_completed_later_is_a_success(board):
+    directory, comparison, _ = board
+    path = comparison.runs[0].path
+    trial = list_trials(comparison)[path]
+    statuses = []
+    for result in ({}, {"status": "interrupted"}, {"status": "completed"}):
+        ensure_session(directory / path, trial, result)
+        sessions = open_plugins(directory).trials()["none"]["sessions"]
+        statuses += [s["status"] for s in sessions if s["name"] == path.as_posix()]
+    assert statuses == ["STATUS_FAILURE", "STATUS_FAILURE", "STATUS_SUCCESS"]
+    written = (directory / path / SESSION_FILE).stat()
+    ensure_session(directory / path, trial, {"status": "completed"})
+    assert (directory / path / SESSION_FILE).stat() == written
 
 
 def test_hparams_columns_can_be_filtered_and_none_is_the_seed(board):
     experiment = open_plugins(board[0])("hparams/experiment", {"experimentName": ""})
     columns = {column["name"]: column for column in experiment["hparamInfos"]}
-    assert list(columns) == ["method", "strength"]
+    assert set(columns) == {"method", "strength", "chosen"}
     assert all(column["differs"] for column in columns.values())
     assert columns["method"]["domainDiscrete"] == ["none", "better", "equal"]
+    assert columns["strength"]["type"] == "DATA_TYPE_FLOAT64"
+    assert columns["strength"]["domainDiscrete"] == [0, 0.001, 0.01, 0.1, 0.3, 1, 3]
     shown = [metric["name"]["tag"] for metric in experiment["metricInfos"]]
     assert shown == list(METRICS)
 
@@ -164,7 +187,7 @@ def test_no_chart_has_more_lines_than_there_are_colors(simulate, tmp_path):
         for epoch in EPOCHS
     ]
     answer = find_answer(comparison, summary, "final")
-    write_board(answer, tmp_path / "board", pd.DataFrame(rows))
+    write_board(answer, tmp_path / "board", pd.DataFrame(rows), {})
     plugins = open_plugins(tmp_path / "board")
     shown = charts(plugins)
     assert len(shown) == 2

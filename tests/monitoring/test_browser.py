@@ -18,9 +18,9 @@ from playwright.sync_api import expect, sync_playwright
 from rich.console import Console
 
 from comparison.board import METRICS, TITLES
+from comparison.hparams import list_trials
 from comparison.plan import load_comparison
 from comparison.report import write_report
-from comparison.workers import trial_of
 from monitoring.links import FRONT_CARDS, page, views
 from tests.board import eventually, serve
 from tests.monitoring.conftest import CONFIGS
@@ -131,7 +131,6 @@ def comparison(tmp_path_factory, digits):
         run.path: train(
             run.config,
             directory / run.path,
-            trial=trial_of(run),
             pictures=run.pictures,
             programs=programs,
         )
@@ -297,11 +296,11 @@ def test_the_hparams_table(compared, comparison):
     for name in METRICS.values():
         assert any(name in text for text in texts)
     assert not any("seed" in text for text in texts)
-    trials = {trial_of(run).name for run in made.runs}
+    trials = {path: trial.name for path, trial in list_trials(made).items()}
     numbers = [float(text) for text in texts if text[:1].isdigit() and "." in text]
-    for trial in trials:
+    for trial in set(trials.values()):
         assert trial in texts
-        runs = [r.path for r in made.runs if trial_of(r).name == trial]
+        runs = [path for path, name in trials.items() if name == trial]
         for tag in METRICS:
             mean = np.mean([float(read_history(directory / r)[-1][tag]) for r in runs])
             assert min(abs(np.array(numbers) - mean)) < 1e-3 * max(1, mean)
@@ -321,7 +320,7 @@ def test_parallel_coordinates_show_every_line(compared, comparison):
         )
         if d
     ]
-    assert len(drawn) == len({trial_of(run).name for run in made.runs})
+    assert len(drawn) == len({trial.name for trial in list_trials(made).values()})
     compared.shoot("parallel_coordinates")
 
 

@@ -10,7 +10,6 @@ import pytest
 from PIL import Image
 
 from monitoring.gallery import SHOWINGS
-from monitoring.hparams import Trial
 from monitoring.links import SINGLE_RUNS, time_series
 from monitoring.scalars import SCALARS, KernelScalar
 from tests.board import eventually, open_plugins, open_server, serve
@@ -196,25 +195,6 @@ def test_an_open_tensorboard_shows_nothing_stale(configure, tmp_path, loader):
 
 def steps_of(entries):
     return [entry["step"] if isinstance(entry, dict) else entry[1] for entry in entries]
-
-
-def test_hparams_tells_failed_runs_from_stopped_and_completed_ones(run, tmp_path):
-    class Fail(keras.callbacks.Callback):
-        def on_epoch_end(self, epoch, logs=None):
-            raise RuntimeError("on purpose")
-
-    trial, programs = Trial("small", {"method": "small"}), {}
-    common = {"trial": trial, "programs": programs, "pictures": False}
-    run(directory="runs/completed", **common)
-    run(directory="runs/stopped", should_stop=lambda: True, **common)
-    with pytest.raises(RuntimeError, match="on purpose"):
-        run(directory="runs/failed", callbacks=[Fail()], **common)
-    (row,) = open_plugins(tmp_path / "runs").trials().values()
-    assert {session["name"]: session["status"] for session in row["sessions"]} == {
-        "completed": "STATUS_SUCCESS",
-        "stopped": "STATUS_UNKNOWN",
-        "failed": "STATUS_FAILURE",
-    }
 
 
 def test_pictures_can_be_left_out(configure, tmp_path):
