@@ -20,7 +20,8 @@ from rich.console import Console
 
 from comparison.display import CompareDisplay
 from comparison.hparams import ensure_session, list_trials
-from comparison.plan import Comparison, Run, load_comparison
+from comparison.measures import count
+from comparison.plan import Comparison, Run, against_itself, load_comparison
 from comparison.workers import (
     Pool,
     RunMaker,
@@ -36,6 +37,7 @@ from experiment.run_directory import Place, below, fingerprint, look
 from monitoring.summary import how_to_look
 from system.errors import UserError
 
+AS_IT_IS: Any = {"markup": False, "highlight": False, "soft_wrap": True}
 DEFAULT = Path(__file__).with_name("configs") / "comparisons" / "compare.toml"
 
 
@@ -109,6 +111,44 @@ def make_runs(
     return maker
 
 
+def make_and_grow(
+    comparison: Comparison,
+    directory: Path,
+    plan: Plan,
+    open_pool: Callable[[], contextlib.AbstractContextManager[Pool]],
+    should_stop: Callable[[], bool],
+    console: Console,
+) -> tuple[Comparison, dict[Path, dict[str, Any]], dict[Path, str]]:
+    """Make what is pending, and what lies beyond a grid whose best value is its last.
+
+    Returns:
+        The comparison with its grids grown; the contents of result.json of its runs,
+        and why others have none, by their path.
+    """
+    from comparison.answer import grow_grids
+    from comparison.board import write_experiment
+    from comparison.summary import summarize
+
+    failures: dict[Path, str] = {}
+    for growth in range(comparison.grow + 1):
+        write_experiment(comparison, directory)
+        maker = make_runs(
+            comparison, plan, directory, open_pool, should_stop, console
+        )
+        failures |= maker.failures
+        results = plan.finished | maker.results
+        if growth == comparison.grow or should_stop():
+            break
+        summary = summarize((run, results.get(run.path, {})) for run in comparison.runs)
+        comparison, added = grow_grids(comparison, summary)
+        if not added:
+            break
+        for line in added:
+            console.print(f"a grid grows: {line}", **AS_IT_IS)
+        plan = make_plan(comparison, directory)
+    return comparison, results, failures
+
+
 def show_plan(
     comparison: Comparison, directory: Path, plan: Plan, workers: int
 ) -> None:
@@ -142,6 +182,11 @@ def parse_arguments():
         "--cluster", metavar="ADDRESS", help="of a Dask scheduler: its workers are used"
     )
     parser.add_argument(
+        "--against-itself",
+        action="store_true",
+        help="compare the control with copies of itself: what is found is chance",
+    )
+    parser.add_argument(
         "--dry-run",
         action="store_true",
         help="list the runs and estimate the time, and make none",
@@ -155,9 +200,12 @@ def parse_arguments():
 def main() -> int:
     arguments = parse_arguments()
     comparison = load_comparison(arguments.config, arguments.overrides)
+    if arguments.against_itself:
+        comparison = against_itself(comparison)
     directory = below(arguments.runs, Path(comparison.name))
     plan = make_plan(comparison, directory)
-    workers = arguments.workers or max(1, min(processors(), len(plan.pending)))
+    most = len(plan.pending) or len(comparison.seeds)
+    workers = arguments.workers or min(processors(), most)
     if arguments.dry_run:
         show_plan(comparison, directory, plan, workers)
         return 0
@@ -167,35 +215,33 @@ def main() -> int:
         where = f"on the workers of {arguments.cluster}"
     else:
         open_pool = functools.partial(local_pool, workers)
-        where = f"in {workers} worker processes of this machine"
-    from comparison.board import write_experiment
-
-    write_experiment(comparison, directory)
+        where = f"in {count(workers, 'worker process', 'es')} of this machine"
     console.print(
-        f"{len(comparison.runs)} runs in {directory}: {len(plan.finished)} finished "
-        f"before, {len(plan.pending)} to make, {plan.stale} of them in the place of "
-        f"stale ones; {where}",
+        f"{count(len(comparison.runs), 'run')} in {directory}: {len(plan.finished)} "
+        f"finished before, {len(plan.pending)} to make, {plan.stale} of them in the "
+        f"place of stale ones; {where}",
         markup=False,
         soft_wrap=True,
     )
-    maker, signal_number = run_until_signal(
-        lambda should_stop: make_runs(
-            comparison, plan, directory, open_pool, should_stop, console
+    (comparison, results, failures), signal_number = run_until_signal(
+        lambda should_stop: make_and_grow(
+            comparison, directory, plan, open_pool, should_stop, console
         )
     )
-    for path, reason in maker.failures.items():
-        console.print(f"failed: {path}: {reason}", markup=False, soft_wrap=True)
     from comparison.report import write_report, write_tables
+    from comparison.terminal import show_answers
 
-    results = plan.finished | maker.results
+    for path, reason in failures.items():
+        console.print(f"failed: {path}: {reason}", **AS_IT_IS)
     if signal_number:
         write_tables(comparison, directory, results)
         console.print("Interrupted; the same command goes on where this stopped.")
         return 128 + signal_number
-    write_report(comparison, directory, results, console)
-    for line in how_to_look(directory):
-        console.print(line, soft_wrap=True, highlight=False, markup=False)
-    return 1 if maker.failures else 0
+    answers = write_report(comparison, directory, results)
+    console.print(f"report:       {directory / 'report.html'}", **AS_IT_IS)
+    console.print(how_to_look(directory)[0], **AS_IT_IS)
+    show_answers(answers, console)
+    return 1 if failures else 0
 
 
 if __name__ == "__main__":

@@ -1,13 +1,13 @@
 """What a comparison found: each method at its own strength, every pair compared."""
 
+import functools
 import itertools
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 import pandas as pd
 
 from comparison.measures import Measure, find_measure
-from comparison.plan import Comparison, in_words
+from comparison.plan import Comparison, grow, in_words
 from comparison.statistics import (
     Choice,
     Difference,
@@ -53,6 +53,8 @@ class Entry:
     def curve(self, curves: pd.DataFrame, tag: str) -> pd.DataFrame:
         """A scalar at the chosen strength: its mean, min and max over seeds, by epoch.
 
+        It ends where the first seed ends: a mean of other seeds would jump.
+
         Args:
             curves: From `comparison.summary.read_curves`.
             tag: Of the scalar.
@@ -62,7 +64,8 @@ class Entry:
             & (curves["condition"] == self.condition)
             & (curves["strength"] == self.strength)
         ]
-        return rows.groupby("epoch")[tag].agg(["mean", "min", "max"]).dropna()
+        table = rows.groupby("epoch")[tag].agg(["mean", "min", "max", "count"])
+        return table[table.pop("count") == len(self.runs)]
 
 
 @dataclass(frozen=True)
@@ -93,7 +96,6 @@ class Answer:
         summary: From `comparison.summary.summarize`.
         moment: "final" or "best".
         entries: In the order of conditions and methods.
-        pairs: Of the entries of one condition that have a strength.
         measures: What pairs are compared in: what strengths are chosen by on the
             validation images, then the same on the test images, then the other of loss
             and accuracy.
@@ -103,8 +105,38 @@ class Answer:
     summary: pd.DataFrame
     moment: str
     entries: tuple[Entry, ...]
-    pairs: tuple[Pair, ...]
     measures: tuple[Measure, ...]
+
+    @functools.cached_property
+    def pairs(self) -> tuple[Pair, ...]:
+        """All pairs of methods under one condition, minus the control, or the earlier
+        one in the file."""
+        couples = [
+            (first, second)
+            for condition in self.comparison.conditions
+            for second, first in itertools.combinations(
+                sorted(self.chosen(condition), key=self._is_other), 2
+            )
+        ]
+        return tuple(
+            Pair(
+                first,
+                second,
+                {
+                    measure.key: paired_difference(
+                        self.values(first, measure.key),
+                        self.values(second, measure.key),
+                        len(couples),
+                        measure.margin,
+                    )
+                    for measure in self.measures
+                },
+            )
+            for first, second in couples
+        )
+
+    def _is_other(self, entry: Entry) -> bool:
+        return entry.method != self.comparison.control
 
     @property
     def headline(self) -> Measure:
@@ -164,77 +196,56 @@ class Answer:
 
 
 def find_answer(comparison: Comparison, summary: pd.DataFrame, moment: str) -> Answer:
-    """Choose each method's strength and compare every pair of methods.
+    """Choose each method's strength under each condition.
 
     Args:
         comparison: What was asked.
         summary: From `comparison.summary.summarize`.
         moment: "final" or "best".
     """
-    entries = []
-    for condition in comparison.conditions:
-        there = summary[summary["condition"] == condition]
-        for method in comparison.methods:
-            choice, runs = choose(comparison, there, condition, method, moment)
-            entries.append(Entry(condition, method, choice, runs))
     by = comparison.select_by
     price = comparison.loss if by == "accuracy" else "accuracy"
     measures = tuple(
         find_measure(key, comparison.margins.get(key.partition("_")[2]))
         for key in (f"validation_{by}", f"test_{by}", f"test_{price}")
     )
-    pairs = find_pairs(entries, comparison.control, measures, moment)
-    return Answer(comparison, summary, moment, tuple(entries), pairs, measures)
+    numbers = summary[[f"{moment}_{measure.key}" for measure in measures]].astype(float)
+    whole = numbers.notna().all(axis="columns") & (summary["status"] == "completed")
+    sign = -1 if measures[0].better == "higher" else 1
+    losses = sign * numbers.iloc[:, 0].where(whole)
+    entries = []
+    for condition, method in itertools.product(
+        comparison.conditions, comparison.methods
+    ):
+        mine = summary[
+            (summary["condition"] == condition) & (summary["method"] == method)
+        ]
+        grid = comparison.grid(condition, method)
+        runs_of = [mine[mine["strength"] == text] for text in grid]
+        of_strength = [losses[runs.index] for runs in runs_of]
+        choice = choose_strength(list(grid.values()), of_strength)
+        strength = in_words(choice.strength) if choice else None
+        runs = mine[mine["strength"] == strength].set_index("seed")
+        entries.append(Entry(condition, method, choice, runs))
+    return Answer(comparison, summary, moment, tuple(entries), measures)
 
 
-def find_pairs(
-    entries: Iterable[Entry], control: str, measures: Iterable[Measure], moment: str
-) -> tuple[Pair, ...]:
-    of_condition: dict[str, list[Entry]] = {}
-    for entry in entries:
-        if entry.choice:
-            of_condition.setdefault(entry.condition, []).append(entry)
-    couples = [
-        (first, second)
-        for chosen in of_condition.values()
-        for second, first in itertools.combinations(
-            sorted(chosen, key=lambda entry: entry.method != control), 2
-        )
-    ]
-    return tuple(
-        Pair(
-            first,
-            second,
-            {
-                measure.key: paired_difference(
-                    first.runs[f"{moment}_{measure.key}"].astype(float),
-                    second.runs[f"{moment}_{measure.key}"].astype(float),
-                    len(couples),
-                    measure.margin,
-                )
-                for measure in measures
-            },
-        )
-        for first, second in couples
-    )
+def grow_grids(
+    comparison: Comparison, summary: pd.DataFrame
+) -> tuple[Comparison, list[str]]:
+    """Go on with the grids whose best strength lies on their edge.
 
+    What is added follows from the finished runs alone, so that the same command, given
+    again, makes the same comparison.
 
-def choose(
-    comparison: Comparison,
-    summary: pd.DataFrame,
-    condition: str,
-    method: str,
-    moment: str,
-) -> tuple[Choice | None, pd.DataFrame]:
-    """The strength chosen for a method under a condition, and its runs by seed."""
-    rows = summary[summary["method"] == method]
-    grid = comparison.grid(condition, method)
-    measure = find_measure(f"validation_{comparison.select_by}")
-    losses = rows[f"{moment}_{measure.key}"].astype(float)
-    losses = losses.where(rows["status"] == "completed")
-    if measure.better == "higher":
-        losses = -losses
-    of_strength = [losses[rows["strength"] == text] for text in grid]
-    choice = choose_strength(list(grid.values()), of_strength)
-    strength = in_words(choice.strength) if choice else None
-    return choice, rows[rows["strength"] == strength].set_index("seed")
+    Returns:
+        The comparison with more runs, and what was added, in words.
+    """
+    edges = {
+        (entry.condition, entry.method): {
+            key: entry.choice.strength[key] for key in entry.choice.at_edge
+        }
+        for entry in find_answer(comparison, summary, comparison.select).entries
+        if entry.choice
+    }
+    return grow(comparison, edges)

@@ -82,8 +82,8 @@ def winners(answer: Answer, ranked: dict[str, list[Entry]]) -> list[str]:
     )
     rest = f"{shown[EQUAL]} practically equal, {shown[UNDECIDED]} not decided"
     return [
-        f"The {extreme(measure)} {measure.name} has {'; '.join(parts)}.",
-        f"Against the second best that is {DIFFERENT} under {shown[DIFFERENT]} of "
+        f"{extreme(measure).capitalize()} {measure.name}: {'; '.join(parts)}.",
+        f"The best is {DIFFERENT} from the second under {shown[DIFFERENT]} of "
         f"{count(len(ranked), 'condition')}, {rest}.",
     ]
 

@@ -5,7 +5,6 @@ from dataclasses import dataclass, replace
 
 MINUS = "\N{MINUS SIGN}"
 SPACE = "\N{NO-BREAK SPACE}"
-SPLITS = ("train", "validation", "test")
 
 
 @dataclass(frozen=True)
@@ -74,52 +73,27 @@ class Measure:
         return text.replace("-", MINUS)
 
 
-def measures_of(split: str) -> list[Measure]:
-    """What an evaluation of a split finds."""
-    return [
-        Measure(
-            f"{split}_cross_entropy",
-            f"{split} cross-entropy",
-            "nats",
-            "lower",
-            0.01,
-            f"loss/{split}",
-        ),
-        Measure(
-            f"{split}_accuracy",
-            f"{split} accuracy",
-            "%",
-            "higher",
-            0.005,
-            f"accuracy/{split}",
-        ),
-        Measure(f"{split}_loss", f"{split} loss", "", "lower"),
-        Measure(
-            f"{split}_calibration",
-            f"{split} calibration error",
-            "%",
-            "lower",
-            0.005,
-            f"calibration/{split}",
-        ),
-    ]
+QUANTITIES = {
+    "cross_entropy": ("cross-entropy", "nats", "lower", 0.01, "loss"),
+    "accuracy": ("accuracy", "%", "higher", 0.005, "accuracy"),
+    "loss": ("loss", "", "lower", None, "trained_loss"),
+    "calibration": ("calibration error", "%", "lower", 0.005, "calibration"),
+}
+"""What an evaluation of a split finds: name, unit, which is better, margin, tag."""
 
-
-MEASURES = {
-    measure.key: measure
-    for measure in [
-        *(measure for split in SPLITS for measure in measures_of(split)),
-        Measure("generalization_gap", "gap", "nats", "", 0.01, "gap/loss"),
-        Measure("weight_norm", "norm of all kernels", "", "", 0.1, "weights/norm"),
-        *(
-            Measure(f"memorized_{key}", name, "%", "", 0.005, f"memorized/{key}")
-            for key, name in {
-                "wrong_label": "wrong labels fitted",
-                "true_label": "wrong labels corrected",
-                "clean_label": "right labels fitted",
-            }.items()
-        ),
-    ]
+OTHERS = [
+    Measure("generalization_gap", "gap", "nats", "", 0.01, "gap/loss"),
+    Measure("weight_norm", "norm of all kernels", "", "", 0.1, "weights/norm"),
+    Measure("memorized_wrong_label", "wrong labels fitted", "%", "", 0.005),
+    Measure("memorized_true_label", "wrong labels corrected", "%", "", 0.005),
+    Measure("memorized_clean_label", "right labels fitted", "%", "", 0.005),
+]
+MEASURES = {measure.key: measure for measure in OTHERS} | {
+    f"{split}_{key}": Measure(
+        f"{split}_{key}", f"{split} {name}", unit, better, margin, f"{tag}/{split}"
+    )
+    for key, (name, unit, better, margin, tag) in QUANTITIES.items()
+    for split in ("train", "validation", "test")
 }
 
 
@@ -134,6 +108,6 @@ def find_measure(key: str, margin: float | None = None) -> Measure:
     return measure if margin is None else replace(measure, margin=margin)
 
 
-def count(number: int, noun: str) -> str:
+def count(number: int, noun: str, plural: str = "s") -> str:
     """ "1 seed", "5 seeds"."""
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+    return f"{number} {noun}{'' if number == 1 else plural}"

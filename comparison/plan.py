@@ -29,6 +29,7 @@ of several conditions, with strengths of their own. The first setting of each na
 
 import itertools
 import json
+import math
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -236,19 +237,18 @@ def load_base(
 def check_select(select: Any) -> tuple[str, str | None]:
     """The moment that strengths are chosen at, and what by."""
     if not isinstance(select, dict):
-        select = {"at": select}
-        where = "select"
-    else:
-        where = "select.at"
-        refuse_unknown("select.", select, ("at", "by"))
-    at = check(where, Literal["final", "best"], select.get("at", "final"))
+        return check("select", Literal["final", "best"], select), None
+    refuse_unknown("select.", select, ("at", "by"))
+    at = check("select.at", Literal["final", "best"], select.get("at", "final"))
     return at, check("select.by", By, select["by"]) if "by" in select else None
 
 
 def trained_loss(runs: Iterable[Run]) -> str:
-    """ "cross_entropy" unless all runs minimize another loss, which is "loss"."""
+    """What to compare by: "loss" if all runs minimize one other than cross-entropy."""
     names = {run.config.training["loss"] for run in runs}
-    return "cross_entropy" if "cross_entropy" in names or len(names) > 1 else "loss"
+    return (
+        "loss" if len(names) == 1 and "cross_entropy" not in names else "cross_entropy"
+    )
 
 
 def refuse_unknown(where: str, table: Tables, known: Sequence[str]) -> None:
@@ -417,62 +417,48 @@ def grow(
             three or more numbers, and that value.
 
     Returns:
-        The comparison with the runs added, and what was, in words. A value that the
-        setting does not allow is not added.
+        The comparison with the runs added, and what was added, in words. A value that
+        the setting does not allow is not.
     """
     runs, added = list(comparison.runs), []
     for (condition, method), best_of in edges.items():
         for key, best in best_of.items():
             mine = [r for r in runs if (r.condition, r.method) == (condition, method)]
-            axes = {
-                k: list(dict.fromkeys(run.strengths[k] for run in mine))
-                for k in mine[0].strengths
-            }
-            ascending = sorted(axes[key])
-            beyond = next_value(ascending if best == ascending[-1] else ascending[::-1])
+            beyond = next_value({run.strengths[key] for run in mine}, best)
             of_edge = [run for run in mine if run.strengths[key] == best]
             try:
-                new = [beside(comparison, run, key, beyond) for run in of_edge]
+                new = [beside(comparison, run, {key: beyond}) for run in of_edge]
             except UserError:
                 continue
-            axes[key].insert(0 if best == axes[key][0] else len(axes[key]), beyond)
-            start = runs.index(mine[0])
-            runs[start : start + len(mine)] = sorted(
-                mine + new,
-                key=lambda run: [
-                    *(axes[k].index(value) for k, value in run.strengths.items()),
-                    comparison.seeds.index(run.seed),
-                ],
-            )
+            is_first = mine[0].strengths[key] == best
+            at = runs.index(of_edge[0]) if is_first else runs.index(of_edge[-1]) + 1
+            runs[at:at] = new
             label = " ".join(filter(None, (method, condition)))
-            added.append(f"{label}: {key} = {beyond:g}, for {best:g} is on the edge")
+            added.append(f"{label}: {key} = {beyond:g}, for the best is {best:g}")
     return replace(comparison, runs=tuple(runs)), added
 
 
-def next_value(axis: Sequence[float]) -> float:
-    """The number that goes on as three or more do, the last of which is the edge.
+def next_value(values: Iterable[float], edge: float) -> float:
+    """The number beyond an edge, two steps of the grid from the last but one.
 
-    The next of 0.3, 1 and 3 is 10: two values on, a grid has grown by one ratio.
-
-    Raises:
-        UserError: No number lies beyond: 0 is the end of a grid.
+    The next of 0.3, 1 and 3 is 10: grids often have two ratios in turn. Where none lies
+    beyond, as at 0, the result is NaN, which no setting allows.
     """
-    *_, before, last, edge = axis
-    value = last * edge / before if before else edge * edge / last
-    value = round(value) if isinstance(edge, int) else float(f"{value:.3g}")
-    if (value - edge) * (edge - last) <= 0:
-        raise UserError(f"expected a number beyond {edge}, received {value}")
-    return value
+    *_, before, last, _ = sorted(values, reverse=edge == min(values))
+    value = last * edge / before if before else math.nan
+    if math.isnan(value) or (value - edge) * (edge - last) <= 0:
+        return math.nan
+    return round(value) if isinstance(edge, int) else float(f"{value:.3g}")
 
 
-def beside(comparison: Comparison, run: Run, key: str, value: float) -> Run:
-    """A run that differs from another in the value of one setting it varies."""
+def beside(comparison: Comparison, run: Run, changes: Settings) -> Run:
+    """A run that differs from another in settings that it varies."""
     return make_run(
         comparison.name,
-        [run.config.tables(), {key: value}],
+        [run.config.tables(), changes],
         (run.condition, comparison.conditions[run.condition]),
         run.method,
-        run.strengths | {key: value},
+        run.strengths | changes,
         run.seed,
         run.pictures,
     )
@@ -483,24 +469,23 @@ def against_itself(comparison: Comparison) -> Comparison:
 
     Each draws seeds of its own, so that whatever this finds is chance.
     """
+    copies = list(dict.fromkeys((run.method, run.strength) for run in comparison.runs))
     controls = {
         run.condition: run.config
         for run in reversed(comparison.runs)
         if run.method == comparison.control
     }
-    name, runs = name_run(f"{comparison.name}_against_itself", []), []
-    copies = {
-        copy: number
-        for number, copy in enumerate(
-            dict.fromkeys((run.method, run.strength) for run in comparison.runs)
-        )
-    }
-    for run in comparison.runs:
-        number = copies[run.method, run.strength]
-        seed = run.seed + number * (max(comparison.seeds) + 1)
-        config = replace(controls[run.condition], name=run.config.name, seed=seed)
-        runs.append(replace(run, config=config))
-    return replace(comparison, name=name, runs=tuple(runs), grow=0)
+
+    def copy(run: Run) -> Run:
+        number = copies.index((run.method, run.strength))
+        seed = (run.seed + number * (max(comparison.seeds) + 1)) % 2**32
+        control = controls[run.condition]
+        return replace(run, config=replace(control, name=run.config.name, seed=seed))
+
+    name = name_run(f"{comparison.name}_against_itself", [])
+    return replace(
+        comparison, name=name, runs=tuple(map(copy, comparison.runs)), grow=0
+    )
 
 
 def in_words(settings: Settings) -> str:

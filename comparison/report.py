@@ -10,7 +10,6 @@ from typing import Any
 import jinja2
 import pandas as pd
 from matplotlib.figure import Figure
-from rich.console import Console
 
 from comparison.answer import MOMENTS, Answer, find_answer
 from comparison.board import write_board
@@ -19,7 +18,6 @@ from comparison.findings import notes, sentences
 from comparison.plan import Comparison
 from comparison.summary import read_curves, summarize
 from comparison.tables import all_pairs, table_of_methods, table_of_pairs
-from comparison.terminal import show_answers
 from experiment.config import flatten
 from experiment.run_directory import below
 from system.files import replacing
@@ -51,18 +49,19 @@ def write_report(
     comparison: Comparison,
     directory: Path,
     results: dict[Path, dict[str, Any]],
-    console: Console,
-) -> None:
-    """Print and write what a comparison came to.
+) -> dict[str, Answer]:
+    """Write what a comparison came to.
 
-    Writes summary.csv, curves.csv, figures/*.png, report.html, and what TensorBoard
-    shows of the comparison as a whole.
+    Writes summary.csv, pairs.csv, curves.csv, figures/*.png, report.html, and what
+    TensorBoard shows of the comparison as a whole.
 
     Args:
         comparison: What was asked.
         directory: Of the comparison.
         results: The contents of result.json, by the path of the run.
-        console: To print to.
+
+    Returns:
+        The answers, by moment.
     """
     summary, curves = write_tables(comparison, directory, results)
     answers = {moment: find_answer(comparison, summary, moment) for moment in MOMENTS}
@@ -82,7 +81,7 @@ def write_report(
     with replacing(directory / "report.html") as partial:
         partial.write_text(page, encoding="utf-8")
     write_board(selected, directory, curves, results)
-    show_answers(answers, console)
+    return answers
 
 
 @dataclass(frozen=True)

@@ -7,19 +7,12 @@ from typing import Any
 
 import pandas as pd
 
-from comparison.measures import SPLITS
+from comparison.measures import MEASURES
 from comparison.plan import Run
 from monitoring.history import read_history
 from system.errors import UserError
 
 MOMENTS = ("final", "best")
-ALWAYS = [
-    f"{moment}_{split}_{name}"
-    for moment in MOMENTS
-    for split in SPLITS
-    for name in ("cross_entropy", "accuracy", "loss")
-]
-"""Columns that are there even if no run has them."""
 
 
 def summarize(results: Iterable[tuple[Run, dict[str, Any]]]) -> pd.DataFrame:
@@ -41,9 +34,9 @@ def row(run: Run, result: dict[str, Any]) -> dict[str, Any]:
         **identity(run),
         "status": result.get("status", "no result"),
         "seconds": result.get("seconds"),
-        **dict.fromkeys(ALWAYS),
     }
     for moment in MOMENTS:
+        cells |= dict.fromkeys(f"{moment}_{key}" for key in MEASURES)
         cells |= numbers(moment, result.get(moment) or {})
     return cells
 

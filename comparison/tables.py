@@ -18,12 +18,6 @@ BESIDES = (
 )
 """What a table of methods shows besides what they are compared in, if runs have it."""
 
-LATEX = str.maketrans(
-    {c: f"\\{c}" for c in "&%$#_{}"}
-    | {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\^{}"}
-    | {MINUS: "$-$", "±": r"$\pm$", "\N{NO-BREAK SPACE}": "~"}
-)
-
 
 @dataclass(frozen=True)
 class Table:
@@ -51,23 +45,8 @@ class Table:
     def latex(self) -> str:
         """A tabular environment; it needs the package booktabs."""
         columns = "l" * self.words + "r" * (len(self.headings) - self.words)
-        lines = [
-            " & ".join(cell.translate(LATEX) for cell in line) + r" \\"
-            for line in (self.headings, *self.rows)
-        ]
-        return "\n".join(
-            [
-                f"% {self.caption}",
-                rf"\begin{{tabular}}{{{columns}}}",
-                r"\toprule",
-                lines[0],
-                r"\midrule",
-                *lines[1:],
-                r"\bottomrule",
-                r"\end{tabular}",
-                "",
-            ]
-        )
+        frame = pd.DataFrame(self.rows, columns=list(self.headings))
+        return frame.to_latex(index=False, escape=True, column_format=columns)
 
 
 def table_of_methods(answer: Answer) -> Table:

@@ -1,7 +1,7 @@
 """What a comparison prints: tables, and the answer last."""
 
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 
 from rich import box
 from rich.console import Console
@@ -11,6 +11,9 @@ from rich.text import Text
 from comparison.answer import MANY, Answer
 from comparison.findings import notes, sentences
 from comparison.tables import Table, table_of_methods, table_of_pairs
+
+GAP = 2
+"""Columns of the terminal between those of a table."""
 
 
 def show_answers(answers: Mapping[str, Answer], console: Console) -> None:
@@ -24,61 +27,52 @@ def show_answers(answers: Mapping[str, Answer], console: Console) -> None:
     for table in (table_of_methods(answer), *pairs):
         if table.rows:
             console.print()
-            console.print(wrapped(table.caption, console))
+            console.print(wrap(table.caption, console.width))
             console.print(fit(table, console.width))
     console.print()
     for line in notes(answer):
-        console.print(wrapped(f"Note: {line}", console))
+        console.print(wrap(f"Note: {line}", console.width))
     for line in sentences(answer):
-        console.print(wrapped(line, console), style="bold")
+        console.print(wrap(line, console.width), style="bold")
 
 
-def wrapped(line: str, console: Console) -> Text:
+def wrap(line: str, width: int) -> Text:
     """Broken at spaces alone: Rich breaks at those that hold numbers together too."""
     return Text(
         textwrap.fill(
-            line, console.width, break_long_words=False, break_on_hyphens=False
+            line, max(width, 1), break_long_words=False, break_on_hyphens=False
         )
     )
 
 
 def fit(table: Table, width: int) -> Grid:
-    """A table with its words in one column, and no word broken.
+    """A table that fits, its words in one column, a condition above its rows.
 
-    Where that is too wide, words stand below each other; then the last columns are left
-    out, which are in the report.
+    Words stand below each other where they must; the last columns may be left out,
+    which are in the report.
     """
-    heading, first = table.headings[table.words - 1], int(table.grouped)
-    rows = [
-        ["\n".join(filter(None, row[first : table.words])), *row[table.words :]]
-        for row in table.rows
-    ]
-    columns = [
-        [heading.replace(" ", "\n"), *cells]
-        for heading, *cells in zip(
-            [heading, *table.headings[table.words :]], *rows, strict=True
-        )
-    ]
-    if sum(map(width_of, columns)) > width:
-        columns[0] = [cell.replace(" ", "\n") for cell in columns[0]]
-    while sum(map(width_of, columns)) > width and len(columns) > 2:
-        del columns[-1]
+    first, words = int(table.grouped), table.words
+    names = [row[first:words] for row in table.rows]
+    longest = width_of(word for name in names for cell in name for word in cell.split())
+    headings = [heading.replace(" ", "\n") for heading in table.headings[words:]]
+    cells = [row[words:] for row in table.rows]
+    widths = [width_of(column) for column in zip(headings, *cells, strict=True)]
+    while longest + sum(widths) > width and len(widths) > 1:
+        del widths[-1]
     grid = Grid(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), show_edge=False)
-    for number, (heading, *_) in enumerate(columns):
-        if number:
-            grid.add_column(heading, justify="right", no_wrap=True)
-        else:
-            grid.add_column(heading, overflow="fold")
+    grid.add_column("\n".join(table.headings[first:words]), overflow="fold")
+    for heading, _ in zip(headings, widths, strict=False):
+        grid.add_column(heading, justify="right", no_wrap=True)
     group = ""
-    cells_of_rows = zip(*(cells for _, *cells in columns), strict=True)
-    for row, cells in zip(table.rows, cells_of_rows, strict=True):
+    for row, name, numbers in zip(table.rows, names, cells, strict=True):
         if table.grouped and row[0] != group:
             group = row[0]
             grid.add_row(Text(group, style="bold"))
-        grid.add_row(*map(Text, cells))
+        lines = [wrap(cell, width - sum(widths) - GAP) for cell in name if cell]
+        grid.add_row(Text("\n").join(lines), *map(Text, numbers[: len(widths)]))
     return grid
 
 
-def width_of(column: Sequence[str]) -> int:
-    """Of the widest line in a column, with the space around it."""
-    return 2 + max(map(len, "\n".join(column).splitlines()))
+def width_of(cells: Iterable[str]) -> int:
+    """Of the widest line, with the space behind it."""
+    return GAP + max(len(line) for cell in cells for line in cell.split("\n"))
