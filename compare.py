@@ -127,20 +127,16 @@ def make_and_grow(
     """
     from comparison.answer import grow_grids
     from comparison.board import write_experiment
-    from comparison.summary import summarize
 
     failures: dict[Path, str] = {}
     for growth in range(comparison.grow + 1):
         write_experiment(comparison, directory)
-        maker = make_runs(
-            comparison, plan, directory, open_pool, should_stop, console
-        )
+        maker = make_runs(comparison, plan, directory, open_pool, should_stop, console)
         failures |= maker.failures
         results = plan.finished | maker.results
         if growth == comparison.grow or should_stop():
             break
-        summary = summarize((run, results.get(run.path, {})) for run in comparison.runs)
-        comparison, added = grow_grids(comparison, summary)
+        comparison, added = grow_grids(comparison, results)
         if not added:
             break
         for line in added:

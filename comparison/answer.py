@@ -2,7 +2,10 @@
 
 import functools
 import itertools
+from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -14,6 +17,7 @@ from comparison.statistics import (
     choose_strength,
     paired_difference,
 )
+from comparison.summary import summarize
 
 MOMENTS = {
     "final": "Final weights",
@@ -65,7 +69,8 @@ class Entry:
             & (curves["strength"] == self.strength)
         ]
         table = rows.groupby("epoch")[tag].agg(["mean", "min", "max", "count"])
-        return table[table.pop("count") == len(self.runs)]
+        count = table.pop("count")
+        return table[count == count.max()]
 
 
 @dataclass(frozen=True)
@@ -231,21 +236,26 @@ def find_answer(comparison: Comparison, summary: pd.DataFrame, moment: str) -> A
 
 
 def grow_grids(
-    comparison: Comparison, summary: pd.DataFrame
+    comparison: Comparison, results: Mapping[Path, dict[str, Any]]
 ) -> tuple[Comparison, list[str]]:
     """Go on with the grids whose best strength lies on their edge.
 
     What is added follows from the finished runs alone, so that the same command, given
     again, makes the same comparison.
 
+    Args:
+        comparison: As it is.
+        results: The contents of result.json, by the path of the run.
+
     Returns:
         The comparison with more runs, and what was added, in words.
     """
+    summary = summarize((run, results.get(run.path, {})) for run in comparison.runs)
     edges = {
         (entry.condition, entry.method): {
             key: entry.choice.strength[key] for key in entry.choice.at_edge
         }
-        for entry in find_answer(comparison, summary, comparison.select).entries
+        for entry in find_answer(comparison, summary, comparison.select).chosen()
         if entry.choice
     }
     return grow(comparison, edges)

@@ -446,9 +446,9 @@ def next_value(values: Iterable[float], edge: float) -> float:
     """
     *_, before, last, _ = sorted(values, reverse=edge == min(values))
     value = last * edge / before if before else math.nan
-    if math.isnan(value) or (value - edge) * (edge - last) <= 0:
-        return math.nan
-    return round(value) if isinstance(edge, int) else float(f"{value:.3g}")
+    if not math.isnan(value):
+        value = round(value) if isinstance(edge, int) else float(f"{value:.3g}")
+    return value if (value - edge) * (edge - last) > 0 else math.nan
 
 
 def beside(comparison: Comparison, run: Run, changes: Settings) -> Run:
