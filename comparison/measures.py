@@ -69,7 +69,7 @@ class Measure:
     def _write(self, number: float, sign: str) -> str:
         if not math.isfinite(number):
             return "not finite"
-        text = f"{self.scale * number:{sign}.{self.digits}f}"
+        text = f"{self.scale * number:{sign}z.{self.digits}f}"
         return text.replace("-", MINUS)
 
 
