@@ -98,7 +98,11 @@ def write_board(
         text_pb("card/comparison", results_card(answer, board.links())),
     ]
     if filters:
-        root.append(image_pb("filters_by_method", draw_last_filters(filters), FILTERS))
+        root.append(
+            image_pb(
+                "first_layer/filters_by_method", draw_last_filters(filters), FILTERS
+            )
+        )
     rewrite(directory, [(0, summary) for summary in root], time.time())
 
 

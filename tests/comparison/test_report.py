@@ -1,6 +1,9 @@
 """The report: one page, its figures, and nothing in it that runs."""
 
+import contextlib
 import csv
+import functools
+import io
 import itertools
 import re
 
@@ -14,13 +17,14 @@ from monitoring.links import read_board
 CONDITIONS = "conditions = [{data.train_size = 300}, {data.train_size = 3000}]"
 
 
-@pytest.fixture
-def report(simulate, tmp_path, capsys):
+@pytest.fixture(scope="module")
+def report(simulate, tmp_path_factory):
     """Write a report of simulated runs; returns its directory and what it printed."""
 
+    @functools.cache
     def write(conditions="", lost=(), damaged=()):
         comparison, results, _ = simulate(conditions, lost)
-        directory = tmp_path / "planted"
+        directory = tmp_path_factory.mktemp("report") / "planted"
         for number, path in enumerate(results):
             (directory / path).mkdir(parents=True)
             lines = ["epoch,step,loss/train,loss/validation,accuracy/train,"]
@@ -30,11 +34,13 @@ def report(simulate, tmp_path, capsys):
             if path.as_posix() in damaged:
                 lines.append('"')
             (directory / path / "history.csv").write_text("\n".join(lines) + "\n")
-        answers = write_report(comparison, directory, results)
-        show_answers(answers, Console(width=80))
-        printed, complaints = capsys.readouterr()
-        assert complaints.count("left out of all curves") == len(damaged)
-        return directory, comparison, printed
+        complaints, printed = io.StringIO(), io.StringIO()
+        with contextlib.redirect_stderr(complaints):
+            answers = write_report(comparison, directory, results)
+        show_answers(answers, Console(width=80, file=printed))
+        said = complaints.getvalue().count("left out of all curves")
+        assert said == len(damaged)
+        return directory, comparison, printed.getvalue()
 
     return write
 
@@ -98,7 +104,7 @@ def test_conditions_have_a_figure_of_their_own(report):
 
 
 def test_what_is_missing_is_said(report):
-    lost = {"equal/weight_decay=3e-01/seed=00"}
+    lost = ("equal/weight_decay=3e-01/seed=00",)
     page = (report(lost=lost)[0] / "report.html").read_text()
     assert "Missing: equal/weight_decay=3e-01/seed=00." in page
 
@@ -126,7 +132,7 @@ def test_curves_hold_every_history_digit_for_digit(report):
 
 
 def test_a_damaged_history_costs_its_own_curve_alone(report):
-    directory, comparison, _ = report(damaged={"none/seed=00"})
+    directory, comparison, _ = report(damaged=("none/seed=00",))
     assert (directory / "report.html").exists()
     with open(directory / "curves.csv", newline="") as file:
         assert len(list(csv.DictReader(file))) == 3 * (len(comparison.runs) - 1)
