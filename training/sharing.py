@@ -1,0 +1,97 @@
+"""Which runs may share a compiled program.
+
+A program holds as constants what is no variable: every Python number, array, attribute
+and closure that the model and the optimizer use. So runs share one only if their
+configs are the same but for seed and name, and only if nothing but Keras' own code and
+variables can differ between their models. All others compile for themselves.
+"""
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from training.program import Program
+
+KERAS_LAYERS = re.compile(r"keras\.src\.(layers\.(?!preprocessing)|models\.)")
+"""Modules of layers whose state is in variables. Layers of preprocessing keep what they
+adapt to, or where a picture is moved, elsewhere too."""
+
+LARGEST_CONSTANT = 16
+"""Numbers in a constant of a graph of Keras' own; a larger one may be random."""
+
+
+def sharing_key(
+    tables: Mapping[str, Any], model: keras.Model, optimizer: keras.Optimizer
+) -> str | None:
+    """What the programs of two runs have to agree in; None for a run that shares none.
+
+    Args:
+        tables: The tables of the run's config file.
+        model: Of the run, fresh.
+        optimizer: Of the run, fresh, one of Keras' or of this project's.
+    """
+    if not is_keras_own(model) or not holds_only(optimizer, ("keras.", "optimizers.")):
+        return None
+    settings = {k: v for k, v in tables.items() if k not in ("name", "seed")}
+    layers = re.sub(r'"seed": \d+', '"seed": 0', model.to_json())
+    return json.dumps([settings, layers], sort_keys=True)
+
+
+def is_keras_own(model: keras.Model) -> bool:
+    """Whether a model is wholly made of layers and functions that Keras has."""
+    return all(
+        KERAS_LAYERS.match(type(layer).__module__)
+        and holds_only(layer, ("keras.",))
+        and not is_foreign_model(layer)
+        for layer in model._flatten_layers()
+    )
+
+
+def is_foreign_model(layer: keras.Layer) -> bool:
+    """Whether a layer is a model of other operations than layers, such as `x + y`."""
+    operations = getattr(layer, "operations", [])
+    return not all(isinstance(operation, keras.Layer) for operation in operations)
+
+
+def holds_only(thing: Any, origins: tuple[str, ...]) -> bool:
+    """Whether the attributes of an object are no arrays, and no code from elsewhere."""
+    if not type(thing).__module__.startswith(origins):
+        return False
+    for value in vars(thing).values():
+        if isinstance(value, np.ndarray | tf.Tensor):
+            return False
+        code = value if hasattr(value, "__module__") else type(value)
+        if callable(value) and not (code.__module__ or "").startswith(origins):
+            return False
+    return True
+
+
+def may_be_shared(program: Program, *arguments: tf.Tensor) -> bool:
+    """Whether all that differs between runs of a compiled program is in variables.
+
+    Args:
+        program: Compiled.
+        arguments: Those of its `updates`.
+    """
+    graph = program.updates.get_concrete_function(*arguments).graph
+    captured = [tensor for tensor, _ in graph.captures if tensor.dtype != tf.resource]
+    definition = graph.as_graph_def()
+    nodes = [
+        *definition.node,
+        *(n for f in definition.library.function for n in f.node_def),
+    ]
+    sizes = [
+        tf.TensorShape(node.attr["value"].tensor.tensor_shape).num_elements()
+        for node in nodes
+        if node.op == "Const"
+    ]
+    return (
+        not captured
+        and not program.hidden_variables(*arguments)
+        and max(sizes, default=0) <= LARGEST_CONSTANT
+    )
