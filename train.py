@@ -27,7 +27,7 @@ from models import MODELS
 from monitoring.hparams import Trial
 from monitoring.settings import MonitoringSettings
 from monitoring.summary import show_result
-from optimizers import OPTIMIZERS, prepare
+from optimizers import DECAYS, OPTIMIZERS, prepare
 from optimizers.schedules import SCHEDULES
 from system.processes import load_keras
 from training.settings import TrainingSettings
@@ -105,14 +105,17 @@ def train(
         )
         horizon = (settings.updates_per_epoch(len(data.train)), settings.epochs)
         optimizer = call(
-            OPTIMIZERS[config.optimizer["name"]], config.optimizer, *horizon
+            prepare,
+            config.optimizer,
+            call(OPTIMIZERS[config.optimizer["name"]], config.optimizer),
+            call(DECAYS[config.decay["name"]], config.decay, *horizon),
+            model,
         )
-        call(prepare, config.optimizer, optimizer, model)
         multipliers = call(
             SCHEDULES[config.schedule["name"]], config.schedule, *horizon
         )
         how = (settings.loss, settings.jit_compile)
-        key = graph_key(model, config.optimizer, horizon, *how)
+        key = graph_key(model, config.optimizer, config.decay, horizon, *how)
         if key not in programs:
             programs[key] = Program(model, optimizer, *how)
         programs[key].take(model, optimizer, config.seed)

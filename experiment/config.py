@@ -25,7 +25,7 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 from data import DATASETS, split
 from models import MODELS
 from monitoring.settings import MonitoringSettings
-from optimizers import OPTIMIZERS, prepare
+from optimizers import DECAYS, OPTIMIZERS, prepare
 from optimizers.schedules import SCHEDULES
 from system.errors import UserError
 from system.files import is_file, read_file
@@ -66,6 +66,7 @@ SECTIONS = {
     "data": Section(DATASETS, default="mnist", always=split),
     "model": Section(MODELS, default="mlp"),
     "optimizer": Section(OPTIMIZERS, default="adam", always=prepare),
+    "decay": Section(DECAYS, default="none"),
     "schedule": Section(SCHEDULES, default="constant"),
     "training": Section({}, always=TrainingSettings),
     "monitoring": Section({}, always=MonitoringSettings),
@@ -81,6 +82,7 @@ class Config:
     data: Settings
     model: Settings
     optimizer: Settings
+    decay: Settings
     schedule: Settings
     training: Settings
     monitoring: Settings

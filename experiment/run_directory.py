@@ -3,7 +3,6 @@
 import contextlib
 import enum
 import functools
-import inspect
 import json
 import os
 import shutil
@@ -19,7 +18,7 @@ import tomli_w
 from pydantic import TypeAdapter, ValidationError
 
 from experiment.config import SCHEMA_VERSION, Config, call, load_config, read_toml
-from optimizers import OPTIMIZERS
+from optimizers import DECAYS
 from optimizers.schedules import SCHEDULES
 from system.errors import UserError
 from system.files import first_of, read_file, replacing
@@ -268,8 +267,7 @@ def grows(previous: Config, config: Config) -> bool:
     grown = replace(previous, training={**previous.training, "epochs": longer})
     if longer < shorter or grown.differences(config):
         return False
-    optimizer = OPTIMIZERS[config.optimizer["name"]]
-    if longer > shorter and "epochs" in inspect.signature(optimizer).parameters:
+    if longer > shorter and getattr(DECAYS[config.decay["name"]], "ends", False):
         return False
     schedule, any_number = SCHEDULES[config.schedule["name"]], 100
     begun = call(schedule, config.schedule, any_number, shorter)

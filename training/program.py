@@ -30,8 +30,8 @@ PLACES = {
 NAMES = ("name", "keras_history", "input_layers", "output_layers")
 """Where a model's config has names of layers."""
 
-OPTIMIZER_STRENGTHS = ("learning_rate", "weight_decay", "timescale_epochs")
-"""The same of the optimizer's settings."""
+OPTIMIZER_STRENGTHS = ("learning_rate", "strength", "timescale_epochs")
+"""The same of the settings of optimizer and decay."""
 
 
 class Program:
@@ -61,16 +61,10 @@ class Program:
 
         Args:
             model: Its L1 and L2 strengths are put into variables.
-            optimizer: Its weight decay is put into a variable: assigning to that has an
-                effect, a new number in its place has none.
+            optimizer: Built for the model.
             loss: A name in `LOSSES`.
             jit: Whether XLA compiles the calls.
         """
-        decay = optimizer.weight_decay
-        if decay is not None and not isinstance(decay, keras.Variable):
-            optimizer.weight_decay = keras.Variable(
-                decay, trainable=False, name="weight_decay"
-            )
         self.model, self.optimizer = model, optimizer
         self._twin, self._dropouts = training_twin(model, optimizer.iterations, jit)
         self._white = tf.Variable(255.0, trainable=False)
@@ -97,12 +91,8 @@ class Program:
         pairs = zip(replaced_layers(self.model), replaced_layers(model), strict=True)
         for own, fresh in pairs:
             keyed[own.name].rate.assign(fresh.rate)
-        if optimizer.weight_decay is not None:
-            self.optimizer.weight_decay.assign(optimizer.weight_decay)
-        ours, theirs = (
-            [*m.variables, *(v for v in o.variables if v is not o.weight_decay)]
-            for m, o in ((self.model, self.optimizer), (model, optimizer))
-        )
+        ours = [*self.model.variables, *self.optimizer.variables]
+        theirs = [*model.variables, *optimizer.variables]
         for variable, value in zip(ours, theirs, strict=True):
             variable.assign(value)
         weights = zip(
@@ -129,6 +119,7 @@ def replaced_layers(model):
 def graph_key(
     model: keras.Model,
     optimizer: dict[str, Any],
+    decay: dict[str, Any],
     horizon: tuple[int, int],
     loss: str,
     jit: bool,
@@ -141,7 +132,8 @@ def graph_key(
     Args:
         model: A plain model.
         optimizer: The settings of the config's `[optimizer]`.
-        horizon: Updates per epoch and epochs, which an optimizer may depend on.
+        decay: Those of its `[decay]`.
+        horizon: Updates per epoch and epochs, which decay may depend on.
         loss: A name in `LOSSES`.
         jit: Whether XLA compiles.
     """
@@ -162,12 +154,12 @@ def graph_key(
             node = {**node, "config": {**config, **strengths}}
         return {key: mask(value, key) for key, value in node.items()}
 
-    shape = {
-        key: bool(value) if key in OPTIMIZER_STRENGTHS else value
-        for key, value in optimizer.items()
-    }
+    shapes = [
+        {k: bool(v) if k in OPTIMIZER_STRENGTHS else v for k, v in settings.items()}
+        for settings in (optimizer, decay)
+    ]
     return json.dumps(
-        [mask(model.get_config()), shape, horizon, loss, jit], sort_keys=True
+        [mask(model.get_config()), *shapes, horizon, loss, jit], sort_keys=True
     )
 
 

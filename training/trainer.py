@@ -10,6 +10,7 @@ from pydantic import ConfigDict, NonNegativeInt
 
 from data import Data, Split
 from models import kernels
+from optimizers import decay_share
 from system.errors import UserError
 from training.measurement import Evaluation, Measurement
 from training.program import EVALUATION_BLOCK, Program
@@ -225,6 +226,7 @@ class Trainer:
             ),
             learning_rate=float(self.optimizer.learning_rate),
             weight_decay=0.0 if decay is None else float(decay),
+            decay=decay_share(self.optimizer),
             epoch_seconds=per_update and per_update * self.updates_per_epoch,
             updates_per_epoch=self.updates_per_epoch,
             weights_finite=bool(self.program.finite()),
