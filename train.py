@@ -108,14 +108,15 @@ def train(
             prepare,
             config.optimizer,
             call(OPTIMIZERS[config.optimizer["name"]], config.optimizer),
-            call(DECAYS[config.decay["name"]], config.decay, *horizon),
             model,
+            call(DECAYS[config.decay["name"]], config.decay, *horizon),
         )
         multipliers = call(
             SCHEDULES[config.schedule["name"]], config.schedule, *horizon
         )
         how = (settings.loss, settings.jit_compile)
-        key = graph_key(model, config.optimizer, config.decay, horizon, *how)
+        decay = {f"decay.{key}": value for key, value in config.decay.items()}
+        key = graph_key(model, config.optimizer | decay, horizon, *how)
         if key not in programs:
             programs[key] = Program(model, optimizer, *how)
         programs[key].take(model, optimizer, config.seed)

@@ -87,8 +87,8 @@ def decay_share(optimizer: "keras.Optimizer") -> float | None:
 
 def prepare(
     optimizer: "keras.Optimizer",
-    decay: Decay | None,
     model: "keras.Model",
+    decay: Decay | None = None,
     *,
     global_clipnorm: PositiveFloat | None = None,
     ema_momentum: Annotated[float, Interval(gt=0, lt=1)] | None = None,
@@ -97,8 +97,8 @@ def prepare(
 
     Args:
         optimizer: Fresh from one of the functions of this package.
-        decay: The rule, or None.
         model: Whose trainable variables it will update.
+        decay: The rule, if they decay.
         global_clipnorm: Longest gradient over all variables together; longer ones are
             scaled back. The gradient of an L2 penalty is clipped with it, decay is not.
         ema_momentum: Share kept at each update by a moving average of the weights; the

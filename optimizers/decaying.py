@@ -34,9 +34,11 @@ class Decaying(keras.optimizers.Optimizer):
         if not isinstance(decay, Decay):
             name, values = decay
             decay = DECAYS[name](**values)
-        strength, hold = decay.weight_decay(peak), {"trainable": False}
-        self.decay, self.peak = decay, keras.Variable(peak, name="peak", **hold)
-        self.weight_decay = keras.Variable(strength, name="weight_decay", **hold)
+        self.decay = decay
+        self.peak, self.weight_decay = (
+            keras.Variable(number, dtype=keras.config.floatx(), trainable=False)
+            for number in (peak, decay.weight_decay(peak))
+        )
 
     def build(self, variables):
         if self.built:

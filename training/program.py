@@ -30,7 +30,7 @@ PLACES = {
 NAMES = ("name", "keras_history", "input_layers", "output_layers")
 """Where a model's config has names of layers."""
 
-OPTIMIZER_STRENGTHS = ("learning_rate", "strength", "timescale_epochs")
+OPTIMIZER_STRENGTHS = ("learning_rate", "decay.strength", "decay.timescale_epochs")
 """The same of the settings of optimizer and decay."""
 
 
@@ -119,7 +119,6 @@ def replaced_layers(model):
 def graph_key(
     model: keras.Model,
     optimizer: dict[str, Any],
-    decay: dict[str, Any],
     horizon: tuple[int, int],
     loss: str,
     jit: bool,
@@ -131,8 +130,8 @@ def graph_key(
 
     Args:
         model: A plain model.
-        optimizer: The settings of the config's `[optimizer]`.
-        decay: Those of its `[decay]`.
+        optimizer: The settings of the config's `[optimizer]`, and those of `[decay]` as
+            "decay.<setting>".
         horizon: Updates per epoch and epochs, which decay may depend on.
         loss: A name in `LOSSES`.
         jit: Whether XLA compiles.
@@ -154,12 +153,12 @@ def graph_key(
             node = {**node, "config": {**config, **strengths}}
         return {key: mask(value, key) for key, value in node.items()}
 
-    shapes = [
-        {k: bool(v) if k in OPTIMIZER_STRENGTHS else v for k, v in settings.items()}
-        for settings in (optimizer, decay)
-    ]
+    shape = {
+        key: bool(value) if key in OPTIMIZER_STRENGTHS else value
+        for key, value in optimizer.items()
+    }
     return json.dumps(
-        [mask(model.get_config()), *shapes, horizon, loss, jit], sort_keys=True
+        [mask(model.get_config()), shape, horizon, loss, jit], sort_keys=True
     )
 
 
