@@ -30,7 +30,7 @@ from comparison.workers import (
     processors,
 )
 from data import DATASETS
-from experiment.command_line import Parser, exit_status, run_until_signal
+from experiment.command_line import Parser, exit_with_status, run_until_signal
 from experiment.config import call
 from experiment.run_directory import Place, below, fingerprint, look
 from monitoring.summary import how_to_look
@@ -199,4 +199,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(exit_status(main))
+    sys.exit(exit_with_status(main))

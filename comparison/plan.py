@@ -11,8 +11,8 @@ A comparison file names a base config and what each method changes of it:
     [methods.none]
 
     [methods.adamw]
-    set.optimizer.name = "adamw"
-    vary.optimizer.weight_decay = [0.3, 1.0, 3.0]
+    set.decay.name = "decoupled"
+    vary.decay.strength = [0.3, 1.0, 3.0]
 
 Where the answer may depend on something else, the whole comparison is made under each
 of several conditions, with strengths of their own. The first setting of each names it:

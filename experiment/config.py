@@ -25,7 +25,7 @@ from experiment.schema import (
 )
 from models import MODELS
 from monitoring.settings import MonitoringSettings
-from optimizers import OPTIMIZERS, prepare
+from optimizers import DECAYS, OPTIMIZERS, prepare
 from optimizers.schedules import SCHEDULES
 from system.errors import UserError
 from system.files import is_file, read_file
@@ -62,6 +62,7 @@ OPTIONS = {
     "model": Option("model", MODELS, default="mlp"),
     "optimizer": Option("optimizer", OPTIMIZERS, default="adam"),
     "preparation": Option("optimizer", {"": prepare}),
+    "decay": Option("decay", DECAYS, default="none"),
     "schedule": Option("schedule", SCHEDULES, default="constant"),
     "training": Option("training", {"": TrainingSettings}),
     "monitoring": Option("monitoring", {"": MonitoringSettings}),
@@ -95,6 +96,7 @@ class Config:
     model: Part
     optimizer: Part
     preparation: Part
+    decay: Part
     schedule: Part
     training: Part
     monitoring: Part
@@ -128,6 +130,16 @@ class Config:
         old: Part = getattr(self, part)
         new = replace(old, settings={**old.settings, **settings})
         return replace(self, **{part: new})
+
+    def decide(self, **choices: Callable[[], Any]) -> "Config":
+        """The same config with settings of training that are "auto" decided.
+
+        Args:
+            **choices: Functions that decide, by the setting.
+        """
+        settings = self.training.settings
+        undecided = [name for name in choices if settings[name] == "auto"]
+        return self.with_settings("training", **{n: choices[n]() for n in undecided})
 
 
 assert [field.name for field in fields(Config)[2:]] == list(OPTIONS)

@@ -346,17 +346,12 @@ def grows(previous: Config, config: Config) -> bool:
     grown = previous.with_settings("training", epochs=longer)
     if longer < shorter or grown.differences(config):
         return False
-    if longer > shorter and depends_on_epochs(config):
+    if longer > shorter and getattr(config.decay.function, "ends", False):
         return False
     any_number = 100
     begun = config.schedule.build(any_number, shorter)
     whole = config.schedule.build(any_number, longer)
     return np.array_equal(begun, whole[: len(begun)])
-
-
-def depends_on_epochs(config: Config) -> bool:
-    """Whether decay is another one in a longer run."""
-    return config.decay.name in NEEDS_EPOCHS
 
 
 def run_files(directory: Path) -> list[Path]:

@@ -6,9 +6,9 @@ its own and name it here.
 
 from collections.abc import Callable
 
-from models.kernels import kernels
+from models.kernels import is_kernel, kernels
 from models.mlp import mlp
 
 MODELS: dict[str, Callable] = {"mlp": mlp}
 
-__all__ = ["MODELS", "kernels", "mlp"]
+__all__ = ["MODELS", "is_kernel", "kernels", "mlp"]

@@ -8,21 +8,25 @@ if TYPE_CHECKING:
     import keras
 
 
-def kernels(model: "keras.Model") -> "dict[str, keras.Variable]":
-    """The kernels of a model by name: what L2 and weight decay act on by default.
+def is_kernel(variable: "keras.Variable") -> bool:
+    """Whether a variable is what L2 and weight decay act on by default.
 
-    A kernel is a trainable variable of two or more axes that is not a bias and not the
-    scale or offset of a normalization. It is named by its layer, `hidden_1`, without
-    the model's name, so that the names line up across models.
+    That is, if it has two or more axes and is not a bias and not the scale or offset of
+    a normalization.
+    """
+    return len(variable.shape) >= 2 and variable.name not in ("bias", "gamma", "beta")
+
+
+def kernels(model: "keras.Model") -> "dict[str, keras.Variable]":
+    """The trainable kernels of a model by name.
+
+    A kernel is named by its layer, `hidden_1`, without the model's name, so that the
+    names line up across models.
 
     Raises:
         UserError: Two have one name.
     """
-    found = [
-        v
-        for v in model.trainable_variables
-        if len(v.shape) >= 2 and v.name not in ("bias", "gamma", "beta")
-    ]
+    found = [variable for variable in model.trainable_variables if is_kernel(variable)]
     named = {
         v.path.removeprefix(f"{model.name}/").removesuffix("/kernel"): v for v in found
     }

@@ -27,6 +27,8 @@ class Measurement:
         best_validation: Lowest validation cross-entropy so far, this one included.
         learning_rate: As the optimizer holds it.
         weight_decay: As the optimizer holds it; 0 if it has none.
+        decay: Share of the kernels that the last update took off; None under a rule
+            that does not take the same off all weights.
         epoch_seconds: Seconds for the updates of one epoch since the last evaluation,
             without evaluation and compilation; None before training.
         updates_per_epoch: Number of updates in an epoch of the run.
@@ -41,6 +43,7 @@ class Measurement:
     best_validation: float
     learning_rate: float
     weight_decay: float
+    decay: float | None
     epoch_seconds: float | None
     updates_per_epoch: int
     weights_finite: bool = True
@@ -53,11 +56,6 @@ class Measurement:
     @property
     def gap(self) -> float:
         return self.validation["cross_entropy"] - self.train["cross_entropy"]
-
-    @property
-    def decay(self) -> float:
-        """Share of the kernels that weight decay takes off in an update."""
-        return self.learning_rate * self.weight_decay
 
     @property
     def decay_epochs(self) -> float | None:

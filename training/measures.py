@@ -18,13 +18,14 @@ class Measure:
 
     Attributes:
         label: Its name on every page.
-        unit: Of its values; "%" shows a fraction in percent.
+        unit: Unit of its values.
         better: Which way is better.
         group: Of its tags in TensorBoard: `<group>/train`, `<group>/validation`.
         description: What TensorBoard says of it.
         sums: Function `(labels, logits)` of tensors, (images,) and (images, classes),
             to values whose sum over the images is needed, (images, width).
         width: Number of values for each image; (images,) is a width of 1.
+        digits: How a value is written, as a format.
         value: Function of their sums, (width,), and the number of images, to the
             measure.
     """
@@ -36,6 +37,7 @@ class Measure:
     description: str
     sums: Callable[[Any, Any], Any]
     width: int = 1
+    digits: str = ".4f"
     value: Callable[[list[float], int], float] = lambda sums, count: sums[0] / count
 
 
@@ -85,6 +87,7 @@ MEASURES = {
         "accuracy",
         "Fraction of the images classified right.",
         accuracy_sums,
+        digits=".2%",
     ),
     "calibration_error": Measure(
         "calibration error",
@@ -95,6 +98,7 @@ MEASURES = {
         f"{CALIBRATION_BINS} bins of confidence (Guo et al. 2017).",
         calibration_sums,
         CALIBRATION_BINS,
+        ".2%",
         lambda sums, count: math.fsum(map(abs, sums)) / count,
     ),
 }

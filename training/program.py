@@ -16,6 +16,9 @@ from training.measures import MEASURES, logit_scale_sums
 EVALUATION_BLOCK = 1000
 """Images evaluated at once: enough for the processor, and little memory."""
 
+LARGEST_CONSTANT = 16
+"""Numbers in a constant of a graph of Keras' own layers: shapes and the like."""
+
 WIDTHS = [*(measure.width for measure in MEASURES.values()), 1, 1]
 """Columns of sums of the measures, of the loss and of the logits' scale."""
 
@@ -36,6 +39,11 @@ class Program:
         penalty: Function of nothing to the sum of all weight penalties, float64.
         gradients: Function `(pixels, labels)` of tensors to the gradients of the mean
             loss and of the penalty by the kernels, dropout off.
+        hidden_variables: Once traced: variables that the updates use and Keras does not
+            know of, in their order. The state of Keras' global random generator is one,
+            which a layer uses that calls `keras.random` without a `SeedGenerator`.
+        may_be_shared: Once traced: whether all that is no constant is in variables that
+            Keras knows of.
         finite: Function of nothing to whether every weight is a finite number. (A ReLU
             may hide one that is not: the loss does not tell.)
     """
@@ -47,16 +55,10 @@ class Program:
 
         Args:
             model: A plain model.
-            optimizer: Built for the model. Its weight decay is put into a variable:
-                assigning to that has an effect, a new number in its place has none.
+            optimizer: Built for the model.
             loss: A name in `LOSSES`.
             jit: Whether XLA compiles the calls.
         """
-        decay = optimizer.weight_decay
-        if decay is not None and not isinstance(decay, keras.Variable):
-            optimizer.weight_decay = keras.Variable(
-                decay, trainable=False, name="weight_decay"
-            )
         self.model, self.optimizer = model, optimizer
         self.loss, self.jit = loss, jit
         self._white = tf.Variable(255.0, trainable=False)
@@ -66,26 +68,27 @@ class Program:
         self.penalty = compile_penalty(model)
         self.gradients = compile_gradients(model, *how)
         self.finite = compile_check(model)
+        self.hidden_variables: list[tf.Variable] = []
+        self.may_be_shared = False
 
     @property
     def variables(self) -> list[keras.Variable]:
         """All state that Keras knows of: of the model, then of the optimizer."""
         return [*self.model.variables, *self.optimizer.variables]
 
-    def hidden_variables(self, *arguments: tf.Tensor) -> list[tf.Variable]:
-        """Variables that the updates use and Keras does not know of, in their order.
-
-        That of Keras' global random generator is one, which a layer draws from that
-        calls `keras.random` without a `SeedGenerator`.
+    def trace(self, *arguments: tf.Tensor) -> None:
+        """Look at what the updates use, before any is made.
 
         Args:
             arguments: Those of `updates`.
         """
         graph = self.updates.get_concrete_function(*arguments).graph
         known = {id(variable.value) for variable in self.variables} | {id(self._white)}
-        decay = self.optimizer.weight_decay
-        known |= {id(decay.value)} if isinstance(decay, keras.Variable) else set()
-        return [v for v in graph.variables if id(v) not in known]
+        self.hidden_variables = [v for v in graph.variables if id(v) not in known]
+        constants = [c for c, _ in graph.captures if c.dtype != tf.resource]
+        self.may_be_shared = not (
+            constants or self.hidden_variables or has_large_constant(graph)
+        )
 
     def take(self, model: keras.Model, optimizer: keras.Optimizer) -> None:
         """Start another run of the same program: take over its initial state.
@@ -108,6 +111,19 @@ class Program:
             found[name] = measure.value(sums[: measure.width], count)
             sums = sums[measure.width :]
         return found
+
+
+def has_large_constant(graph: tf.Graph) -> bool:
+    """Whether a graph holds an array, which may be another one with another seed."""
+    definition = graph.as_graph_def()
+    functions = [definition.node, *(f.node_def for f in definition.library.function)]
+    sizes = [
+        tf.TensorShape(node.attr["value"].tensor.tensor_shape).num_elements()
+        for nodes in functions
+        for node in nodes
+        if node.op == "Const"
+    ]
+    return max(sizes, default=0) > LARGEST_CONSTANT
 
 
 def as_images(pixels, white):

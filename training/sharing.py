@@ -21,8 +21,34 @@ KERAS_LAYERS = re.compile(r"keras\.src\.(layers\.(?!preprocessing)|models\.)")
 """Modules of layers whose state is in variables. Layers of preprocessing keep what they
 adapt to, or where a picture is moved, elsewhere too."""
 
-LARGEST_CONSTANT = 16
-"""Numbers in a constant of a graph of Keras' own; a larger one may be random."""
+
+def share_program(
+    programs: dict[str, Program] | None,
+    tables: Mapping[str, Any],
+    model: keras.Model,
+    optimizer: keras.Optimizer,
+) -> Program:
+    """A program for a run: that of the run before in this process, or a new one.
+
+    Args:
+        programs: At most one, by its key, which is replaced by a new one; None where
+            no other run follows.
+        tables: The tables of the run's config file.
+        model: Model of the run, fresh.
+        optimizer: Optimizer of the run, built for the model.
+    """
+    key = sharing_key(tables, model, optimizer) if programs is not None else None
+    earlier = programs.get(key) if programs and key else None
+    if earlier and earlier.may_be_shared:
+        earlier.take(model, optimizer)
+        return earlier
+    training = tables["training"]
+    program = Program(model, optimizer, training["loss"], training["jit_compile"])
+    if programs is not None:
+        programs.clear()
+        if key:
+            programs[key] = program
+    return program
 
 
 def sharing_key(
@@ -69,29 +95,3 @@ def holds_only(thing: Any, origins: tuple[str, ...]) -> bool:
         if callable(value) and not (code.__module__ or "").startswith(origins):
             return False
     return True
-
-
-def may_be_shared(program: Program, *arguments: tf.Tensor) -> bool:
-    """Whether all that differs between runs of a compiled program is in variables.
-
-    Args:
-        program: Compiled.
-        arguments: Those of its `updates`.
-    """
-    graph = program.updates.get_concrete_function(*arguments).graph
-    captured = [tensor for tensor, _ in graph.captures if tensor.dtype != tf.resource]
-    definition = graph.as_graph_def()
-    nodes = [
-        *definition.node,
-        *(n for f in definition.library.function for n in f.node_def),
-    ]
-    sizes = [
-        tf.TensorShape(node.attr["value"].tensor.tensor_shape).num_elements()
-        for node in nodes
-        if node.op == "Const"
-    ]
-    return (
-        not captured
-        and not program.hidden_variables(*arguments)
-        and max(sizes, default=0) <= LARGEST_CONSTANT
-    )

@@ -12,6 +12,7 @@ from pydantic import ConfigDict, NonNegativeInt
 
 from data import Data, Split
 from models import kernels
+from optimizers import decay_share
 from system.errors import UserError
 from training.measurement import Evaluation, Measurement
 from training.program import EVALUATION_BLOCK, Program
@@ -121,8 +122,7 @@ class Trainer:
     @property
     def variables(self) -> list:
         """All that updates change: of the model, of the optimizer, and hidden ones."""
-        hidden = self.program.hidden_variables(*self._any_call())
-        return [*self.program.variables, *hidden]
+        return [*self.program.variables, *self.program.hidden_variables]
 
     def first_images(self) -> tuple[tf.Tensor, tf.Tensor]:
         """Pixels and label of one training image."""
@@ -150,8 +150,10 @@ class Trainer:
         Raises:
             UserError: XLA cannot compile the model.
         """
+        blocks = list(self._blocks(0))
+        self.program.trace(*self._arguments(*blocks[0], 0, 0))
         try:
-            for batches, rates in self._blocks(0):
+            for batches, rates in blocks:
                 self._call(batches, rates, 0, 0)
         except (tf.errors.InvalidArgumentError, tf.errors.UnimplementedError) as error:
             if not self.program.jit:
@@ -223,10 +225,6 @@ class Trainer:
             tf.constant(self.seed, tf.int64),
         )
 
-    def _any_call(self):
-        """Arguments of a call that has been compiled, and makes no update."""
-        return self._arguments(*next(self._blocks(0)), 0, 0)
-
     def _call(self, batches, rates, first, last):
         self.program.updates(*self._arguments(batches, rates, first, last))
 
@@ -289,6 +287,7 @@ class Trainer:
             ),
             learning_rate=float(self.optimizer.learning_rate),
             weight_decay=0.0 if decay is None else float(decay),
+            decay=decay_share(self.optimizer),
             epoch_seconds=per_update and per_update * self.updates_per_epoch,
             updates_per_epoch=self.updates_per_epoch,
             weights_finite=bool(self.program.finite()),

@@ -56,11 +56,11 @@ def test_each_condition_has_its_own_strengths_and_differences(simulate):
 
 
 def test_what_is_missing_is_said(simulate):
-    lost = {f"equal/weight_decay={s}/seed=00" for s in ("3e-01", "1e00")}
+    lost = {f"equal/strength={s}/seed=00" for s in ("3e-01", "1e00")}
     comparison, _, summary = simulate(lost=lost)
     lines = findings(find_answer(comparison, summary, "final"))
     assert "equal: 2 runs failed or diverged." in lines
-    lost |= {"equal/weight_decay=3e00/seed=05"}
+    lost |= {"equal/strength=3e00/seed=05"}
     comparison, _, summary = simulate(lost=lost)
     lines = findings(find_answer(comparison, summary, "final"))
     assert "equal: left out, for no strength has all its runs." in lines

@@ -75,10 +75,10 @@ def test_a_new_report_replaces_the_mean_runs(board, simulate):
     before = {path.name for path in (directory / "mean").rglob("events*")}
     mine = directory / "mean/none/train/notes.txt"
     mine.write_text("kept")
-    comparison, _, summary = simulate(lost={"equal/weight_decay=1e00/seed=00"})
+    comparison, _, summary = simulate(lost={"equal/strength=1e00/seed=00"})
     write_board(find_answer(comparison, summary, "final"), directory, curves, {})
     assert mine.exists()
-    assert not (directory / "mean/equal/weight_decay=1e00").exists()
+    assert not (directory / "mean/equal/strength=1e00").exists()
     after = [path.name for path in (directory / "mean").rglob("events*")]
     assert len(after) == 6
     assert not before & set(after)
@@ -100,7 +100,7 @@ def test_hparams_has_one_row_per_method_and_strength(board):
     assert group["hparams"] == {"method": "equal", "strength": 1.0, "chosen": "yes"}
     assert groups["none"]["hparams"]["strength"] == 0
     assert len(group["sessions"]) == 6
-    last = curves[(curves["strength"] == "weight_decay=1.0") & (curves["epoch"] == 4)]
+    last = curves[(curves["strength"] == "strength=1.0") & (curves["epoch"] == 4)]
     shown = {metric["name"]["tag"]: metric["value"] for metric in group["metricValues"]}
     assert shown["gap/loss"] == pytest.approx(last["gap/loss"].mean())
     statuses = {
@@ -160,9 +160,9 @@ def matching(board, tag, expected):
 def test_custom_charts_are_titled_ordered_and_show_all_methods(board):
     plugins = open_plugins(board[0])
     ((title, shown),) = charts(plugins).items()
-    assert title == ("Means over seeds: none, better l2=0.01, equal weight_decay=1.0")
+    assert title == ("Means over seeds: none, better l2=0.01, equal strength=1.0")
     assert [chart["title"] for chart in shown] == list(TITLES.values())
-    folders = ["better/l2=1e-02", "equal/weight_decay=1e00", "none"]
+    folders = ["better/l2=1e-02", "equal/strength=1e00", "none"]
     for chart in shown[:2]:
         (tag,) = chart["multiline"]["tag"]
         found = matching(plugins, tag, tag.rstrip("$"))
@@ -229,7 +229,7 @@ def test_links_show_the_runs_at_the_chosen_strengths(board):
         for folder in (
             "none",
             "better/l2=1e-02",
-            "equal/weight_decay=1e00",
+            "equal/strength=1e00",
         )
         for seed in comparison.seeds
     }

@@ -45,7 +45,7 @@ def test_the_page_holds_tables_figures_words_and_versions(report):
     }
     assert page.count('src="data:image/png;base64,') == len(names)
     assert "better against none: lower validation cross-entropy" in page
-    assert "optimizer.weight_decay" in page
+    assert "decay.strength" in page
     assert re.search(r"python</td>\s*<td[^>]*>3<", page)
     assert "better against none: lower validation cross-entropy" in printed
     assert max(map(len, printed.split("mean differences")[0].splitlines())) <= 80
@@ -66,9 +66,9 @@ def test_conditions_have_a_figure_of_their_own(report):
 
 
 def test_what_is_missing_is_said(report):
-    lost = {"equal/weight_decay=3e-01/seed=00"}
+    lost = {"equal/strength=3e-01/seed=00"}
     page = (report(lost=lost)[0] / "report.html").read_text()
-    assert "Missing: equal/weight_decay=3e-01/seed=00." in page
+    assert "Missing: equal/strength=3e-01/seed=00." in page
 
 
 def test_curves_hold_every_history_digit_for_digit(report):
@@ -78,7 +78,7 @@ def test_curves_hold_every_history_digit_for_digit(report):
     assert len(rows) == 3 * len(comparison.runs)
     assert float(rows[3]["loss/train"]) == 1 / 4
     assert float(rows[-1]["loss/train"]) == 1 / (len(comparison.runs) + 2)
-    assert rows[-1]["strength"] == "weight_decay=3.0"
+    assert rows[-1]["strength"] == "strength=3.0"
 
 
 def test_a_damaged_history_costs_its_own_curve_alone(report):
