@@ -8,7 +8,6 @@ elif __name__ == "__mp_main__":
     processes.begin_worker()
 
 import contextlib
-import functools
 import json
 import sys
 from collections.abc import Callable
@@ -18,24 +17,20 @@ from typing import Any
 
 from rich.console import Console
 
+from comparison.cluster import cluster_pool
 from comparison.display import CompareDisplay
 from comparison.hparams import ensure_session, list_trials
-from comparison.plan import Comparison, Run, load_comparison
-from comparison.workers import (
-    Pool,
-    RunMaker,
-    cluster_pool,
-    load_tensorflow,
-    local_pool,
-    processors,
-)
-from data import DATASETS
+from comparison.measures import count
+from comparison.plan import Comparison, Run, against_itself, load_comparison
+from comparison.workers import Pool, RunMaker, local_pool
 from experiment.command_line import Parser, exit_with_status, run_until_signal
-from experiment.config import call
-from experiment.run_directory import Place, below, fingerprint, look
+from experiment.fingerprint import fingerprint
+from experiment.run_directory import Place, below, look
 from monitoring.summary import how_to_look
 from system.errors import UserError
+from system.processes import processors
 
+AS_IT_IS: Any = {"markup": False, "highlight": False, "soft_wrap": True}
 DEFAULT = Path(__file__).with_name("configs") / "comparisons" / "compare.toml"
 
 
@@ -46,7 +41,7 @@ class Plan:
     Attributes:
         finished: The contents of result.json, by the path of the run.
         pending: Runs to be made, in order.
-        stale: How many of them replace a run of other settings, data or code.
+        stale: Number of them that replace a run of other settings, data or code.
         marks: The fingerprint of each run, by its path.
     """
 
@@ -61,26 +56,25 @@ def make_plan(comparison: Comparison, directory: Path) -> Plan:
     pending, stale = [], 0
     marks = fingerprints(comparison)
     for run in comparison.runs:
-        there = below(directory, run.path)
-        place, result, _ = look(there, run.config, marks[run.path])
-        if place is Place.FINISHED:
-            finished[run.path] = result
+        found = look(below(directory, run.path), run.config, marks[run.path])
+        if found.place is Place.FINISHED:
+            finished[run.path] = found.result
         else:
             pending.append(run)
-            stale += place is Place.OTHER
+            stale += found.place in (Place.OTHER, Place.CHANGED)
     return Plan(finished, pending, stale, marks)
 
 
 def fingerprints(comparison: Comparison) -> dict[Path, dict[str, str]]:
-    """The fingerprint of each run; every data file is read once."""
-    of_file: dict[str, dict[str, str]] = {}
+    """The fingerprint of each run; every dataset is read once."""
+    data: dict[str, str] = {}
     marks = {}
     for run in comparison.runs:
-        dataset = DATASETS[run.config.data["name"]]
-        key = json.dumps([run.config.data["name"], run.config.data.get("path")])
-        if key not in of_file:
-            of_file[key] = fingerprint(call(dataset, run.config.data).sha256)
-        marks[run.path] = of_file[key]
+        dataset = run.config.dataset
+        key = json.dumps([dataset.name, dataset.settings])
+        if key not in data:
+            data[key] = dataset.build().sha256
+        marks[run.path] = fingerprint(run.config, data[key])
     return marks
 
 
@@ -88,7 +82,7 @@ def make_runs(
     comparison: Comparison,
     plan: Plan,
     directory: Path,
-    open_pool: Callable[[], contextlib.AbstractContextManager[Pool]],
+    pool: Pool,
     should_stop: Callable[[], bool],
     console: Console,
 ) -> RunMaker:
@@ -105,8 +99,42 @@ def make_runs(
                 display.advance(run, result, maker.running)
                 ensure_session(directory / run.path, trials[run.path], result or {})
 
-        maker.make(plan.pending, open_pool, should_stop, show)
+        maker.make(plan.pending, pool, should_stop, show)
     return maker
+
+
+def make_and_grow(
+    comparison: Comparison,
+    directory: Path,
+    plan: Plan,
+    pool: Pool,
+    should_stop: Callable[[], bool],
+    console: Console,
+) -> tuple[Comparison, dict[Path, dict[str, Any]], dict[Path, str]]:
+    """Make what is pending, and what lies beyond a grid whose best value is its last.
+
+    Returns:
+        The comparison with its grids grown; the contents of result.json of its runs,
+        and why others have none, by their path.
+    """
+    from comparison.answer import grow_grids
+    from comparison.board import write_experiment
+
+    failures: dict[Path, str] = {}
+    for growth in range(comparison.grow + 1):
+        write_experiment(comparison, directory)
+        maker = make_runs(comparison, plan, directory, pool, should_stop, console)
+        failures |= maker.failures
+        results = plan.finished | maker.results
+        if growth == comparison.grow or should_stop():
+            break
+        comparison, added = grow_grids(comparison, results)
+        if not added:
+            break
+        for line in added:
+            console.print(f"a grid grows: {line}", **AS_IT_IS)
+        plan = make_plan(comparison, directory)
+    return comparison, results, failures
 
 
 def show_plan(
@@ -120,7 +148,6 @@ def show_plan(
         print(f"{directory / run.path}{done}")
     print(f"{len(comparison.runs)} runs, {len(plan.pending)} of them to make", end="")
     if plan.pending:
-        load_tensorflow()
         minutes = estimate_seconds(plan.pending, workers) / 60
         print(
             f": about {minutes:.0f} minutes in {workers} worker processes here, give "
@@ -142,6 +169,11 @@ def parse_arguments():
         "--cluster", metavar="ADDRESS", help="of a Dask scheduler: its workers are used"
     )
     parser.add_argument(
+        "--against-itself",
+        action="store_true",
+        help="compare the control with copies of itself: what is found is chance",
+    )
+    parser.add_argument(
         "--dry-run",
         action="store_true",
         help="list the runs and estimate the time, and make none",
@@ -155,47 +187,52 @@ def parse_arguments():
 def main() -> int:
     arguments = parse_arguments()
     comparison = load_comparison(arguments.config, arguments.overrides)
+    if arguments.against_itself:
+        comparison = against_itself(comparison)
     directory = below(arguments.runs, Path(comparison.name))
     plan = make_plan(comparison, directory)
-    workers = arguments.workers or max(1, min(processors(), len(plan.pending)))
+    most = len(plan.pending) or len(comparison.seeds)
+    workers = arguments.workers or min(processors(), most)
     if arguments.dry_run:
         show_plan(comparison, directory, plan, workers)
         return 0
     console = Console()
+    pool: contextlib.AbstractContextManager[Pool]
     if arguments.cluster:
-        open_pool = functools.partial(cluster_pool, arguments.cluster, directory)
+        first = comparison.runs[0]
+        mark = plan.marks[first.path]
+        pool = cluster_pool(arguments.cluster, directory, first.config, mark)
         where = f"on the workers of {arguments.cluster}"
     else:
-        open_pool = functools.partial(local_pool, workers)
-        where = f"in {workers} worker processes of this machine"
-    from comparison.board import write_experiment
-
-    write_experiment(comparison, directory)
+        pool = local_pool(workers)
+        where = f"in {count(workers, 'worker process', 'es')} of this machine"
     console.print(
-        f"{len(comparison.runs)} runs in {directory}: {len(plan.finished)} finished "
-        f"before, {len(plan.pending)} to make, {plan.stale} of them in the place of "
-        f"stale ones; {where}",
+        f"{count(len(comparison.runs), 'run')} in {directory}: {len(plan.finished)} "
+        f"finished before, {len(plan.pending)} to make, {plan.stale} of them in the "
+        f"place of stale ones; {where}",
         markup=False,
         soft_wrap=True,
     )
-    maker, signal_number = run_until_signal(
-        lambda should_stop: make_runs(
-            comparison, plan, directory, open_pool, should_stop, console
+    with pool as opened:
+        (comparison, results, failures), signal_number = run_until_signal(
+            lambda should_stop: make_and_grow(
+                comparison, directory, plan, opened, should_stop, console
+            )
         )
-    )
-    for path, reason in maker.failures.items():
-        console.print(f"failed: {path}: {reason}", markup=False, soft_wrap=True)
     from comparison.report import write_report, write_tables
+    from comparison.terminal import show_answers
 
-    results = plan.finished | maker.results
+    for path, reason in failures.items():
+        console.print(f"failed: {path}: {reason}", **AS_IT_IS)
     if signal_number:
         write_tables(comparison, directory, results)
         console.print("Interrupted; the same command goes on where this stopped.")
         return 128 + signal_number
-    write_report(comparison, directory, results, console)
-    for line in how_to_look(directory):
-        console.print(line, soft_wrap=True, highlight=False, markup=False)
-    return 1 if maker.failures else 0
+    answers = write_report(comparison, directory, results)
+    console.print(f"report:       {directory / 'report.html'}", **AS_IT_IS)
+    console.print(how_to_look(directory)[0], **AS_IT_IS)
+    show_answers(answers, console)
+    return 1 if failures else 0
 
 
 if __name__ == "__main__":

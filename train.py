@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
+from data import Data
 from experiment.command_line import Parser, exit_with_status, run_until_signal
 from experiment.config import Config, is_saved, load_config
 from experiment.fingerprint import fingerprint
@@ -21,7 +22,10 @@ from system.processes import load_keras, threads_in_use
 from training.settings import CHECKPOINT
 
 if TYPE_CHECKING:
+    import keras
+
     from training.program import Program
+    from training.trainer import Trainer
 
 BASELINE = Path(__file__).with_name("configs") / "baseline.toml"
 EXIT_STATUS = {"completed": 0, "diverged": 3}
@@ -85,33 +89,16 @@ def train(
         if resume and not (directory / CHECKPOINT).exists():
             say(f"Nothing to resume in {directory}: starting at epoch 0.")
 
-        threads = run.config.training.settings["threads"]
-        load_keras(config.seed, None if threads == "auto" else threads)
-        from models.check import check_model
+        decided, model, trainer = make_trainer(run.config, data, programs)
         from monitoring.monitor import Monitor
         from training.fit import fit
         from training.result import compute_result, save_model
-        from training.sharing import share_program
-        from training.trainer import Trainer, compiles_faster
 
-        model = config.model.build(data.image_shape, data.num_classes)
-        check_model(model, data)
-        decided = run.config.decide(
-            jit_compile=lambda: compiles_faster(model, data.image_shape),
-            threads=threads_in_use,
-        )
         run.write_config(decided)
-        settings = decided.training.build()
-        if decided != run.config and not settings.jit_compile:
-            say("Without XLA, which is slower for the convolutions of this model.")
-
-        horizon = (settings.updates_per_epoch(len(data.train)), settings.epochs)
-        optimizer = config.preparation.build(
-            config.optimizer.build(), model, config.decay.build(*horizon)
-        )
-        multipliers = config.schedule.build(*horizon)
-        program = share_program(programs, decided.tables(), model, optimizer)
-        trainer = Trainer(program, data, multipliers, settings, config.seed)
+        if run.config != decided and not trainer.program.jit:
+            say(
+                "Training without XLA, which is slower for convolutions on a processor."
+            )
         trainer.changes = list(run.changes)
         watching = config.monitoring.build()
         with Monitor(trainer, directory, watching, console, pictures) as monitor:
@@ -132,6 +119,45 @@ def train(
             finally:
                 write_result(directory, result)  # Also where a disk has no room left.
         return result
+
+
+def make_trainer(
+    config: Config, data: Data, programs: "dict[str, Program] | None" = None
+) -> "tuple[Config, keras.Model, Trainer]":
+    """Build all that a run is made of, ready to train.
+
+    Args:
+        config: The experiment.
+        data: Its images.
+        programs: As `train` takes them.
+
+    Returns:
+        The config with all that was "auto" decided, the run's model, and its trainer.
+
+    Raises:
+        UserError: The model cannot be trained.
+    """
+    threads = config.training.settings["threads"]
+    load_keras(config.seed, None if threads == "auto" else threads)
+    from models.check import check_model
+    from training.sharing import share_program
+    from training.trainer import Trainer, compiles_faster
+
+    model = config.model.build(data.image_shape, data.num_classes)
+    check_model(model, data)
+    decided = config.decide(
+        threads=threads_in_use,
+        jit_compile=lambda: compiles_faster(model, data.image_shape),
+    )
+    settings = decided.training.build()
+    horizon = (settings.updates_per_epoch(len(data.train)), settings.epochs)
+    optimizer = config.preparation.build(
+        config.optimizer.build(), model, config.decay.build(*horizon)
+    )
+    multipliers = config.schedule.build(*horizon)
+    program = share_program(programs, decided.tables(), model, optimizer)
+    trainer = Trainer(program, data, multipliers, settings, config.seed)
+    return decided, model, trainer
 
 
 def main() -> int:

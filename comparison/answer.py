@@ -1,35 +1,35 @@
-"""What a comparison found: each method at its own strength, against the control."""
+"""What a comparison found: each method at its own strength, every pair compared."""
 
-import math
-from dataclasses import dataclass, replace
+import functools
+import itertools
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
-from comparison.plan import Comparison, in_words
+from comparison.measures import Measure, find_measure
+from comparison.plan import Comparison, grow, in_words
 from comparison.statistics import (
     Choice,
     Difference,
     choose_strength,
-    holm,
     paired_difference,
 )
+from comparison.summary import summarize
 
 MOMENTS = {
     "final": "Final weights",
-    "best": "Weights of the evaluation with the lowest validation cross-entropy",
+    "best": "Weights of the evaluation with the lowest validation loss",
 }
-MEASURES = {
-    "validation_cross_entropy": "validation cross-entropy",
-    "test_cross_entropy": "test cross-entropy",
-    "test_accuracy": "test accuracy",
-}
-"""What the methods are compared in."""
-
-FEW = 3
-"""Seeds that are too few to tell much: with two, an interval is 13 deviations wide."""
 
 
-@dataclass(frozen=True)
+MANY = 10
+"""Pairs of a condition that are still all shown: those of five methods."""
+
+
+@dataclass(frozen=True, eq=False)
 class Entry:
     """What one method came to under one condition.
 
@@ -38,15 +38,12 @@ class Entry:
         method: Its name.
         choice: Its strength; None if no strength has all its runs.
         runs: The rows of the summary at that strength, by seed.
-        differences: Minus the control at the control's strength, by measure; empty for
-            the control itself.
     """
 
     condition: str
     method: str
     choice: Choice | None
     runs: pd.DataFrame
-    differences: dict[str, Difference]
 
     @property
     def strength(self) -> str:
@@ -60,6 +57,8 @@ class Entry:
     def curve(self, curves: pd.DataFrame, tag: str) -> pd.DataFrame:
         """A scalar at the chosen strength: its mean, min and max over seeds, by epoch.
 
+        It ends where the first seed ends: a mean of other seeds would jump.
+
         Args:
             curves: From `comparison.summary.read_curves`.
             tag: Of the scalar.
@@ -69,139 +68,194 @@ class Entry:
             & (curves["condition"] == self.condition)
             & (curves["strength"] == self.strength)
         ]
-        return rows.groupby("epoch")[tag].agg(["mean", "min", "max"]).dropna()
+        table = rows.groupby("epoch")[tag].agg(["mean", "min", "max", "count"])
+        count = table.pop("count")
+        return table[count == count.max()]
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two methods under one condition, each at its own strength.
+
+    Attributes:
+        first: The one that the other is subtracted from.
+        second: The control, if it is one of the two; else the earlier one in the file.
+        differences: First minus second, by the key of the measure.
+    """
+
+    first: Entry
+    second: Entry
+    differences: dict[str, Difference]
+
+    def turned(self) -> "Pair":
+        turned = {key: found.turned() for key, found in self.differences.items()}
+        return Pair(self.second, self.first, turned)
 
 
 @dataclass(frozen=True)
 class Answer:
-    """The entries of every condition and method, for one moment of the runs.
+    """The entries of every condition and method, and all pairs, at one moment.
 
     Attributes:
         comparison: What was asked.
         summary: From `comparison.summary.summarize`.
         moment: "final" or "best".
         entries: In the order of conditions and methods.
+        measures: What pairs are compared in: what strengths are chosen by on the
+            validation images, then the same on the test images, then the other of loss
+            and accuracy.
     """
 
     comparison: Comparison
     summary: pd.DataFrame
     moment: str
     entries: tuple[Entry, ...]
+    measures: tuple[Measure, ...]
 
-    def mean(self, entry: Entry, measure: str) -> float:
-        return float(entry.runs[f"{self.moment}_{measure}"].astype(float).mean())
+    @functools.cached_property
+    def pairs(self) -> tuple[Pair, ...]:
+        """All pairs of methods under one condition, minus the control, or the earlier
+        one in the file."""
+        couples = [
+            (first, second)
+            for condition in self.comparison.conditions
+            for second, first in itertools.combinations(
+                sorted(self.chosen(condition), key=self._is_other), 2
+            )
+        ]
+        return tuple(
+            Pair(
+                first,
+                second,
+                {
+                    measure.key: paired_difference(
+                        self.values(first, measure.key),
+                        self.values(second, measure.key),
+                        len(couples),
+                        measure.margin,
+                    )
+                    for measure in self.measures
+                },
+            )
+            for first, second in couples
+        )
+
+    def _is_other(self, entry: Entry) -> bool:
+        return entry.method != self.comparison.control
+
+    @property
+    def headline(self) -> Measure:
+        """What decides who has won."""
+        return self.measures[1]
+
+    @property
+    def price(self) -> Measure:
+        """The other measure on the test images."""
+        return self.measures[2]
+
+    def values(self, entry: Entry, key: str) -> pd.Series:
+        """A measure of an entry's runs, by seed."""
+        return entry.runs[f"{self.moment}_{key}"].astype(float)
+
+    def mean(self, entry: Entry, key: str) -> float:
+        return float(self.values(entry, key).mean())
+
+    def chosen(self, condition: str | None = None) -> list[Entry]:
+        """The entries that have a strength, of one condition or of all."""
+        return [
+            entry
+            for entry in self.entries
+            if entry.choice and condition in (None, entry.condition)
+        ]
+
+    def ranked(self, condition: str) -> list[Entry]:
+        """The entries of a condition that have a strength, the best first."""
+        return sorted(
+            self.chosen(condition),
+            key=lambda entry: self.mean(entry, self.headline.key),
+            reverse=self.headline.better == "higher",
+        )
+
+    def against(self, reference: Entry) -> list[Pair]:
+        """Every other method of its condition minus one, in the order of methods."""
+        pairs = [pair for pair in self.pairs if reference in (pair.first, pair.second)]
+        return [pair if pair.second is reference else pair.turned() for pair in pairs]
+
+    def telling_pairs(self, condition: str) -> list[Pair]:
+        """All pairs of a condition; of many, those with the best and the control."""
+        pairs = [pair for pair in self.pairs if pair.first.condition == condition]
+        if len(pairs) <= MANY:
+            return pairs
+        best, *others = self.ranked(condition)
+        control = [e for e in others if e.method == self.comparison.control]
+        against = [pair.turned() for pair in self.against(best)]
+        return against + [
+            pair
+            for reference in control
+            for pair in self.against(reference)
+            if pair.first is not best
+        ]
+
+    def pair(self, first: Entry, second: Entry) -> Pair:
+        return next(pair for pair in self.against(second) if pair.first is first)
 
 
 def find_answer(comparison: Comparison, summary: pd.DataFrame, moment: str) -> Answer:
-    """Choose each method's strength and compare it with the control's.
+    """Choose each method's strength under each condition.
 
     Args:
         comparison: What was asked.
         summary: From `comparison.summary.summarize`.
         moment: "final" or "best".
     """
+    by = comparison.select_by
+    price = comparison.loss if by == "accuracy" else "accuracy"
+    measures = tuple(
+        find_measure(key, comparison.margins.get(key.partition("_")[2]))
+        for key in (f"validation_{by}", f"test_{by}", f"test_{price}")
+    )
+    numbers = summary[[f"{moment}_{measure.key}" for measure in measures]].astype(float)
+    whole = numbers.notna().all(axis="columns") & (summary["status"] == "completed")
+    sign = -1 if measures[0].better == "higher" else 1
+    losses = sign * numbers.iloc[:, 0].where(whole)
     entries = []
-    for condition in comparison.conditions:
-        there = summary[summary["condition"] == condition]
-        chosen = {
-            method: choose(comparison, there, method, moment)
-            for method in comparison.methods
+    for condition, method in itertools.product(
+        comparison.conditions, comparison.methods
+    ):
+        mine = summary[
+            (summary["condition"] == condition) & (summary["method"] == method)
+        ]
+        grid = comparison.grid(condition, method)
+        runs_of = [mine[mine["strength"] == text] for text in grid]
+        of_strength = [losses[runs.index] for runs in runs_of]
+        choice = choose_strength(list(grid.values()), of_strength)
+        strength = in_words(choice.strength) if choice else None
+        runs = mine[mine["strength"] == strength].set_index("seed")
+        entries.append(Entry(condition, method, choice, runs))
+    return Answer(comparison, summary, moment, tuple(entries), measures)
+
+
+def grow_grids(
+    comparison: Comparison, results: Mapping[Path, dict[str, Any]]
+) -> tuple[Comparison, list[str]]:
+    """Go on with the grids whose best strength lies on their edge.
+
+    What is added follows from the finished runs alone, so that the same command, given
+    again, makes the same comparison.
+
+    Args:
+        comparison: As it is.
+        results: The contents of result.json, by the path of the run.
+
+    Returns:
+        The comparison with more runs, and what was added, in words.
+    """
+    summary = summarize((run, results.get(run.path, {})) for run in comparison.runs)
+    edges = {
+        (entry.condition, entry.method): {
+            key: entry.choice.strength[key] for key in entry.choice.at_edge
         }
-        for method, (choice, runs) in chosen.items():
-            control_choice, control = chosen[comparison.control]
-            comparable = method != comparison.control and choice and control_choice
-            differences = {
-                measure: paired_difference(
-                    runs[f"{moment}_{measure}"], control[f"{moment}_{measure}"]
-                )
-                for measure in (MEASURES if comparable else ())
-            }
-            entries.append(Entry(condition, method, choice, runs, differences))
-    adjust_p_values(entries)
-    return Answer(comparison, summary, moment, tuple(entries))
-
-
-def adjust_p_values(entries: list[Entry]) -> None:
-    """Replace each measure's p-values by Holm's, over all methods and conditions."""
-    compared = [entry for entry in entries if entry.differences]
-    for measure in MEASURES:
-        adjusted = holm([entry.differences[measure].p for entry in compared])
-        for entry, p in zip(compared, adjusted, strict=True):
-            entry.differences[measure] = replace(entry.differences[measure], p=p)
-
-
-def choose(
-    comparison: Comparison, summary: pd.DataFrame, method: str, moment: str
-) -> tuple[Choice | None, pd.DataFrame]:
-    """The strength chosen for a method under a condition, and its runs by seed."""
-    rows = summary[summary["method"] == method]
-    grid = {r.strength: r.strengths for r in comparison.runs if r.method == method}
-    losses = rows[f"{moment}_validation_cross_entropy"].astype(float)
-    losses = losses.where(rows["status"] == "completed")
-    of_strength = [losses[rows["strength"] == text] for text in grid]
-    choice = choose_strength(list(grid.values()), of_strength)
-    strength = in_words(choice.strength) if choice else None
-    return choice, rows[rows["strength"] == strength].set_index("seed")
-
-
-def findings(answer: Answer) -> list[str]:
-    """Sentences that say no more than the intervals allow."""
-    lines = [sentence(answer, entry) for entry in answer.entries if entry.differences]
-    for entry in answer.entries:
-        if entry.choice is None:
-            lines.append(f"{entry.label}: left out, for no strength has all its runs.")
-            continue
-        for key in entry.choice.at_edge:
-            lines.append(
-                f"{entry.label}: the best {key}, {entry.choice.strength[key]}, lies on "
-                "the edge of its grid; a better one may lie beyond."
-            )
-        if entry.choice.missing:
-            lines.append(
-                f"{entry.label}: {entry.choice.missing} runs failed or diverged."
-            )
-    seeds = len(answer.comparison.seeds)
-    if seeds < FEW:
-        lines.append(f"{seeds} seeds are too few to tell; 5 or more make an answer.")
-    return lines
-
-
-def sentence(answer: Answer, entry: Entry) -> str:
-    """In what a method differs from the control, and in what that is not shown."""
-    parts = []
-    for measure, difference in entry.differences.items():
-        if difference.clear:
-            direction = "higher" if difference.mean > 0 else "lower"
-            finding = f"{direction} {MEASURES[measure]}"
-        else:
-            finding = f"no difference shown in {MEASURES[measure]}"
-        parts.append(f"{finding} ({evidence(difference, measure)})")
-    return f"{entry.label} against {answer.comparison.control}: {', '.join(parts)}."
-
-
-def evidence(difference: Difference, measure: str) -> str:
-    text = f"{change(difference, measure)} {interval(difference, measure)}"
-    if math.isfinite(difference.p):
-        text += f", p = {difference.p:.2g}"
-    if math.isfinite(difference.wilcoxon_p):
-        text += f", Wilcoxon's p = {difference.wilcoxon_p:.2g} before Holm"
-    return text
-
-
-def figure(value: float, measure: str) -> str:
-    return f"{value:.2%}" if measure.endswith("accuracy") else f"{value:.4f}"
-
-
-def change(difference: Difference, measure: str) -> str:
-    if measure.endswith("accuracy"):
-        return f"{100 * difference.mean:+.2f} points"
-    return f"{difference.mean:+.4f}"
-
-
-def interval(difference: Difference, measure: str) -> str:
-    if math.isnan(difference.low):
-        return "(no interval)"
-    scale = 100 if measure.endswith("accuracy") else 1
-    low, high = scale * difference.low, scale * difference.high
-    digits = 2 if scale == 100 else 3 if max(-low, high) >= 0.01 else 4
-    return f"[{low:+.{digits}f}, {high:+.{digits}f}]"
+        for entry in find_answer(comparison, summary, comparison.select).chosen()
+        if entry.choice
+    }
+    return grow(comparison, edges)

@@ -22,7 +22,7 @@ from tensorboard.util import tensor_util
 from comparison.answer import Answer, Entry
 from comparison.hparams import describe_experiment, ensure_session, list_trials
 from comparison.plan import Comparison
-from comparison.results import describe_results
+from comparison.tables import results_card
 from experiment.run_directory import below
 from monitoring.events import NEW, write_events
 from monitoring.links import MEANS, views
@@ -108,7 +108,7 @@ def write_board(
     root = [
         describe_experiment(trials.values(), METRICS),
         describe_charts(groups),
-        text_pb("card/comparison", describe_results(answer, views(directory))),
+        text_pb("card/comparison", results_card(answer, views(directory))),
     ]
     rewrite(directory, [(0, summary) for summary in root], time.time())
 

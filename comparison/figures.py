@@ -9,8 +9,9 @@ from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from comparison.answer import MEASURES, Answer, Entry
+from comparison.answer import Answer, Entry
 from comparison.plan import in_words
+from comparison.statistics import DIFFERENT
 
 COLORS = (
     *("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9"),
@@ -54,8 +55,8 @@ def draw_figures(answer: Answer, curves: pd.DataFrame) -> dict[str, tuple[Figure
         )
         drawn["differences"] = (
             draw_differences(answer),
-            f"Differences to {control}, paired by seed, with 95 % t intervals. Filled: "
-            "shown to differ from 0 (p < 0.05 after Holm).",
+            "Differences, paired by seed, with adjusted 95 % intervals. Filled: "
+            "different.",
         )
         drawn["learning_curves"] = (
             draw_learning_curves(answer, curves),
@@ -228,12 +229,7 @@ def draw_strengths(answer: Answer) -> Figure | None:
 
 def strengths_of(answer: Answer, entry: Entry) -> list[dict[str, Any]]:
     """The grid of a method, in order."""
-    grid = {
-        run.strength: run.strengths
-        for run in answer.comparison.runs
-        if run.method == entry.method
-    }
-    return list(grid.values())
+    return list(answer.comparison.grid(entry.condition, entry.method).values())
 
 
 def completed(
@@ -289,28 +285,28 @@ def draw_norm_and_gap(answer: Answer) -> Figure | None:
 
 
 def draw_differences(answer: Answer) -> Figure | None:
-    """A forest plot: a row per method and condition, a panel per measure."""
-    entries = [entry for entry in answer.entries if entry.differences]
-    if not entries:
+    """A forest plot: a row per pair and condition, a panel per measure."""
+    pairs = [p for c in answer.comparison.conditions for p in answer.telling_pairs(c)]
+    if not pairs:
         return None
     colors = method_colors(answer)
-    figure = Figure(figsize=(9.6, 1.3 + 0.32 * len(entries)))
-    panels = figure.subplots(1, len(MEASURES), sharey=True)
-    for (measure, name), axes in zip(MEASURES.items(), panels, strict=True):
-        scale = 100 if measure.endswith("accuracy") else 1
-        for row, entry in enumerate(entries):
-            difference, color = entry.differences[measure], colors[entry.method]
+    figure = Figure(figsize=(9.6, 1.3 + 0.32 * len(pairs)))
+    panels = figure.subplots(1, len(answer.measures), sharey=True)
+    for measure, axes in zip(answer.measures, panels, strict=True):
+        for row, pair in enumerate(pairs):
+            found, color = pair.differences[measure.key], colors[pair.first.method]
             mean, low, high = (
-                scale * v for v in (difference.mean, difference.low, difference.high)
+                measure.scale * v for v in (found.mean, found.low, found.high)
             )
             axes.plot([low, high], [row, row], color=color, linewidth=2)
-            fill = color if difference.clear else "white"
+            fill = color if found.verdict == DIFFERENT else "white"
             axes.plot([mean], [row], "o", color=color, markerfacecolor=fill, ms=6)
         axes.axvline(0, color="black", linewidth=0.8)
-        axes.set_title(name)
-        axes.set_xlabel("points" if scale == 100 else "nats")
-    panels[0].set_yticks(range(len(entries)), [entry.label for entry in entries])
-    panels[0].set_ylim(len(entries) - 0.5, -0.5)
+        axes.set_title(measure.name)
+        axes.set_xlabel(measure.unit_of_change)
+    labels = [f"{pair.first.label} - {pair.second.method}" for pair in pairs]
+    panels[0].set_yticks(range(len(pairs)), labels)
+    panels[0].set_ylim(len(pairs) - 0.5, -0.5)
     return figure
 
 

@@ -2,10 +2,14 @@
 
 A comparison file names a base config and what each method changes of it:
 
-    base = "baseline.toml"          # beside this file
+    question = "Does AdamW help?"   # the head of the report
+    base = "baseline.toml"          # beside this file; may be a run's config.toml
     seeds = [0, 1, 2]               # the same for every method: runs are paired
     control = "none"                # the method that the others are compared with
-    select = "final"                # choose strengths by this evaluation, or "best"
+    select.at = "final"             # choose strengths by this evaluation, or "best"
+    select.by = "cross_entropy"     # or "accuracy", or "loss": the one that is trained
+    grow = 2                        # values added beyond a best one on its grid's edge
+    margins.accuracy = 0.005        # methods that differ by less are practically equal
     set.training.epochs = 40        # changes for all methods
 
     [methods.none]
@@ -24,11 +28,17 @@ of several conditions, with strengths of their own. The first setting of each na
 """
 
 import itertools
+import json
+import math
 import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
+
+import numpy as np
+from annotated_types import Interval
+from pydantic import PositiveFloat
 
 from experiment.config import (
     Config,
@@ -42,14 +52,23 @@ from experiment.config import (
     name_run,
     near_name,
     parse_override,
+    read_tables,
     read_toml,
     resolve,
     shown,
 )
 from system.errors import UserError
 
-KNOWN = ("name", "base", "seeds", "control", "select", "set", "conditions", "methods")
+KNOWN = (
+    *("name", "question", "base", "seeds", "control", "select", "grow", "margins"),
+    *("set", "conditions", "methods"),
+)
+
+OWN_FOLDERS = ("figures", "mean")
+"""Folders of a comparison that hold no method's runs."""
+
 Tables = dict[str, Any]
+By = Literal["cross_entropy", "accuracy", "loss"]
 
 
 @dataclass(frozen=True)
@@ -61,7 +80,7 @@ class Run:
         condition: Its name, "train_size=300"; empty if the comparison has none.
         strength: What the method varies, as text, "l2=0.001".
         strengths: What the method varies, by dotted name.
-        seed: Of the run.
+        seed: Of the run; those of one seed are paired.
         config: The whole experiment.
         path: Of its directory, below that of the comparison.
         pictures: Whether TensorBoard gets histograms and pictures of it: those of one
@@ -80,15 +99,43 @@ class Run:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Experiments that differ in condition, method, strength and seed alone."""
+    """Experiments that differ in condition, method, strength and seed alone.
+
+    Attributes:
+        name: Of its directory.
+        question: That it asks; empty if its file has none.
+        control: The method that means "without".
+        select: The moment that strengths are chosen at: "final" or "best".
+        select_by: What they are chosen by: "cross_entropy", "accuracy" or "loss".
+        loss: What the updates minimize: "cross_entropy", or "loss" for any other.
+        grow: How many values are added beyond a best one on its grid's edge, at most.
+        margins: Within which methods are practically equal, where the file says so.
+        conditions: Their settings, by name.
+        methods: Their names.
+        seeds: The same for every method.
+        runs: In order of conditions, methods, strengths and seeds.
+    """
 
     name: str
+    question: str
     control: str
     select: str
+    select_by: str
+    loss: str
+    grow: int
+    margins: dict[str, float]
     conditions: dict[str, Settings]
     methods: tuple[str, ...]
     seeds: tuple[int, ...]
     runs: tuple[Run, ...]
+
+    def grid(self, condition: str, method: str) -> dict[str, Settings]:
+        """The strengths of a method under a condition, by their text."""
+        return {
+            run.strength: run.strengths
+            for run in self.runs
+            if (run.condition, run.method) == (condition, method)
+        }
 
 
 def load_comparison(path: Path, overrides: Sequence[str] = ()) -> Comparison:
@@ -106,10 +153,68 @@ def load_comparison(path: Path, overrides: Sequence[str] = ()) -> Comparison:
     for key in ("base", "methods"):
         if key not in tables:
             raise UserError(f"{path}: {key}: a comparison needs it")
-    base = read_toml(path.parent / check("base", str, tables["base"]))
-    change(base, flat("set", tables.get("set", {})))
     methods = check_methods(tables["methods"])
     conditions = check_conditions(tables.get("conditions", [{}]))
+    base = load_base(path, tables, methods, conditions, overrides)
+    seeds = check("seeds", list[Seed], tables.get("seeds", [0, 1, 2, 3, 4]))
+    if not seeds or len(set(seeds)) < len(seeds):
+        raise UserError(f"seeds: expected different integers, received {shown(seeds)}")
+    control = tables.get("control", next(iter(methods)))
+    if not isinstance(control, str) or control not in methods:
+        raise UserError(
+            f"control: expected one of {', '.join(methods)}, received {shown(control)}"
+        )
+    name = check_name(tables.get("name", name_run(path.stem, []) or "comparison"))
+    runs: list[Run] = []
+    for condition in conditions.items():
+        for method, table in methods.items():
+            made = [
+                make_run(
+                    name,
+                    [base, condition[1], settings_of(method, "set", table) | strengths],
+                    condition,
+                    method,
+                    strengths,
+                    seed,
+                    pictures=seed == seeds[0],
+                )
+                for strengths in combine(settings_of(method, "vary", table), method)
+                for seed in seeds
+            ]
+            refuse_lost_condition(made[0], condition[1], table)
+            refuse_equal(made)
+            runs += made
+    select, by = check_select(tables.get("select", "final"))
+    loss = trained_loss(runs)
+    margins = check("margins", dict[By, PositiveFloat], tables.get("margins", {}))
+    grow = check("grow", Annotated[int, Interval(ge=0, le=10)], tables.get("grow", 2))
+    return Comparison(
+        name,
+        check("question", str, tables.get("question", "")),
+        control,
+        select,
+        by or loss,
+        loss,
+        grow,
+        margins,
+        conditions,
+        tuple(methods),
+        tuple(seeds),
+        tuple(runs),
+    )
+
+
+def load_base(
+    path: Path,
+    tables: Tables,
+    methods: dict[str, Tables],
+    conditions: dict[str, Settings],
+    overrides: Sequence[str],
+) -> Tables:
+    """What all runs share: the base config, what the file sets of it, overrides."""
+    named = Path(check("base", str, tables["base"])).expanduser()
+    base = read_tables(path.parent / named)
+    change(base, flat("set", tables.get("set", {})))
     without_effect = settings_of_all_runs(methods, conditions)
     for override in overrides:
         key, value = parse_override(override)
@@ -123,36 +228,23 @@ def load_comparison(path: Path, overrides: Sequence[str] = ()) -> Comparison:
                 "sets for each method or condition"
             )
         change(base, {key: value})
-    seeds = check("seeds", list[Seed], tables.get("seeds", [0, 1, 2, 3, 4]))
-    if not seeds or len(set(seeds)) < len(seeds):
-        raise UserError(f"seeds: expected different integers, received {shown(seeds)}")
-    control = tables.get("control", next(iter(methods)))
-    if not isinstance(control, str) or control not in methods:
-        raise UserError(
-            f"control: expected one of {', '.join(methods)}, received {shown(control)}"
-        )
-    name = check_name(tables.get("name", name_run(path.stem, []) or "comparison"))
-    runs = tuple(
-        make_run(
-            name,
-            base,
-            condition,
-            method,
-            methods[method],
-            strengths,
-            seed,
-            pictures=seed == seeds[0],
-        )
-        for condition in conditions.items()
-        for method in methods
-        for strengths in grid(methods[method].get("vary", {}), method)
-        for seed in seeds
-    )
-    if len({run.path for run in runs}) < len(runs):
-        raise UserError("vary: expected different values, received some that are equal")
-    select = check("select", Literal["final", "best"], tables.get("select", "final"))
-    return Comparison(
-        name, control, select, conditions, tuple(methods), tuple(seeds), runs
+    return base
+
+
+def check_select(select: Any) -> tuple[str, str | None]:
+    """The moment that strengths are chosen at, and what by."""
+    if not isinstance(select, dict):
+        return check("select", Literal["final", "best"], select), None
+    refuse_unknown("select.", select, ("at", "by"))
+    at = check("select.at", Literal["final", "best"], select.get("at", "final"))
+    return at, check("select.by", By, select["by"]) if "by" in select else None
+
+
+def trained_loss(runs: Iterable[Run]) -> str:
+    """What to compare by: "loss" if all runs minimize one other than cross-entropy."""
+    names = {run.config.training.settings["loss"] for run in runs}
+    return (
+        "loss" if len(names) == 1 and "cross_entropy" not in names else "cross_entropy"
     )
 
 
@@ -173,6 +265,11 @@ def check_methods(methods: Any) -> dict[str, Tables]:
             raise UserError(
                 f"methods: expected names of letters, digits and _, received {method}"
             )
+        if method in OWN_FOLDERS:
+            raise UserError(
+                f"methods.{method}: expected another name: the folder {method} holds "
+                "what the comparison came to"
+            )
         if not isinstance(table, dict):
             raise UserError(f"methods.{method}: expected a table")
         refuse_unknown(f"methods.{method}.", table, ("set", "vary"))
@@ -182,7 +279,7 @@ def check_methods(methods: Any) -> dict[str, Tables]:
 def check_conditions(tables: Any) -> dict[str, Settings]:
     """The settings of each condition by its name, which its first setting gives."""
     conditions, firsts = {}, set()
-    for table in check("conditions", list[dict[str, dict]], tables):
+    for table in check("conditions", list[dict], tables):
         settings = flat("conditions", table)
         conditions[in_words(dict(list(settings.items())[:1]))] = settings
         firsts |= set(list(settings)[:1])
@@ -194,25 +291,64 @@ def check_conditions(tables: Any) -> dict[str, Settings]:
     return conditions
 
 
+def refuse_lost_condition(run: Run, settings: Settings, table: Tables) -> None:
+    """Refuse a method that would replace what a condition sets, or has no use for it.
+
+    Args:
+        run: One of the method's, under the condition.
+        settings: Of the condition.
+        table: Of the method.
+    """
+    found = dict(flatten(run.config.tables()))
+    for key, value in settings.items():
+        where = f"conditions: {key} = {shown(value)}: expected a setting that methods "
+        for part in ("set", "vary"):
+            if key in settings_of(run.method, part, table):
+                raise UserError(
+                    f"{where}leave alone, received methods.{run.method}.{part}.{key}"
+                )
+        if key not in found:
+            name = found.get(f"{key.partition('.')[0]}.name")
+            raise UserError(
+                f"{where}have, received {name} of methods.{run.method}, which has none"
+            )
+
+
+def refuse_equal(runs: Sequence[Run]) -> None:
+    """Refuse strengths of a method that make one experiment, or one folder, twice."""
+    seen: dict[Any, Run] = {}
+    for run in runs:
+        experiment = json.dumps(run.config.tables() | {"name": ""}, sort_keys=True)
+        for same in (experiment, run.path):
+            other = seen.setdefault(same, run)
+            if other is not run:
+                what = "folder" if same == run.path else "experiment"
+                raise UserError(
+                    f"methods.{run.method}.vary: expected different values, received "
+                    f"{other.strength} and {run.strength}, which make one {what}"
+                )
+
+
 def settings_of_all_runs(
     methods: dict[str, Tables], conditions: dict[str, Settings]
 ) -> set[str]:
     """What every condition, or every method, sets: the base's value has no effect."""
     of_methods = [
-        {
-            setting
-            for part in ("set", "vary")
-            for setting in flat(f"methods.{method}.{part}", table.get(part, {}))
-        }
+        settings_of(method, "set", table).keys()
+        | settings_of(method, "vary", table).keys()
         for method, table in methods.items()
     ]
     of_conditions = [set(settings) for settings in conditions.values()]
     return set.intersection(*of_methods) | set.intersection(*of_conditions)
 
 
-def grid(vary: Tables, method: str) -> Iterator[dict[str, Any]]:
+def settings_of(method: str, part: str, table: Tables) -> Settings:
+    """What a method sets, or varies, by dotted name."""
+    return flat(f"methods.{method}.{part}", table.get(part, {}))
+
+
+def combine(axes: Settings, method: str) -> Iterator[Settings]:
     """Every combination of the values that a method varies, by dotted name."""
-    axes = flat(f"methods.{method}.vary", vary)
     for key, values in axes.items():
         if not isinstance(values, list) or not values:
             raise UserError(
@@ -225,22 +361,36 @@ def grid(vary: Tables, method: str) -> Iterator[dict[str, Any]]:
 
 def make_run(
     name: str,
-    base: Tables,
+    layers: Sequence[Tables],
     condition: tuple[str, Settings],
     method: str,
-    table: Tables,
     strengths: Settings,
     seed: int,
     pictures: bool,
 ) -> Run:
-    tables = {k: dict(v) if isinstance(v, dict) else v for k, v in base.items()}
-    condition_name, settings = condition
-    change(tables, settings)
-    change(tables, flat(f"methods.{method}.set", table.get("set", {})) | strengths)
-    varied = [*list(settings.items())[:1], *strengths.items()]
+    """One experiment.
+
+    Args:
+        name: Of the comparison.
+        layers: Tables of a config, and settings by dotted name that change them in
+            turn.
+        condition: Its name and its settings.
+        method: Its name.
+        strengths: What the method varies.
+        seed: Of the run.
+        pictures: Whether TensorBoard gets pictures of it.
+    """
+    first, *changes = layers
+    tables = {k: dict(v) if isinstance(v, dict) else v for k, v in first.items()}
+    for settings in changes:
+        change(tables, settings)
+    condition_name, of_condition = condition
+    varied = [*list(of_condition.items())[:1], *strengths.items()]
     # Without the sections: TensorBoard cuts off names of more than 30 characters.
     settings_of = [f"{key.partition('.')[2]}={sortable(v)}" for key, v in varied]
     folders = [method, *settings_of]
+    # One thread for each run: bits then do not depend on the number of workers.
+    tables["training"] = {"threads": 1} | tables.get("training", {})
     tables |= {"name": name_run(name, folders), "seed": seed}
     path = Path(*folders, f"seed={seed:02d}")
     return Run(
@@ -255,14 +405,102 @@ def make_run(
     )
 
 
+def grow(
+    comparison: Comparison, edges: Mapping[tuple[str, str], Settings]
+) -> tuple[Comparison, list[str]]:
+    """Add to grids the value that goes on beyond their edge, with all seeds.
+
+    Args:
+        comparison: As it is.
+        edges: By condition and method, the settings whose best value lies on an edge of
+            three or more numbers, and that value.
+
+    Returns:
+        The comparison with the runs added, and what was added, in words. A value that
+        the setting does not allow is not.
+    """
+    runs, added = list(comparison.runs), []
+    for (condition, method), best_of in edges.items():
+        for key, best in best_of.items():
+            mine = [r for r in runs if (r.condition, r.method) == (condition, method)]
+            beyond = next_value({run.strengths[key] for run in mine}, best)
+            of_edge = [run for run in mine if run.strengths[key] == best]
+            try:
+                new = [beside(comparison, run, {key: beyond}) for run in of_edge]
+            except UserError:
+                continue
+            is_first = mine[0].strengths[key] == best
+            at = runs.index(of_edge[0]) if is_first else runs.index(of_edge[-1]) + 1
+            runs[at:at] = new
+            label = " ".join(filter(None, (method, condition)))
+            added.append(f"{label}: {key} = {beyond:g}, for the best is {best:g}")
+    return replace(comparison, runs=tuple(runs)), added
+
+
+def next_value(values: Iterable[float], edge: float) -> float:
+    """The number beyond an edge, two steps of the grid from the last but one.
+
+    The next of 0.3, 1 and 3 is 10: grids often have two ratios in turn. Where none lies
+    beyond, as at 0, the result is NaN, which no setting allows.
+    """
+    *_, before, last, _ = sorted(values, reverse=edge == min(values))
+    value = last * edge / before if before else math.nan
+    if not math.isnan(value):
+        value = round(value) if isinstance(edge, int) else float(f"{value:.3g}")
+    return value if (value - edge) * (edge - last) > 0 else math.nan
+
+
+def beside(comparison: Comparison, run: Run, changes: Settings) -> Run:
+    """A run that differs from another in settings that it varies."""
+    return make_run(
+        comparison.name,
+        [run.config.tables(), changes],
+        (run.condition, comparison.conditions[run.condition]),
+        run.method,
+        run.strengths | changes,
+        run.seed,
+        run.pictures,
+    )
+
+
+def against_itself(comparison: Comparison) -> Comparison:
+    """The same comparison with the control in the place of every method and strength.
+
+    Each draws seeds of its own, so that whatever this finds is chance.
+    """
+    copies = list(dict.fromkeys((run.method, run.strength) for run in comparison.runs))
+    controls = {
+        run.condition: run.config
+        for run in reversed(comparison.runs)
+        if run.method == comparison.control
+    }
+
+    def copy(run: Run) -> Run:
+        number = copies.index((run.method, run.strength))
+        seed = (run.seed + number * (max(comparison.seeds) + 1)) % 2**32
+        control = controls[run.condition]
+        return replace(run, config=replace(control, name=run.config.name, seed=seed))
+
+    name = name_run(f"{comparison.name}_against_itself", [])
+    return replace(
+        comparison, name=name, runs=tuple(map(copy, comparison.runs)), grow=0
+    )
+
+
 def in_words(settings: Settings) -> str:
     """Settings as text, without their sections: "l2=0.001 learning_rate=0.01"."""
     return " ".join(f"{key.partition('.')[2]}={v}" for key, v in settings.items())
 
 
-def flat(where: str, tables: Any) -> dict[str, Any]:
+def flat(where: str, tables: Any) -> Settings:
     """Values by dotted name."""
-    return dict(flatten(check(where, dict[str, dict], tables)))
+    for key, value in check(where, dict[str, Any], tables).items():
+        if not isinstance(value, dict):
+            raise UserError(
+                f"{where}.{key}: expected a setting {where}.section.key, received "
+                f"{shown(value)}"
+            )
+    return dict(flatten(tables))
 
 
 def sortable(value: Any) -> str:
@@ -272,6 +510,6 @@ def sortable(value: Any) -> str:
     if isinstance(value, int):
         return f"{value:06d}"
     if isinstance(value, float):
-        mantissa, exponent = f"{value:e}".split("e")
-        return f"{mantissa.rstrip('0').rstrip('.')}e{exponent.replace('+', '')}"
+        text = np.format_float_scientific(value, trim="-", exp_digits=2)
+        return text.replace("+", "")
     return re.sub(r"[^A-Za-z0-9_.,-]", "", str(value))

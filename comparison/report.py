@@ -10,22 +10,14 @@ from typing import Any
 import jinja2
 import pandas as pd
 from matplotlib.figure import Figure
-from rich.console import Console
 
-from comparison.answer import (
-    MEASURES,
-    MOMENTS,
-    Answer,
-    evidence,
-    figure,
-    find_answer,
-    findings,
-)
+from comparison.answer import MOMENTS, Answer, find_answer
 from comparison.board import write_board
 from comparison.figures import draw_figures
+from comparison.findings import notes, sentences
 from comparison.plan import Comparison
 from comparison.summary import read_curves, summarize
-from comparison.terminal import show_answers
+from comparison.tables import all_pairs, table_of_methods, table_of_pairs
 from experiment.config import flatten
 from experiment.run_directory import below
 from system.files import replacing
@@ -57,22 +49,24 @@ def write_report(
     comparison: Comparison,
     directory: Path,
     results: dict[Path, dict[str, Any]],
-    console: Console,
-) -> None:
-    """Print and write what a comparison came to.
+) -> dict[str, Answer]:
+    """Write what a comparison came to.
 
-    Writes summary.csv, curves.csv, figures/*.png, report.html, and what TensorBoard
-    shows of the comparison as a whole.
+    Writes summary.csv, pairs.csv, curves.csv, figures/*.png, report.html, and what
+    TensorBoard shows of the comparison as a whole.
 
     Args:
         comparison: What was asked.
         directory: Of the comparison.
         results: The contents of result.json, by the path of the run.
-        console: To print to.
+
+    Returns:
+        The answers, by moment.
     """
     summary, curves = write_tables(comparison, directory, results)
     answers = {moment: find_answer(comparison, summary, moment) for moment in MOMENTS}
-    show_answers(answers, console)
+    with replacing(directory / "pairs.csv") as partial:
+        all_pairs(answers.values()).to_csv(partial, index=False)
     selected = answers[comparison.select]
     pictures = {}
     figures = below(directory, Path("figures"))
@@ -87,13 +81,7 @@ def write_report(
     with replacing(directory / "report.html") as partial:
         partial.write_text(page, encoding="utf-8")
     write_board(selected, directory, curves, results)
-    console.print()
-    for what, name in {
-        "report": "report.html",
-        "every run": "summary.csv",
-        "every evaluation": "curves.csv",
-    }.items():
-        console.print(f"{what}: {directory / name}", markup=False, soft_wrap=True)
+    return answers
 
 
 @dataclass(frozen=True)
@@ -122,6 +110,7 @@ def make_page(
 ) -> str:
     """One HTML page that needs no other file."""
     comparison = next(iter(answers.values())).comparison
+    selected = answers[comparison.select]
     environment = jinja2.Environment(
         autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True
     )
@@ -131,45 +120,20 @@ def make_page(
         versions |= result.get("versions", {})
     return environment.from_string(TEMPLATE.read_text(encoding="utf-8")).render(
         comparison=comparison,
-        selected=answers[comparison.select],
+        selected=selected,
         moments=MOMENTS,
-        measures=MEASURES,
-        sentences=findings(answers[comparison.select]),
-        tables={MOMENTS[moment]: rows(answer) for moment, answer in answers.items()},
+        sentences=[*sentences(selected), *notes(selected)],
+        tables=[
+            table_of_methods(selected),
+            *(table_of_pairs(selected, measure) for measure in selected.measures[1:]),
+            *(table_of_methods(a) for a in answers.values() if a is not selected),
+        ],
         pictures=pictures,
         settings={k: v for k, v in base.items() if k not in ("name", "seed")},
         changes={method: changes(comparison, method) for method in comparison.methods},
         missing=[run.path for run in comparison.runs if run.path not in results],
         versions=versions,
     )
-
-
-def rows(answer: Answer) -> list[list[str]]:
-    """The table of one moment: a list of cells for each condition and method."""
-    return [
-        [
-            entry.condition,
-            entry.method,
-            entry.strength,
-            *(
-                "\n".join(
-                    [
-                        figure(answer.mean(entry, measure), measure),
-                        *(
-                            evidence(difference, measure).replace(", p", "\np")
-                            for name, difference in entry.differences.items()
-                            if name == measure
-                        ),
-                    ]
-                )
-                for measure in MEASURES
-            ),
-            f"{answer.mean(entry, 'generalization_gap'):.4f}",
-            f"{answer.mean(entry, 'weight_norm'):.1f}",
-        ]
-        for entry in answer.entries
-        if entry.choice
-    ]
 
 
 def changes(comparison: Comparison, method: str) -> dict[str, Any]:

@@ -1,81 +1,131 @@
-"""Which strength is best for a method, and whether it differs from the control."""
+"""Which strength is best for a method, and how two methods differ."""
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from scipy import stats
 
-CONFIDENCE = 0.95
+ERROR = 0.05
+"""Share of families of comparisons in which an interval may miss the truth."""
+
 ROUNDING = 1e-12
 """Differences that vary less, relative to their mean, are one number: no test can be
 made of them."""
 
-FEWEST_FOR_WILCOXON = 6
-"""With fewer pairs its p-value cannot fall below .05."""
+MOST_SEEDS = 1000
+"""More are not asked for."""
+
+DIFFERENT, EQUAL, UNDECIDED = "different", "practically equal", "not decided"
 
 
 @dataclass(frozen=True)
 class Difference:
-    """A method minus the control, paired by seed.
+    """A measure of one method minus that of another, paired by seed.
+
+    The interval and the p-value are adjusted together, by Bonferroni, for the number of
+    pairs that are compared in this measure: all intervals of a family cover the truth
+    in 95 of 100 comparisons, and an interval leaves 0 out just where p < 0.05.
 
     Attributes:
-        mean: Of the differences.
-        low: Lower end of the 95 % t interval of the mean; NaN for fewer than 2 pairs,
-            or differences that do not vary.
+        by_seed: The differences.
+        mean: Of them.
+        low: Lower end of the interval of the mean; NaN for fewer than 2 seeds, or
+            differences that do not vary.
         high: Its upper end.
-        p: Two-sided p-value of the paired t-test; in an answer, after Holm.
-        wilcoxon_p: Of the signed-rank test; NaN for fewer than 6 pairs.
-        pairs: Number of seeds that both have.
+        p: Two-sided p-value of the paired t-test.
+        family: Number of pairs that are compared in this measure.
+        margin: Within which methods are practically equal; None if it is not known.
     """
 
+    by_seed: tuple[float, ...]
     mean: float
     low: float
     high: float
     p: float
-    wilcoxon_p: float
-    pairs: int
+    family: int
+    margin: float | None
 
     @property
-    def clear(self) -> bool:
-        """Whether it is shown not to be 0; the interval then leaves 0 out."""
-        return self.p < 1 - CONFIDENCE
+    def seeds(self) -> int:
+        return len(self.by_seed)
+
+    @property
+    def lower(self) -> int:
+        """Seeds in which the first method's measure was the lower one."""
+        return sum(value < 0 for value in self.by_seed)
+
+    def better_in(self, better: str) -> int:
+        """Seeds in which the first method was the better one.
+
+        Args:
+            better: "lower", or "higher".
+        """
+        sign = 1 if better == "higher" else -1
+        return sum(sign * value > 0 for value in self.by_seed)
+
+    @property
+    def verdict(self) -> str:
+        """`EQUAL`: the interval lies within the margin, as two one-sided tests show;
+        `DIFFERENT`: it leaves 0 out; `UNDECIDED`: neither."""
+        if self.margin is not None and -self.margin < self.low <= self.high < (
+            self.margin
+        ):
+            return EQUAL
+        return DIFFERENT if self.p < ERROR else UNDECIDED
+
+    @property
+    def seeds_to_decide(self) -> int | None:
+        """Seeds that would give another verdict than `UNDECIDED` if mean and deviation
+        stayed what they are; None if more than `MOST_SEEDS`, or not known."""
+        if math.isnan(self.low):
+            return None
+        seeds = np.arange(self.seeds + 1, MOST_SEEDS + 1)
+        quantile = stats.t.ppf(1 - ERROR / 2 / self.family, seeds - 1)
+        reach = quantile * np.std(self.by_seed, ddof=1) / np.sqrt(seeds)
+        decided = reach < abs(self.mean)
+        if self.margin is not None:
+            decided |= abs(self.mean) + reach < self.margin
+        return int(seeds[decided.argmax()]) if decided.any() else None
+
+    def turned(self) -> "Difference":
+        """The second method minus the first."""
+        return replace(
+            self,
+            by_seed=tuple(-value for value in self.by_seed),
+            mean=-self.mean,
+            low=-self.high,
+            high=-self.low,
+        )
 
 
-def paired_difference(method: pd.Series, control: pd.Series) -> Difference:
+def paired_difference(
+    first: pd.Series, second: pd.Series, family: int = 1, margin: float | None = None
+) -> Difference:
     """Compare two methods over the seeds that both have.
 
     Args:
-        method: A measure by seed.
-        control: The same measure of the control.
+        first: A measure by seed.
+        second: The same measure of the other method.
+        family: Number of pairs that are compared in this measure.
+        margin: Within which methods are practically equal; None if it is not known.
     """
-    differences = (method - control).dropna().to_numpy(float)
-    pairs = len(differences)
-    mean = float(differences.mean()) if pairs else math.nan
-    if pairs < 2 or differences.std() <= ROUNDING * abs(mean):
-        at, p = (0.0, 1.0) if pairs >= 2 and mean == 0 else (math.nan, math.nan)
-        return Difference(mean, at, at, p, math.nan, pairs)
-    test = stats.ttest_1samp(differences, 0.0)
-    interval = test.confidence_interval(CONFIDENCE)
-    wilcoxon = (
-        float(stats.wilcoxon(differences).pvalue)
-        if pairs >= FEWEST_FOR_WILCOXON
-        else math.nan
+    values = (first - second).dropna().to_numpy(float)
+    mean = float(values.mean()) if len(values) else math.nan
+    low = high = p = math.nan
+    if len(values) >= 2:
+        if values.std() > ROUNDING * abs(mean):
+            test = stats.ttest_1samp(values, 0.0)
+            low, high = test.confidence_interval(1 - ERROR / family)
+            p = min(1.0, family * float(test.pvalue))
+        elif mean == 0:
+            low, high, p = 0.0, 0.0, 1.0
+    return Difference(
+        tuple(values.tolist()), mean, float(low), float(high), p, family, margin
     )
-    low, high = float(interval.low), float(interval.high)
-    return Difference(mean, low, high, float(test.pvalue), wilcoxon, pairs)
-
-
-def holm(p_values: Sequence[float]) -> list[float]:
-    """P-values adjusted for their number (Holm 1979)."""
-    order = np.argsort(p_values)
-    scaled = np.asarray(p_values)[order] * np.arange(len(p_values), 0, -1)
-    adjusted = np.empty(len(p_values))
-    adjusted[order] = np.minimum(np.maximum.accumulate(scaled), 1)
-    return adjusted.tolist()
 
 
 @dataclass(frozen=True)
@@ -97,7 +147,7 @@ class Choice:
 def choose_strength(
     strengths: Sequence[dict[str, Any]], losses: Sequence[pd.Series]
 ) -> Choice | None:
-    """Choose the strength with the lowest mean validation cross-entropy over seeds.
+    """Choose the strength with the lowest mean loss over seeds.
 
     Args:
         strengths: The grid of one method.

@@ -1,30 +1,30 @@
 """The results of a comparison as tables: a row per run, and a row per evaluation."""
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from comparison.measures import MEASURES
 from comparison.plan import Run
 from monitoring.history import read_history
 from system.errors import UserError
 
-MOMENTS, SPLITS = ("final", "best"), ("train", "validation", "test")
-MEASURES = ("cross_entropy", "accuracy")
-OTHERS = ("epoch", "penalty", "generalization_gap", "weight_norm")
+MOMENTS = ("final", "best")
 
 
 def summarize(results: Iterable[tuple[Run, dict[str, Any]]]) -> pd.DataFrame:
     """One row per run.
 
     Args:
-        results: Runs with the contents of their result.json; empty for one that failed.
+        results: Runs with the contents of their result.json; empty without one.
 
     Returns:
         Columns method, condition, strength (both as text), seed, status and seconds,
-        then `final_test_accuracy` and the like for both moments.
+        then every number of result.json at both moments: `final_test_accuracy`,
+        `best_weight_norm_of_layer_logits` and the like.
     """
     return pd.DataFrame([row(run, result) for run, result in results])
 
@@ -32,16 +32,22 @@ def summarize(results: Iterable[tuple[Run, dict[str, Any]]]) -> pd.DataFrame:
 def row(run: Run, result: dict[str, Any]) -> dict[str, Any]:
     cells = {
         **identity(run),
-        "status": result.get("status", "failed"),
+        "status": result.get("status", "no result"),
         "seconds": result.get("seconds"),
     }
     for moment in MOMENTS:
-        found = result.get(moment) or {}
-        for split in SPLITS:
-            for measure in MEASURES:
-                cells[f"{moment}_{split}_{measure}"] = found.get(split, {}).get(measure)
-        cells |= {f"{moment}_{name}": found.get(name) for name in OTHERS}
+        cells |= dict.fromkeys(f"{moment}_{key}" for key in MEASURES)
+        cells |= numbers(moment, result.get(moment) or {})
     return cells
+
+
+def numbers(name: str, found: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+    """What is nested in tables, by the names that lead to it."""
+    for key, value in found.items():
+        if isinstance(value, dict):
+            yield from numbers(f"{name}_{key}", value)
+        else:
+            yield f"{name}_{key}", value
 
 
 def identity(run: Run) -> dict[str, Any]:
@@ -69,7 +75,8 @@ def read_curves(directory: Path, runs: Iterable[Run]) -> pd.DataFrame:
     for run in runs:
         path = directory / run.path / "history.csv"
         try:
-            found = read_history(path) if path.exists() else []
+            finished = (path.parent / "result.json").exists()
+            found = read_history(path) if finished or path.exists() else []
         except UserError as error:
             print(f"left out of all curves: {error}", file=sys.stderr)
             continue

@@ -1,69 +1,78 @@
-"""What a comparison prints: a table of each moment, and the findings in words."""
+"""What a comparison prints: tables, and the answer last."""
+
+import textwrap
+from collections.abc import Iterable, Mapping
 
 from rich import box
 from rich.console import Console
-from rich.table import Table
+from rich.table import Table as Grid
 from rich.text import Text
 
-from comparison.answer import (
-    MEASURES,
-    MOMENTS,
-    Answer,
-    Entry,
-    change,
-    figure,
-    findings,
-    interval,
-)
+from comparison.answer import MANY, Answer
+from comparison.findings import notes, sentences
+from comparison.tables import Table, table_of_methods, table_of_pairs
+
+GAP = 2
+"""Columns of the terminal between those of a table."""
 
 
-def show_answers(answers: dict[str, Answer], console: Console) -> None:
-    """Print the tables of all moments, and the findings of the one selected on."""
-    for answer in answers.values():
-        console.print()
-        console.print(make_table(answer))
-    selected = next(iter(answers.values())).comparison.select
-    console.print(
-        f"\n{MOMENTS[selected]}, mean differences with 95 % intervals, p after Holm:",
-        soft_wrap=True,
-    )
-    for line in findings(answers[selected]):
-        console.print(f"- {line}", soft_wrap=True, highlight=False, markup=False)
+def show_answers(answers: Mapping[str, Answer], console: Console) -> None:
+    """Print the methods and the pairs at the moment strengths are chosen at, what is to
+    be known besides, and the answer."""
+    comparison = next(iter(answers.values())).comparison
+    answer = answers[comparison.select]
+    pairs = [table_of_pairs(answer, measure) for measure in answer.measures[1:]]
+    if len(pairs[0].rows) > MANY:
+        del pairs[1:]
+    for table in (table_of_methods(answer), *pairs):
+        if table.rows:
+            console.print()
+            console.print(wrap(table.caption, console.width))
+            console.print(fit(table, console.width))
+    console.print()
+    for line in notes(answer):
+        console.print(wrap(f"Note: {line}", console.width))
+    for line in sentences(answer):
+        console.print(wrap(line, console.width), style="bold")
 
 
-def make_table(answer: Answer) -> Table:
-    """Means over seeds, and beneath them the differences to the control."""
-    table = Table(
-        title=f"{MOMENTS[answer.moment]}: means over seeds, and differences to "
-        f"{answer.comparison.control} with 95 % intervals",
-        title_justify="left",
-        box=box.SIMPLE_HEAD,
-        padding=(0, 1, 0, 0),
-    )
-    table.add_column("method", overflow="fold")
-    for name in MEASURES.values():
-        table.add_column(name.replace(" ", "\n", 1), justify="right", no_wrap=True)
-    table.add_column("norm", justify="right", no_wrap=True)
-    condition = ""
-    for entry in answer.entries:
-        if entry.condition != condition:
-            condition = entry.condition
-            table.add_section()
-            table.add_row(Text(condition, style="bold"))
-        if entry.choice is None:
-            table.add_row(entry.method, "no strength has all its runs")
-            continue
-        table.add_row(
-            Text(f"{entry.method}\n{entry.strength}".strip()),
-            *(cell(answer, entry, measure) for measure in MEASURES),
-            f"{answer.mean(entry, 'weight_norm'):.1f}",
+def wrap(line: str, width: int) -> Text:
+    """Broken at spaces alone: Rich breaks at those that hold numbers together too."""
+    return Text(
+        textwrap.fill(
+            line, max(width, 1), break_long_words=False, break_on_hyphens=False
         )
-    return table
+    )
 
 
-def cell(answer: Answer, entry: Entry, measure: str) -> str:
-    lines = [figure(answer.mean(entry, measure), measure)]
-    if measure in entry.differences:
-        difference = entry.differences[measure]
-        lines += [change(difference, measure), interval(difference, measure)]
-    return "\n".join(lines)
+def fit(table: Table, width: int) -> Grid:
+    """A table that fits, its words in one column, a condition above its rows.
+
+    Words stand below each other where they must; the last columns may be left out,
+    which are in the report.
+    """
+    first, words = int(table.grouped), table.words
+    names = [row[first:words] for row in table.rows]
+    longest = width_of(word for name in names for cell in name for word in cell.split())
+    headings = [heading.replace(" ", "\n") for heading in table.headings[words:]]
+    cells = [row[words:] for row in table.rows]
+    widths = [width_of(column) for column in zip(headings, *cells, strict=True)]
+    while longest + sum(widths) > width and len(widths) > 1:
+        del widths[-1]
+    grid = Grid(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), show_edge=False)
+    grid.add_column("\n".join(table.headings[first:words]), overflow="fold")
+    for heading, _ in zip(headings, widths, strict=False):
+        grid.add_column(heading, justify="right", no_wrap=True)
+    group = ""
+    for row, name, numbers in zip(table.rows, names, cells, strict=True):
+        if table.grouped and row[0] != group:
+            group = row[0]
+            grid.add_row(Text(group, style="bold"))
+        lines = [wrap(cell, width - sum(widths) - GAP) for cell in name if cell]
+        grid.add_row(Text("\n").join(lines), *map(Text, numbers[: len(widths)]))
+    return grid
+
+
+def width_of(cells: Iterable[str]) -> int:
+    """Of the widest line, with the space behind it."""
+    return GAP + max(len(line) for cell in cells for line in cell.split("\n"))

@@ -129,7 +129,7 @@ class Config:
         """The same config with other values of some settings of one part."""
         old: Part = getattr(self, part)
         new = replace(old, settings={**old.settings, **settings})
-        return replace(self, **{part: new})
+        return replace(self, **{part: new})  # type: ignore[arg-type]
 
     def decide(self, **choices: Callable[[], Any]) -> "Config":
         """The same config with settings of training that are "auto" decided.
@@ -227,7 +227,7 @@ def change(tables: dict[str, Any], values: Mapping[str, Any]) -> None:
 def known_settings(table: str, name: Any) -> list[str]:
     """The settings of a table in which a name is chosen; none of an unknown name."""
     options = [option for option in OPTIONS.values() if option.table == table]
-    found = []
+    found: list[str] = []
     for option in options:
         chosen = name if option.default else ""
         if chosen not in option.functions:

@@ -10,7 +10,7 @@ from experiment.config import Config, load_config
 from system.processes import load_keras
 from train import train
 
-load_keras(seed=0)
+load_keras(seed=0, threads=1)
 
 
 @pytest.fixture(scope="session")

@@ -35,7 +35,7 @@ def save_checkpoint(directory: Path, trainer: Trainer, callbacks) -> None:
     path = directory / FILE
     path.parent.mkdir(exist_ok=True)
     with replacing(path) as partial, open(partial, "wb") as file:
-        np.savez(file, **arrays)
+        np.savez(file, **arrays)  # type: ignore[arg-type]
 
 
 def load_checkpoint(directory: Path, trainer: Trainer) -> list[dict[str, Any]] | None:

@@ -19,7 +19,8 @@ class Measure:
     Attributes:
         label: Its name on every page.
         unit: Unit of its values.
-        better: Which way is better.
+        better: Which way is better, "lower" or "higher".
+        margin: Methods that differ by less are practically equal.
         group: Of its tags in TensorBoard: `<group>/train`, `<group>/validation`.
         description: What TensorBoard says of it.
         sums: Function `(labels, logits)` of tensors, (images,) and (images, classes),
@@ -33,6 +34,7 @@ class Measure:
     label: str
     unit: str
     better: str
+    margin: float
     group: str
     description: str
     sums: Callable[[Any, Any], Any]
@@ -75,6 +77,7 @@ MEASURES = {
         "cross-entropy",
         "nats",
         "lower",
+        0.01,
         "loss",
         "Cross-entropy, without penalty. Rising again on validation images: "
         "overfitting.",
@@ -84,6 +87,7 @@ MEASURES = {
         "accuracy",
         "%",
         "higher",
+        0.005,
         "accuracy",
         "Fraction of the images classified right.",
         accuracy_sums,
@@ -93,7 +97,8 @@ MEASURES = {
         "calibration error",
         "%",
         "lower",
-        "calibration_error",
+        0.005,
+        "calibration",
         "Expected calibration error: mean distance of confidence and accuracy, over "
         f"{CALIBRATION_BINS} bins of confidence (Guo et al. 2017).",
         calibration_sums,

@@ -46,12 +46,13 @@ def simulate(tmp_path):
                 loss += 0.5
             elif run.method == "better":
                 loss -= effect
-            split = {"cross_entropy": loss, "accuracy": 1 - loss / 10}
+            split = {"cross_entropy": loss, "accuracy": 1 - loss / 10, "loss": loss}
             moment = {
                 "epoch": 4,
                 **dict.fromkeys(("train", "validation", "test"), split),
                 "generalization_gap": loss / 2,
                 "weight_norm": 10 * loss,
+                "weight_norm_of_layer": {"logits": 10 * loss},
                 "penalty": 0.0,
             }
             results[run.path] = {
@@ -61,7 +62,10 @@ def simulate(tmp_path):
                 "best": moment,
                 "versions": {"python": "3", "keras": "<b>3</b>"},
             }
-        summary = summarize((r, results.get(r.path, {})) for r in comparison.runs)
-        return comparison, results, summary
+        return comparison, results, make.summarize(comparison, results)
 
+    def summarize_results(comparison, results):
+        return summarize((r, results.get(r.path, {})) for r in comparison.runs)
+
+    make.summarize = summarize_results
     return make

@@ -201,19 +201,25 @@ def test_the_text_has_means_deviations_intervals_and_links(board, simulate):
     _, _, summary = simulate()
     (entry,) = open_plugins(directory)("text/text", run=".", tag="card/comparison")
     text = unescape(entry["text"])
-    rows = re.findall(r"<tr>\s*<td>better</td>.*?</tr>", text, re.S)
-    of_means, of_differences = (re.findall(r"<td.*?>(.*?)</td>", row) for row in rows)
+    rows = re.findall(r"<tr>\s*<td>better\b.*?</tr>", text, re.S)
+    cells = [re.findall(r"<td.*?>(.*?)</td>", row) for row in rows]
+    of_means, of_losses, of_accuracies = cells
     chosen = summary[
         (summary["method"] == "better") & (summary["strength"] == "l2=0.01")
     ].set_index("seed")
     control = summary[summary["method"] == "none"].set_index("seed")
     loss, other = (rows["final_test_cross_entropy"] for rows in (chosen, control))
     assert of_means[:2] == ["better", "l2=0.01"]
-    assert of_means[3] == f"{loss.mean():.4f} ± {loss.std():.4f}"
-    interval = stats.ttest_1samp(loss - other, 0).confidence_interval()
-    assert of_differences[2] == (
-        f"{(loss - other).mean():+.4f} [{interval.low:+.3f}, {interval.high:+.3f}]"
-    )
+    assert of_means[3] == f"{loss.mean():.3f} ± {loss.std():.3f}"
+    interval = stats.ttest_1samp(loss - other, 0).confidence_interval(1 - 0.05 / 3)
+    assert of_losses[:3] == [
+        "better − none",
+        f"{(loss - other).mean():+.3f}".replace("-", "−"),
+        f"[{interval.low:+.3f},\N{NO-BREAK SPACE}{interval.high:+.3f}]".replace(
+            "-", "−"
+        ),
+    ]
+    assert of_accuracies[0] == "better − none"
     links = re.findall(r'href="(.*?)"', text)
     assert links == list(views(directory).values())
 

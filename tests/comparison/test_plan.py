@@ -1,6 +1,10 @@
-import pytest
+import math
+from pathlib import Path
 
-from comparison.plan import load_comparison, sortable
+import pytest
+import tomli_w
+
+from comparison.plan import load_comparison, next_value, sortable
 from system.errors import UserError
 
 FILE = """
@@ -103,7 +107,77 @@ def test_runs_differ_in_method_strength_and_seed_alone(write):
             "differ in their first setting",
         ),
         ("seeds", "conditions = [{data.size = 3}]\nseeds", "unknown setting data.size"),
-        ("[0.3, 10.0]", "[0.3, 0.3]", "vary: expected different values"),
+        (
+            "[0.3, 10.0]",
+            "[0.3, 0.3]",
+            "methods.adamw.vary: expected different values, received weight_decay=0.3 "
+            "learning_rate=0.001 and weight_decay=0.3 learning_rate=0.001, which make "
+            "one experiment",
+        ),
+        (
+            "[0.3, 10.0]",
+            "[1, 1.0]",
+            "weight_decay=1 learning_rate=0.001 and weight_dec",
+        ),
+        ("[0.3, 10.0]", "[nan]", "optimizer.weight_decay: expected a number >= 0"),
+        (
+            "[0.3, 10.0]",
+            "[1e-3, inf]",
+            "weight_decay: expected a number >= 0, received",
+        ),
+        (
+            "vary.optimizer.learning_rate = [1e-3]",
+            'set.data.name = "npz"\nvary.data.path = ["/a/b", "/ab"]',
+            "path=/a/b and weight_decay=0.3 path=/ab, which make one folder",
+        ),
+        (
+            "vary.optimizer.learning_rate",
+            "vary.l2",
+            "vary.l2: expected a setting methods",
+        ),
+        (
+            "set.training.epochs = 4",
+            'set.model = "mlp"',
+            'set.model: expected a setting set.section.key, received "mlp"',
+        ),
+        (
+            "set.training.epochs = 4",
+            'set.name = "a"',
+            "set.name: expected a setting set",
+        ),
+        (
+            "set.training.epochs = 4",
+            "set.seed = 3",
+            "set.seed: expected a setting set.s",
+        ),
+        ("seeds", 'select = {at = "last"}\nseeds', "select.at: did you mean best? exp"),
+        (
+            "seeds",
+            'select = {by = "error"}\nseeds',
+            "select.by: expected one of cross_",
+        ),
+        ("seeds", "select = {from = 1}\nseeds", "unknown setting select.from"),
+        ("seeds", "grow = -1\nseeds", "grow: expected an integer >= 0"),
+        ("seeds", "margins = {cross_entropy = 0}\nseeds", "margins: expected"),
+        ("seeds", "question = 3\nseeds", "question: expected a string, received 3"),
+        (
+            "methods.none",
+            "methods.mean",
+            "methods.mean: expected another name: the folder",
+        ),
+        ("methods.none", "methods.figures", "methods.figures: expected another name"),
+        (
+            "seeds",
+            "conditions = [{optimizer.name = 'sgd'}, {optimizer.name = 'adam'}]\nseeds",
+            'conditions: optimizer.name = "sgd": expected a setting that methods leave '
+            "alone, received methods.adamw.set.optimizer.name",
+        ),
+        (
+            "seeds",
+            "conditions = [{optimizer.learning_rate = 1}, "
+            "{optimizer.learning_rate = 2}]\nseeds",
+            "leave alone, received methods.adamw.vary.optimizer.learning_rate",
+        ),
         ("set.training.epochs", "set.training.epoch", "training.epochs"),
         ("set.training.epochs = 4", "set = 4", "set: expected"),
         ("vary.decay", "vari.decay", "did you mean vary?"),
@@ -150,3 +224,77 @@ def test_numbers_in_paths():
         "0e00",
     ]
     assert [sortable(v) for v in (300, True, "a/../b")] == ["000300", "true", "a..b"]
+
+
+def test_a_condition_that_a_method_has_no_use_for_is_refused(write):
+    """Where a method chooses another optimizer, the other's settings are dropped."""
+    conditions = "conditions = [{optimizer.momentum = 0.1}, {optimizer.momentum = 0.9}]"
+    text = FILE.replace("seeds", f"{conditions}\nset.optimizer.name = 'sgd'\nseeds")
+    with pytest.raises(UserError) as caught:
+        load_comparison(write(text))
+    assert str(caught.value) == (
+        "conditions: optimizer.momentum = 0.1: expected a setting that methods have, "
+        "received adamw of methods.adamw, which has none"
+    )
+
+
+def test_numbers_that_differ_in_the_last_digit_have_folders_of_their_own(write):
+    text = FILE.replace("[0.3, 10.0]", "[0.1234567, 0.12345671]")
+    assert len({run.path for run in load_comparison(write(text)).runs}) == 6
+
+
+def test_the_base_may_be_the_config_of_a_run(write, tmp_path):
+    run = load_comparison(write()).runs[0]
+    saved = {"schema_version": 1, **run.config.tables(), "fingerprint": {"code": "x"}}
+    (tmp_path / "config.toml").write_text(tomli_w.dumps(saved))
+    text = FILE.replace("base.toml", "config.toml")
+    assert load_comparison(write(text)).runs == load_comparison(write()).runs
+
+
+def test_a_base_below_the_home_directory(write, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert load_comparison(write(FILE.replace("base.toml", "~/base.toml"))).runs
+
+
+@pytest.mark.parametrize(
+    ("select", "found"),
+    [
+        ("", ("final", "cross_entropy")),
+        ('select = "best"', ("best", "cross_entropy")),
+        ('select = {at = "best", by = "accuracy"}', ("best", "accuracy")),
+        ('select = {by = "loss"}', ("final", "loss")),
+        ('set.training.loss = "mean_squared_error"', ("final", "loss")),
+        (
+            'select = {by = "cross_entropy"}\nset.training.loss = "mean_squared_error"',
+            ("final", "cross_entropy"),
+        ),
+    ],
+)
+def test_strengths_are_selected_at_a_moment_and_by_a_measure(write, select, found):
+    text = FILE.replace("set.training.epochs = 4", select)
+    comparison = load_comparison(write(text))
+    assert (comparison.select, comparison.select_by) == found
+
+
+@pytest.mark.parametrize(
+    ("values", "edge", "beyond"),
+    [
+        ([3e-4, 1e-3, 3e-3, 1e-2], 1e-2, 3e-2),
+        ([3e-4, 1e-3, 3e-3, 1e-2], 3e-4, 1e-4),
+        ([1.0, 3.0, 10.0], 10.0, 30.0),
+        ([10.0, 1.0, 3.0], 10.0, 30.0),
+        ([1.0, 2.0, 4.0], 4.0, 8.0),
+        ([16, 64, 256], 256, 1024),
+        ([16, 64, 256], 16, 4),
+        ([1, 2, 3], 1, math.nan),
+        ([0.0, 1e-3, 1e-2], 0.0, math.nan),
+        ([-1.0, 0.0, 1.0], 1.0, math.nan),
+    ],
+)
+def test_a_grid_goes_on_by_its_own_ratio(values, edge, beyond):
+    assert next_value(values, edge) == pytest.approx(beyond, nan_ok=True)
+
+
+def test_every_comparison_that_is_shipped_loads():
+    for path in sorted(Path("configs/comparisons").glob("*.toml")):
+        assert load_comparison(path).runs

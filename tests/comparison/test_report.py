@@ -7,6 +7,7 @@ import pytest
 from rich.console import Console
 
 from comparison.report import write_report
+from comparison.terminal import show_answers
 
 CONDITIONS = "conditions = [{data.train_size = 300}, {data.train_size = 3000}]"
 
@@ -27,7 +28,8 @@ def report(simulate, tmp_path, capsys):
             if path.as_posix() in damaged:
                 lines.append('"')
             (directory / path / "history.csv").write_text("\n".join(lines) + "\n")
-        write_report(comparison, directory, results, Console(width=80))
+        answers = write_report(comparison, directory, results)
+        show_answers(answers, Console(width=80))
         printed, complaints = capsys.readouterr()
         assert complaints.count("left out of all curves") == len(damaged)
         return directory, comparison, printed
@@ -44,11 +46,10 @@ def test_the_page_holds_tables_figures_words_and_versions(report):
         "weight_norms",
     }
     assert page.count('src="data:image/png;base64,') == len(names)
-    assert "better against none: lower validation cross-entropy" in page
+    assert "better (l2=0.01) has the lowest test cross-entropy" in page
     assert "decay.strength" in page
     assert re.search(r"python</td>\s*<td[^>]*>3<", page)
-    assert "better against none: lower validation cross-entropy" in printed
-    assert max(map(len, printed.split("mean differences")[0].splitlines())) <= 80
+    assert "better (l2=0.01) has the lowest test cross-entropy" in printed
 
 
 def test_the_page_needs_no_other_file_and_runs_nothing(report):
@@ -62,13 +63,25 @@ def test_conditions_have_a_figure_of_their_own(report):
     directory, _, _ = report(CONDITIONS)
     assert (directory / "figures/conditions.png").exists()
     page = (directory / "report.html").read_text()
-    assert page.count(">train_size=3000<") == 7
+    assert page.count(">train_size=3000<") == 13
 
 
 def test_what_is_missing_is_said(report):
     lost = {"equal/strength=3e-01/seed=00"}
     page = (report(lost=lost)[0] / "report.html").read_text()
     assert "Missing: equal/strength=3e-01/seed=00." in page
+
+
+def test_pairs_hold_every_difference_digit_for_digit(report):
+    directory, _, _ = report(CONDITIONS)
+    with open(directory / "pairs.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 2 * 2 * 3 * 3  # Moments, conditions, pairs and measures.
+    first = rows[0]
+    assert (first["first"], first["second"]) == ("better", "none")
+    assert float(first["low"]) < float(first["difference"]) < float(first["high"])
+    assert first["verdict"] == "different"
+    assert {row["first_lower_in"] for row in rows} <= set("0123456")
 
 
 def test_curves_hold_every_history_digit_for_digit(report):

@@ -1,0 +1,115 @@
+"""What is printed fits, breaks no word, and ends with the answer."""
+
+import re
+
+import pytest
+from rich.console import Console
+
+from comparison.answer import MOMENTS, find_answer
+from comparison.findings import sentences
+from comparison.measures import MEASURES, count, find_measure
+from comparison.tables import matrix, table_of_methods, table_of_pairs
+from comparison.terminal import show_answers
+
+CONDITIONS = "conditions = [{data.train_size = 300}, {data.train_size = 3000}]"
+
+
+@pytest.fixture
+def show(simulate, capsys):
+    """The lines that a comparison prints, and its answer."""
+
+    def make(width, *arguments, **keywords):
+        comparison, _, summary = simulate(*arguments, **keywords)
+        answers = {
+            moment: find_answer(comparison, summary, moment) for moment in MOMENTS
+        }
+        show_answers(answers, Console(width=width))
+        return capsys.readouterr().out.splitlines(), answers[comparison.select]
+
+    return make
+
+
+@pytest.mark.parametrize("conditions", ["", CONDITIONS])
+def test_at_80_columns_no_line_is_wider_and_no_word_is_broken(show, conditions):
+    lines, answer = show(80, conditions)
+    assert max(len(line.rstrip()) for line in lines) <= 80
+    text = "\n".join(lines)
+    tables = [table_of_methods(answer), table_of_pairs(answer, answer.headline)]
+    for table in tables:
+        for row in table.rows:
+            assert all(word in text for word in row[table.words])
+            assert all(word in text for cell in row[:2] for word in cell.split(" "))
+    assert (
+        len(re.findall(r"\[[+−]\d\.\d{3},\N{NO-BREAK SPACE}[+−]\d\.\d{3}\]", text)) >= 3
+    )
+
+
+def test_the_answer_is_the_last_that_is_printed(show):
+    lines, answer = show(80)
+    ends = " ".join(" ".join(lines).split())
+    assert ends.endswith(" ".join(" ".join(sentences(answer)).split()))
+
+
+def test_a_wide_terminal_shows_every_column_and_a_narrow_one_the_first(show):
+    headings = " ".join(" ".join(show(200)[0]).split())
+    for name in ("train accuracy", "gap", "norm of all kernels"):
+        assert name.split()[0] in headings
+    narrow, _ = show(40)
+    assert max(len(line.rstrip()) for line in narrow) <= 40
+    assert any("verdict" in line for line in show(80)[0])
+
+
+def test_one_table_is_what_markdown_and_latex_show(simulate):
+    comparison, _, summary = simulate()
+    table = table_of_methods(find_answer(comparison, summary, "final"))
+    markdown, latex = table.markdown(), table.latex()
+    for row in table.rows:
+        assert f"| {' | '.join(row)} |" in markdown
+        assert row[-1] in latex
+    assert r"weight\_decay=1.0" in latex
+    assert r"\begin{tabular}{llrrrrrr}" in latex
+    assert table.headings[-3:] == (
+        "train accuracy (%)",
+        "gap (nats)",
+        "norm of all kernels",
+    )
+
+
+def test_a_matrix_holds_every_pair_the_best_first(simulate):
+    comparison, _, summary = simulate()
+    answer = find_answer(comparison, summary, "final")
+    table = matrix(answer, answer.headline, "")
+    assert table.headings == ("", "better", "none", "equal")
+    better, none, _ = table.rows
+    assert (better[0], better[1], none[2]) == ("better", "", "")
+    assert better[2].endswith("*")
+    assert better[2].replace("−", "+") == none[1]
+
+
+def test_memorized_labels_and_calibration_have_columns_where_runs_have_them(simulate):
+    comparison, results, _ = simulate()
+    for result in results.values():
+        result["final"] |= {"memorized": {"wrong_label": 0.98, "clean_label": 1.0}}
+        result["final"]["validation"] |= {"calibration": 0.132}
+    answer = find_answer(comparison, simulate.summarize(comparison, results), "final")
+    table = table_of_methods(answer)
+    rows = dict(zip(table.headings, table.rows[0], strict=True))
+    assert rows["wrong labels fitted (%)"].startswith("98.00 ± 0.00")
+    assert rows["validation calibration error (%)"].startswith("13.20 ± 0.00")
+    assert "wrong labels corrected (%)" not in rows
+
+
+def test_one_format_for_each_number():
+    loss, accuracy = MEASURES["test_cross_entropy"], MEASURES["test_accuracy"]
+    assert loss.value(0.34567) == "0.346\N{NO-BREAK SPACE}nats"
+    assert accuracy.value(0.90809) == "90.81\N{NO-BREAK SPACE}%"
+    assert (loss.change(-0.0274), accuracy.change(0.0114)) == ("−0.027", "+1.14")
+    assert accuracy.interval(-0.01, 0.02) == "[−1.00,\N{NO-BREAK SPACE}+2.00]"
+    assert loss.interval(float("nan"), float("nan")) == "no interval"
+    assert loss.label == "test cross-entropy (nats)"
+    finer = find_measure("test_cross_entropy", margin=0.001)
+    assert finer.value(0.34567) == "0.3457\N{NO-BREAK SPACE}nats"
+    assert find_measure("weight_norm_of_layer_logits").name == (
+        "weight norm of layer logits"
+    )
+    assert (count(1, "seed"), count(2, "seed")) == ("1 seed", "2 seeds")
