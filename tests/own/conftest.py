@@ -3,6 +3,7 @@
 import csv
 import json
 
+import keras
 import pytest
 
 from comparison.plan import load_comparison
@@ -55,8 +56,7 @@ def named():
             for name, value in vars(module).items():
                 if getattr(value, "__module__", "") == module.__name__:
                     patch.setitem(dictionary, name, value)
-        for name in ("saw_tooth", "stepwise"):
-            patch.setitem(SCHEDULES, name, getattr(optimizers, name))
+        patch.setitem(SCHEDULES, "saw_tooth", optimizers.saw_tooth)
         yield
 
 
@@ -98,6 +98,32 @@ def compare(tmp_path_factory):
         return load_comparison(path).runs
 
     return make
+
+
+@pytest.fixture
+def weights_in():
+    """The arrays of a saved model that has no class of its own, by layer and name."""
+
+    def read(directory):
+        model = keras.models.load_model(directory / "model.keras")
+        return {
+            f"{layer.name}/{variable.name}": variable.numpy()
+            for layer in model.layers
+            for variable in layer.variables
+        }
+
+    return read
+
+
+class Asked:
+    """A `should_stop` that counts how often it is asked, and stops at one of them."""
+
+    def __init__(self, stop_at=0):
+        self.times, self.stop_at = 0, stop_at
+
+    def __call__(self):
+        self.times += 1
+        return self.times == self.stop_at
 
 
 def state_of(directory):

@@ -126,12 +126,6 @@ class SeededNoise(Noise):
         return self.generator
 
 
-class FixedSeedNoise(SeededNoise):
-    def __init__(self, deviation, **kwargs):
-        super().__init__(deviation, **kwargs)
-        self.generator = keras.random.SeedGenerator(7)
-
-
 class StochasticDepth(layers.Layer):
     """Skips an inner layer for some images while training."""
 
@@ -177,28 +171,6 @@ class Counter(layers.Layer):
         return super().get_config() | {"growth": self.growth}
 
 
-class RunningCentre(layers.Layer):
-    """Subtracts a running mean of its inputs."""
-
-    def __init__(self, momentum, **kwargs):
-        super().__init__(**kwargs)
-        self.momentum = momentum
-
-    def build(self, shape):
-        self.mean = self.add_weight(
-            shape=(shape[-1],), initializer="zeros", trainable=False, name="mean"
-        )
-
-    def call(self, x, training=False):
-        if training:
-            mean = ops.mean(x, axis=0)
-            self.mean.assign(self.momentum * self.mean + (1 - self.momentum) * mean)
-        return x - self.mean
-
-    def get_config(self):
-        return super().get_config() | {"momentum": self.momentum}
-
-
 class Transposed(layers.Layer):
     """The transpose of another layer's kernel: tied weights."""
 
@@ -209,22 +181,20 @@ class Transposed(layers.Layer):
     def call(self, x):
         return self.scale * x @ ops.transpose(self.tied.kernel)
 
+    def get_config(self):
+        tied = keras.saving.serialize_keras_object(self.tied)
+        return super().get_config() | {"tied": tied, "scale": self.scale}
 
-class Many(layers.Layer):
-    """So many variables that are not trained, of one number each."""
 
-    def __init__(self, count, **kwargs):
+class Bare(layers.Layer):
+    """The same without a `get_config`: Keras cannot save it."""
+
+    def __init__(self, tied, scale, **kwargs):
         super().__init__(**kwargs)
-        self.count = count
-
-    def build(self, shape):
-        self.numbers = [
-            self.add_weight(shape=(), trainable=False, name=f"number_{i}")
-            for i in range(self.count)
-        ]
+        self.tied, self.scale = tied, scale
 
     def call(self, x):
-        return x + 0.001 * self.numbers[-1]
+        return self.scale * x @ ops.transpose(self.tied.kernel)
 
 
 class CalledConfig(layers.Layer):
@@ -241,8 +211,8 @@ class CalledConfig(layers.Layer):
         return ops.tanh(self.settings["slope"] * (x @ self.w))
 
 
-class Subclassed(keras.Model):
-    """A model with arguments and no `get_config`."""
+class WithoutConfig(keras.Model):
+    """A model with arguments and no `get_config`: Keras cannot save it."""
 
     def __init__(self, units, num_classes, rate):
         super().__init__()
@@ -254,6 +224,18 @@ class Subclassed(keras.Model):
     def call(self, x, training=False):
         x = self.hidden(self.flatten(x))
         return self.logits(self.drop(x, training=training))
+
+
+class Subclassed(WithoutConfig):
+    """A model with arguments and a `get_config`."""
+
+    def __init__(self, units, num_classes, rate):
+        super().__init__(units, num_classes, rate)
+        self.arguments = (units, num_classes, rate)
+
+    def get_config(self):
+        names = ("units", "num_classes", "rate")
+        return dict(zip(names, self.arguments, strict=True))
 
 
 class Body(keras.Model):
@@ -272,14 +254,21 @@ class Body(keras.Model):
         return super().get_config() | {"units": self.units, "rate": self.rate}
 
 
-class Leaky:
-    """An activation that is an object."""
+class Unknown:
+    """An activation that is an object: Keras cannot save it."""
 
     def __init__(self, slope):
         self.slope = slope
 
     def __call__(self, x):
         return ops.maximum(x, self.slope * x)
+
+
+class Leaky(Unknown):
+    """An activation that is an object, whose config is empty."""
+
+    def get_config(self):
+        return {}
 
 
 def leaky(x, slope):
@@ -304,20 +293,6 @@ class Orthogonality(keras.regularizers.Regularizer):
         return {}
 
 
-class Elastic(keras.regularizers.Regularizer):
-    """L1 and L2 in a share, with a complete config."""
-
-    def __init__(self, strength, share=0.5):
-        self.strength, self.share = strength, share
-
-    def __call__(self, w):
-        one, two = ops.sum(ops.absolute(w)), ops.sum(ops.square(w))
-        return self.strength * (self.share * one + (1 - self.share) * two)
-
-    def get_config(self):
-        return {"strength": self.strength, "share": self.share}
-
-
 class Longest(keras.constraints.Constraint):
     """Clips the weights; its config is empty."""
 
@@ -326,14 +301,3 @@ class Longest(keras.constraints.Constraint):
 
     def __call__(self, w):
         return ops.clip(w, -self.limit, self.limit)
-
-
-class TwoScales(keras.initializers.Initializer):
-    """Random numbers of two widths."""
-
-    def __init__(self, scale):
-        self.scale = scale
-
-    def __call__(self, shape, dtype=None):
-        wide = np.random.normal(size=shape) * self.scale
-        return ops.convert_to_tensor(wide, dtype)

@@ -6,26 +6,24 @@ from keras import layers, ops
 from pydantic import PositiveInt
 
 from tests.own.layers import (
+    Bare,
     Block,
     Body,
     CalledConfig,
     Counter,
-    Elastic,
-    FixedSeedNoise,
     Leaky,
     Longest,
-    Many,
     Noise,
     Orthogonality,
     Penalized,
     RandomProjection,
-    RunningCentre,
     Scale,
     SeededNoise,
     StochasticDepth,
     Subclassed,
     Transposed,
-    TwoScales,
+    Unknown,
+    WithoutConfig,
     partial_leaky,
 )
 
@@ -70,13 +68,12 @@ def object_activation(image_shape, num_classes, *, slope: float = 0.1):
     return stack(image_shape, num_classes, hidden(Leaky(slope)))
 
 
+def plain_object_activation(image_shape, num_classes, *, slope: float = 0.1):
+    return stack(image_shape, num_classes, hidden(Unknown(slope)))
+
+
 def lambda_layer(image_shape, num_classes, *, slope: float = 0.1):
     leaky = layers.Lambda(lambda x: ops.maximum(x, slope * x), name="leaky")
-    return stack(image_shape, num_classes, hidden(), leaky)
-
-
-def activation_layer(image_shape, num_classes, *, slope: float = 0.1):
-    leaky = layers.Activation(lambda x: ops.maximum(x, slope * x), name="leaky")
     return stack(image_shape, num_classes, hidden(), leaky)
 
 
@@ -92,18 +89,6 @@ def own_regularizer(image_shape, num_classes, *, strength: float = 0.1):
     return stack(image_shape, num_classes, hidden(kernel_regularizer=regularizer))
 
 
-def configured_regularizer(image_shape, num_classes, *, strength: float = 0.1):
-    regularizer = Elastic(strength)
-    return stack(image_shape, num_classes, hidden(kernel_regularizer=regularizer))
-
-
-def closure_constraint(image_shape, num_classes, *, limit: float = 0.1):
-    def constraint(w):
-        return ops.clip(w, -limit, limit)
-
-    return stack(image_shape, num_classes, hidden(kernel_constraint=constraint))
-
-
 def own_constraint(image_shape, num_classes, *, limit: float = 0.1):
     return stack(image_shape, num_classes, hidden(kernel_constraint=Longest(limit)))
 
@@ -113,10 +98,6 @@ def closure_initializer(image_shape, num_classes, *, scale: float = 0.1):
         return scale * keras.random.normal(shape, dtype=dtype)
 
     return stack(image_shape, num_classes, hidden(kernel_initializer=initializer))
-
-
-def own_initializer(image_shape, num_classes, *, scale: float = 0.1):
-    return stack(image_shape, num_classes, hidden(kernel_initializer=TwoScales(scale)))
 
 
 # Layers of one's own
@@ -166,11 +147,6 @@ def seeded_noise(image_shape, num_classes, *, deviation: float = 0.1):
     return stack(image_shape, num_classes, part, hidden("relu"))
 
 
-def fixed_seed_noise(image_shape, num_classes, *, deviation: float = 0.1):
-    part = FixedSeedNoise(deviation, name="noise")
-    return stack(image_shape, num_classes, part, hidden("relu"))
-
-
 def stochastic_depth(image_shape, num_classes, *, rate: float = 0.1):
     part = StochasticDepth(layers.Dense(UNITS), rate, name="skipped")
     return stack(image_shape, num_classes, hidden("relu"), part)
@@ -181,11 +157,6 @@ def counter(image_shape, num_classes, *, growth: float = 0.01):
     return stack(image_shape, num_classes, hidden("relu"), part)
 
 
-def running_centre(image_shape, num_classes, *, momentum: float = 0.9):
-    part = RunningCentre(momentum, name="centre")
-    return stack(image_shape, num_classes, part, hidden("relu"))
-
-
 def tied_weights(image_shape, num_classes, *, scale: float = 1.0):
     images = keras.Input(image_shape)
     x = layers.Flatten()(images)
@@ -194,8 +165,12 @@ def tied_weights(image_shape, num_classes, *, scale: float = 1.0):
     return keras.Model(images, layers.Dense(num_classes, name="logits")(decoded))
 
 
-def many_variables(image_shape, num_classes, *, count: PositiveInt = 1200):
-    return stack(image_shape, num_classes, Many(count, name="many"))
+def tied_without_config(image_shape, num_classes, *, scale: float = 1.0):
+    images = keras.Input(image_shape)
+    encoder = layers.Dense(UNITS, "relu", name="encoder")
+    decoder = Bare(encoder, scale, name="decoder")
+    x = decoder(encoder(layers.Flatten()(images)))
+    return keras.Model(images, layers.Dense(num_classes, name="logits")(x))
 
 
 # What Keras' own layers keep outside their config and their variables
@@ -234,24 +209,12 @@ def random_permutation(image_shape, num_classes, *, units: PositiveInt = UNITS):
     return keras.Model(images, layers.Dense(num_classes, name="logits")(x))
 
 
-def random_masks(image_shape, num_classes, *, share: float = 0.5):
-    """A constraint of Keras' own is drawn for each run."""
-    limit = float(np.random.uniform(0.1, share))
-    constraint = keras.constraints.MaxNorm(limit)
-    return stack(image_shape, num_classes, hidden(kernel_constraint=constraint))
-
-
 def regularizer_of_variable(image_shape, num_classes, *, strength: float = 0.1):
     """Given to a variable that has been made, where no config tells of it."""
     model = stack(image_shape, num_classes, hidden("relu"))
     kernel = model.get_layer("hidden").kernel
     kernel.regularizer = keras.regularizers.L2(strength * np.random.uniform(1, 2))
     return model
-
-
-def frozen_layers(image_shape, num_classes, *, units: PositiveInt = UNITS):
-    frozen = layers.Dense(units, "relu", name="frozen", trainable=False)
-    return stack(image_shape, num_classes, frozen, hidden("relu"))
 
 
 def frozen_at_random(image_shape, num_classes, *, units: PositiveInt = UNITS):
@@ -280,6 +243,16 @@ def one_dropout_twice(image_shape, num_classes, *, rate: float = 0.3):
     return keras.Model(images, layers.Dense(num_classes, name="logits")(x))
 
 
+def difference_of_masks(image_shape, num_classes, *, rate: float = 0.5):
+    """Zero, and never trained, if the two calls of its Dropout draw one mask."""
+    images = keras.Input(image_shape)
+    drop = layers.Dropout(rate, seed=0, name="drop")
+    x = layers.Flatten()(images)
+    x = layers.Subtract()([drop(x), drop(x)])
+    logits = layers.Dense(num_classes, kernel_initializer="zeros", name="logits")
+    return keras.Model(images, logits(x))
+
+
 def equal_names(image_shape, num_classes, *, rate: float = 0.3):
     inner = keras.Sequential(
         [layers.Dense(UNITS, "relu"), layers.Dropout(rate, name="drop")], name="inner"
@@ -290,6 +263,10 @@ def equal_names(image_shape, num_classes, *, rate: float = 0.3):
 
 def subclassed(image_shape, num_classes, *, rate: float = 0.3):
     return Subclassed(UNITS, num_classes, rate)
+
+
+def without_config(image_shape, num_classes, *, rate: float = 0.3):
+    return WithoutConfig(UNITS, num_classes, rate)
 
 
 def nested_subclass(image_shape, num_classes, *, rate: float = 0.3):
@@ -400,7 +377,7 @@ def recurrent(image_shape, num_classes, *, rate: float = 0.1):
     x = layers.GRU(
         UNITS, dropout=rate, recurrent_dropout=rate, return_sequences=True, name="gru"
     )(rows)
-    x = layers.Bidirectional(layers.LSTM(4), name="both")(x)
+    x = layers.Bidirectional(layers.SimpleRNN(4), name="both")(x)
     return keras.Model(rows, layers.Dense(num_classes, name="logits")(x))
 
 
@@ -427,13 +404,6 @@ def spectral(image_shape, num_classes, *, power: PositiveInt = 1):
     return stack(image_shape, num_classes, part)
 
 
-def penalized_activations(image_shape, num_classes, *, strength: float = 0.01):
-    regularizer = keras.regularizers.L1(strength)
-    return stack(
-        image_shape, num_classes, hidden("relu", activity_regularizer=regularizer)
-    )
-
-
 def own_activity_penalty(image_shape, num_classes, *, strength: float = 0.01):
     def penalty(x):
         return strength * ops.mean(ops.square(x))
@@ -445,13 +415,6 @@ def compiled(image_shape, num_classes, *, l2: float = 0.01):
     """Compiled already, as in code that is brought along."""
     model = stack(image_shape, num_classes, hidden(kernel_regularizer=L2(l2)))
     model.compile("adam", "mse", metrics=["accuracy"])
-    return model
-
-
-def saved_start(image_shape, num_classes, *, start: str):
-    """Begins with the weights of a file."""
-    model = keras.models.load_model(start)
-    model.get_layer("hidden").trainable = False
     return model
 
 

@@ -2,6 +2,7 @@
 
 import keras
 import numpy as np
+import tensorflow as tf
 from keras import ops
 from pydantic import NonNegativeFloat, PositiveFloat
 
@@ -49,7 +50,7 @@ def function_decay(
 ):
     """The step is a function given from outside."""
     optimizer = Plain(learning_rate)
-    vars(optimizer)["shrink"] = lambda variable: weight_decay * variable
+    optimizer.shrink = lambda variable: weight_decay * variable  # type: ignore
     return optimizer
 
 
@@ -84,6 +85,18 @@ def hypergradient(
 
 
 class Langevin(Plain):
+    """Gradient descent with noise that depends on the number of the update."""
+
+    def __init__(self, learning_rate, temperature):
+        super().__init__(learning_rate)
+        self.temperature = temperature
+
+    def shrink(self, variable):
+        seed = tf.stack([tf.cast(self.iterations.value, tf.int32), 3])
+        return self.temperature * tf.random.stateless_normal(variable.shape, seed)
+
+
+class GeneratorLangevin(Plain):
     """Gradient descent with noise from a generator of its own."""
 
     def __init__(self, learning_rate, temperature):
@@ -102,6 +115,12 @@ def langevin(
     return Langevin(learning_rate, temperature)
 
 
+def generator_langevin(
+    *, learning_rate: PositiveFloat = 0.1, temperature: NonNegativeFloat = 0.1
+):
+    return GeneratorLangevin(learning_rate, temperature)
+
+
 class HiddenNumbers(Plain):
     """Noise from arrays that are drawn once and kept as attributes."""
 
@@ -117,6 +136,24 @@ class HiddenNumbers(Plain):
 
 def hidden_numbers(*, learning_rate: PositiveFloat = 0.1):
     return HiddenNumbers(learning_rate)
+
+
+class Counting(Plain):
+    """Keeps a great many numbers, of which the last counts the updates."""
+
+    def build(self, variables):
+        if self.built:
+            return
+        super().build(variables)
+        self.numbers = [self.add_variable(()) for _ in range(5000)]
+
+    def shrink(self, variable):
+        self.numbers[-1].assign_add(1)
+        return 0.01 * self.numbers[-1] * variable
+
+
+def counting(*, learning_rate: PositiveFloat = 0.1):
+    return Counting(learning_rate)
 
 
 def accumulating(*, learning_rate: PositiveFloat = 0.1, weight_decay: float = 0.1):
@@ -144,8 +181,3 @@ def saw_tooth(
     """A schedule: falls in a line and begins again, `teeth` times an epoch."""
     step = np.arange(steps_per_epoch * epochs)
     return 1 - (1 - lowest) * (step * teeth / steps_per_epoch % 1)
-
-
-def stepwise(steps_per_epoch: int, epochs: int, *, factor: float = 0.5) -> np.ndarray:
-    """A schedule: one factor for each epoch."""
-    return np.repeat(factor ** np.arange(epochs), steps_per_epoch)

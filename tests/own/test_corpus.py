@@ -1,61 +1,73 @@
 """Each run of a comparison is the run alone, whatever its user wrote.
 
-`cases.py` is the table of what is tried.
+`cases.py` is the table of what is tried. Each is compared at two strengths with two
+seeds by one worker. The last of these runs, before which the worker has met its seed
+and its strength, is held to the same run alone, which is stopped within its second
+epoch and continued besides.
 """
 
 import pytest
 
-from tests.own.cases import CASES
-from tests.own.conftest import differences, state_of
+from system.errors import UserError
+from tests.own.cases import CASES, UNSAVABLE
+from tests.own.conftest import Asked, differences, state_of
 from train import train
 
-
-class Asked:
-    """A `should_stop` that counts how often it is asked, and stops at one of them."""
-
-    def __init__(self, stop_at=0):
-        self.times, self.stop_at = 0, stop_at
-
-    def __call__(self):
-        self.times += 1
-        return self.times == self.stop_at
+pytestmark = pytest.mark.filterwarnings("ignore:The object being serialized includes")
 
 
-@pytest.fixture(scope="module", params=CASES)
-def compared(request, compare, tmp_path_factory):
-    """The runs of a case, made one after another as by one worker.
+@pytest.fixture(scope="module")
+def hold(compare, tmp_path_factory):
+    """Make the runs of a case, and hold them to what they are to be."""
 
-    Returns:
-        Each run with its state, and how often the last was asked whether to stop.
-    """
-    programs, made = {}, []
-    for run in compare(CASES[request.param]):
-        directory = tmp_path_factory.mktemp("run")
-        asked = Asked()
-        result = train(run.config, directory, programs=programs, should_stop=asked)
-        assert result["status"] == "completed"
-        made.append((run, state_of(directory)))
-    return made, asked.times
+    def make(case):
+        programs, weights = {}, []
+        for run in compare(case):
+            asked, shared = Asked(), tmp_path_factory.mktemp("shared")
+            result = train(run.config, shared, programs=programs, should_stop=asked)
+            assert result["status"] == "completed"
+            weights.append(state_of(shared)["weights"])
+        assert all(weights.count(of_run) == 1 for of_run in weights), "equal runs"
+        cut = tmp_path_factory.mktemp("cut")
+        stopped = train(run.config, cut, should_stop=Asked(asked.times), programs={})
+        assert (stopped["status"], stopped["final"]["epoch"]) == ("interrupted", 1)
+        train(run.config, cut, resume=True, programs={})
+        if state_of(cut) != state_of(shared):
+            alone = tmp_path_factory.mktemp("alone")
+            train(run.config, alone, programs={})
+            states = [state_of(directory) for directory in (shared, alone, cut)]
+            assert list(differences(*states[:2])) == [], "in a comparison and alone"
+            assert list(differences(*states[1:])) == [], "alone and continued"
 
-
-def test_a_run_in_a_comparison_is_the_run_alone(compared, tmp_path):
-    """The last: before it the worker has met its seed and its strength, not both."""
-    run, state = compared[0][-1]
-    train(run.config, tmp_path / "alone", programs={})
-    assert list(differences(state, state_of(tmp_path / "alone"))) == []
-
-
-def test_the_strengths_and_the_seeds_differ(compared):
-    """Or else nothing would be compared."""
-    weights = [state["weights"] for _, state in compared[0]]
-    assert all(weights.count(of_run) == 1 for of_run in weights)
+    return make
 
 
-def test_a_run_stopped_within_an_epoch_continues_as_if_it_were_not(compared, tmp_path):
-    made, times = compared
-    run, state = made[-1]
-    directory = tmp_path / "cut"
-    result = train(run.config, directory, should_stop=Asked(times), programs={})
-    assert (result["status"], result["final"]["epoch"]) == ("interrupted", 1)
-    train(run.config, directory, resume=True, programs={})
-    assert list(differences(state, state_of(directory))) == []
+@pytest.mark.parametrize("name", CASES)
+def test_a_run_is_the_run_alone_and_continued(name, hold):
+    hold(CASES[name])
+
+
+@pytest.mark.parametrize("name", UNSAVABLE)
+def test_what_keras_cannot_save_is_refused_in_a_line_if_it_is_not_right(name, hold):
+    try:
+        hold(UNSAVABLE[name])
+    except UserError as error:
+        assert "\n" not in str(error)
+
+
+@pytest.mark.parametrize("jit", [True, False])
+def test_each_call_of_a_dropout_has_a_mask_of_its_own(run, weights_in, jit):
+    _, path = run(
+        "model.name=difference_of_masks", f"training.jit_compile={str(jit).lower()}"
+    )
+    kernel = weights_in(path)["logits/kernel"]
+    assert abs(kernel).max() > 0
+
+
+def test_the_state_of_many_variables_is_read_back(run):
+    _, whole = run(
+        "optimizer.name=counting", directory="whole", should_stop=(asked := Asked())
+    )
+    run("optimizer.name=counting", directory="cut", should_stop=Asked(asked.times))
+    run("optimizer.name=counting", directory="cut", resume=True)
+    assert list(differences(state_of(whole), state_of(whole.parent / "cut"))) == []
