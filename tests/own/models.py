@@ -364,7 +364,7 @@ def augmented(image_shape, num_classes, *, most: float = 0.2):
             layers.RandomRotation(most, name="turn"),
             layers.Flatten(),
             layers.Dense(UNITS, name="hidden"),
-            layers.BatchNormalization(name="normalization"),
+            layers.BatchNormalization(momentum=0.8, name="normalization"),
             layers.ReLU(),
             layers.Dense(num_classes, name="logits"),
         ]
@@ -373,12 +373,13 @@ def augmented(image_shape, num_classes, *, most: float = 0.2):
 
 def recurrent(image_shape, num_classes, *, rate: float = 0.1):
     """Each row of an image is a moment."""
-    rows = keras.Input(image_shape)
-    x = layers.GRU(
-        UNITS, dropout=rate, recurrent_dropout=rate, return_sequences=True, name="gru"
-    )(rows)
-    x = layers.Bidirectional(layers.SimpleRNN(4), name="both")(x)
-    return keras.Model(rows, layers.Dense(num_classes, name="logits")(x))
+    return keras.Sequential(
+        [
+            keras.Input(image_shape),
+            layers.SimpleRNN(UNITS, dropout=rate, recurrent_dropout=rate),
+            layers.Dense(num_classes, name="logits"),
+        ]
+    )
 
 
 def attention(image_shape, num_classes, *, rate: float = 0.1):

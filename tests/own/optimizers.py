@@ -145,7 +145,7 @@ class Counting(Plain):
         if self.built:
             return
         super().build(variables)
-        self.numbers = [self.add_variable(()) for _ in range(5000)]
+        self.numbers = [self.add_variable(()) for _ in range(4500)]
 
     def shrink(self, variable):
         self.numbers[-1].assign_add(1)
