@@ -141,7 +141,7 @@ def make_trainer(
     load_keras(config.seed, None if threads == "auto" else threads)
     from models.check import check_model
     from training.sharing import share_program
-    from training.trainer import Trainer, compiles_faster
+    from training.trainer import Trainer, check_optimizer, compiles_faster
 
     model = config.model.build(data.image_shape, data.num_classes)
     check_model(model, data)
@@ -154,6 +154,7 @@ def make_trainer(
     optimizer = config.preparation.build(
         config.optimizer.build(), model, config.decay.build(*horizon)
     )
+    check_optimizer(optimizer)
     multipliers = config.schedule.build(*horizon)
     program = share_program(programs, decided.tables(), model, optimizer)
     trainer = Trainer(program, data, multipliers, settings, config.seed)

@@ -219,19 +219,20 @@ def change(tables: dict[str, Any], values: Mapping[str, Any]) -> None:
             raise UserError(f"{section}: expected a table, received {shown(table)}")
         if setting == "name" and section in TABLES:
             known = known_settings(section, values[key])
-            for foreign in table.keys() - {"name", *known} if known else ():
-                del table[foreign]
+            if known is not None:
+                for foreign in table.keys() - {"name", *known}:
+                    del table[foreign]
         table[setting] = values[key]
 
 
-def known_settings(table: str, name: Any) -> list[str]:
-    """The settings of a table in which a name is chosen; none of an unknown name."""
+def known_settings(table: str, name: Any) -> list[str] | None:
+    """The settings of a table in which a name is chosen; None of an unknown name."""
     options = [option for option in OPTIONS.values() if option.table == table]
     found: list[str] = []
     for option in options:
         chosen = name if option.default else ""
         if chosen not in option.functions:
-            return []
+            return None
         found += parameters(option.functions[chosen])
     return found
 

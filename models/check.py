@@ -59,9 +59,9 @@ def check_model(model: keras.Model, data: Data) -> keras.Model:
         )
     try:
         keras.saving.serialize_keras_object(model)
-    except NotImplementedError:
+    except (NotImplementedError, TypeError, ValueError) as error:
         raise UserError(
-            f"model {model.name}: expected a get_config in each class of layers and "
-            "models with arguments of its own, for it is saved in model.keras"
+            f"model {model.name}: expected a get_config in each class with arguments "
+            f"of its own, for it is saved in model.keras ({str(error).strip()[:100]})"
         ) from None
     return model

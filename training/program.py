@@ -31,11 +31,12 @@ class Program:
         optimizer: Built for the model.
         loss: Name of what is minimized, in `LOSSES`.
         jit: Whether XLA compiles the calls.
-        updates: Function `(pixels, labels, batches, rates, first, last, seed)` of
+        updates: Function `(pixels, labels, batches, rates, first, last, key)` of
             tensors: makes the updates first to last - 1 of the rows of `batches`,
             (updates, batch), which hold indices of images, at the learning rates
             `rates`, (updates,). Pixels are bytes or floats in [0, 1], as a `Split`
-            holds them. The seed is that of the dropout masks.
+            holds them. The key of dropout masks, (2,), is the seed of the run and the
+            number in the run of the first row's update.
         penalty: Function of nothing to the sum of all weight penalties, float64.
         gradients: Function `(pixels, labels)` of tensors to the gradients of the mean
             loss and of the penalty by the kernels, dropout off.
@@ -143,14 +144,14 @@ def at_least_float32(tensor):
 
 def compile_updates(model, optimizer, loss, white, jit):
     @tf.function(jit_compile=jit, autograph=False)
-    def updates(pixels, labels, batches, rates, first, last, seed):
+    def updates(pixels, labels, batches, rates, first, last, key):
         def make_update(update):
             batch = tf.gather(batches, update)
-            number = tf.cast(optimizer.iterations.value, tf.int64)
+            number = key[1] + tf.cast(update, tf.int64)
             exchange_averages(optimizer)
             if hasattr(optimizer, "look_ahead"):
                 optimizer.look_ahead()
-            with tf.GradientTape() as tape, keyed_masks(seed, number, jit):
+            with tf.GradientTape() as tape, keyed_masks(key[0], number, jit):
                 images = as_images(tf.gather(pixels, batch), white)
                 logits = at_least_float32(model(images, training=True))
                 objective = tf.reduce_mean(loss(tf.gather(labels, batch), logits))

@@ -65,11 +65,22 @@ def sharing_key(
         return None
     settings = {k: v for k, v in tables.items() if k not in ("name", "seed")}
     layers = re.sub(r'"seed": \d+', '"seed": 0', model.to_json())
-    return json.dumps([settings, layers], sort_keys=True)
+    weights = [
+        [v.path, v.trainable, *map(attributes_of, (v.regularizer, v.constraint))]
+        for v in model.variables
+    ]
+    return json.dumps([settings, layers, weights], sort_keys=True, default=str)
+
+
+def attributes_of(thing: Any) -> Any:
+    return thing and [type(thing).__qualname__, vars(thing)]
 
 
 def is_keras_own(model: keras.Model) -> bool:
     """Whether a model is wholly made of layers and functions that Keras has."""
+    given = [(v.regularizer, v.constraint) for v in model.variables]
+    if not all(holds_only(x, ("keras.",)) for pair in given for x in pair if x):
+        return False
     return all(
         KERAS_LAYERS.match(type(layer).__module__)
         and holds_only(layer, ("keras.",))

@@ -4,6 +4,7 @@ import re
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import keras
 import numpy as np
@@ -52,6 +53,20 @@ class State:
     seconds: float
     best: Measurement | None
     changes: list[str]
+
+
+class Block(NamedTuple):
+    """Batches of one size.
+
+    Attributes:
+        first: Number of the first update in the run.
+        batches: Indices of training images, (updates, batch).
+        rates: Learning rates, (updates,).
+    """
+
+    first: int
+    batches: np.ndarray
+    rates: np.ndarray
 
 
 class Trainer:
@@ -151,10 +166,10 @@ class Trainer:
             UserError: XLA cannot compile the model.
         """
         blocks = list(self._blocks(0))
-        self.program.trace(*self._arguments(*blocks[0], 0, 0))
+        self.program.trace(*self._arguments(blocks[0], 0, 0))
         try:
-            for batches, rates in blocks:
-                self._call(batches, rates, 0, 0)
+            for block in blocks:
+                self._call(block, 0, 0)
         except (tf.errors.InvalidArgumentError, tf.errors.UnimplementedError) as error:
             if not self.program.jit:
                 raise
@@ -172,13 +187,13 @@ class Trainer:
                 those before the epoch's last update.
         """
         done = self.update % self.updates_per_epoch
-        for batches, rates in self._blocks(self.epoch):
-            count = len(batches)
+        for block in self._blocks(self.epoch):
+            count = len(block.batches)
             first, done = min(done, count), max(done - count, 0)
             while first < count:
                 last = min(first + self._updates_per_call, count)
                 started = time.perf_counter()
-                self._make_updates(batches, rates, first, last, evaluated)
+                self._make_updates(block, first, last, evaluated)
                 seconds = time.perf_counter() - started
                 self._update_seconds += seconds
                 self._timed_updates += last - first
@@ -190,43 +205,44 @@ class Trainer:
                     self._updates_per_call = max(1, self._updates_per_call // 2)
                 yield
 
-    def _make_updates(self, batches, rates, first, last, evaluated):
+    def _make_updates(self, block, first, last, evaluated):
         """Make updates; keep the kernels that the last before an evaluation meets."""
         if evaluated and (self.update + last - first) % self.updates_per_epoch == 0:
             if first < last - 1:
-                self._call(batches, rates, first, last - 1)
+                self._call(block, first, last - 1)
             self.previous_kernels = [k.numpy() for k in kernels(self.model).values()]
             first = last - 1
-        self._call(batches, rates, first, last)
+        self._call(block, first, last)
 
-    def _blocks(self, epoch: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """An epoch's whole batches, then its smaller last one, each with its rates."""
+    def _blocks(self, epoch: int) -> Iterator[Block]:
+        """An epoch's whole batches, then its smaller last one."""
         random = np.random.default_rng([self.seed, ORDER_STREAM, epoch])
         order = random.permutation(self.count).astype(np.int32)
         rates = self._scheduled_rates(epoch) * self._rate_factor
-        size = self.settings.batch_size
+        first, size = epoch * self.updates_per_epoch, self.settings.batch_size
         whole = self.count // size
         if whole:
-            yield order[: whole * size].reshape(whole, size), rates[:whole]
+            batches = order[: whole * size].reshape(whole, size)
+            yield Block(first, batches, rates[:whole])
         if self.count % size:
-            yield order[None, whole * size :], rates[whole:]
+            yield Block(first + whole, order[None, whole * size :], rates[whole:])
 
     def _scheduled_rates(self, epoch: int) -> np.ndarray:
         first = epoch * self.updates_per_epoch
         return self._rates[first : first + self.updates_per_epoch]
 
-    def _arguments(self, batches, rates, first, last):
-        return (
+    def _arguments(self, block: Block, first: int, last: int) -> list[tf.Tensor]:
+        return [
             *self._train,
-            tf.constant(batches),
-            tf.constant(rates, tf.float32),
+            tf.constant(block.batches),
+            tf.constant(block.rates, tf.float32),
             tf.constant(first),
             tf.constant(last),
-            tf.constant(self.seed, tf.int64),
-        )
+            tf.constant([self.seed, block.first], tf.int64),
+        ]
 
-    def _call(self, batches, rates, first, last):
-        self.program.updates(*self._arguments(batches, rates, first, last))
+    def _call(self, block: Block, first: int, last: int) -> None:
+        self.program.updates(*self._arguments(block, first, last))
 
     def offer_rate(self) -> None:
         """Show callbacks the highest learning rate of the epoch that comes."""
@@ -317,6 +333,17 @@ def same(some: list[np.ndarray], others: list[np.ndarray]) -> bool:
 
 def as_tensors(split: Split) -> tuple[tf.Tensor, tf.Tensor]:
     return tf.constant(split.pixels), tf.constant(split.labels)
+
+
+def check_optimizer(optimizer: keras.Optimizer) -> None:
+    """Refuse an optimizer whose learning rate cannot be set from update to update."""
+    rate = optimizer._learning_rate
+    if isinstance(rate, keras.optimizers.schedules.LearningRateSchedule):
+        raise UserError(
+            f"optimizer: expected a number for its learning rate, received a "
+            f"{type(rate).__name__}; [schedule] multiplies it, and takes a schedule of "
+            "your own (optimizers/schedules.py)"
+        )
 
 
 def compiles_faster(model: keras.Model, image_shape: tuple[int, ...]) -> bool:
