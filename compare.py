@@ -8,7 +8,6 @@ elif __name__ == "__mp_main__":
     processes.begin_worker()
 
 import contextlib
-import functools
 import json
 import sys
 from collections.abc import Callable
@@ -18,24 +17,18 @@ from typing import Any
 
 from rich.console import Console
 
+from comparison.cluster import cluster_pool
 from comparison.display import CompareDisplay
 from comparison.hparams import ensure_session, list_trials
 from comparison.measures import count
 from comparison.plan import Comparison, Run, against_itself, load_comparison
-from comparison.workers import (
-    Pool,
-    RunMaker,
-    cluster_pool,
-    load_tensorflow,
-    local_pool,
-    processors,
-)
-from data import DATASETS
-from experiment.command_line import Parser, exit_status, run_until_signal
-from experiment.config import call
-from experiment.run_directory import Place, below, fingerprint, look
+from comparison.workers import Pool, RunMaker, local_pool
+from experiment.command_line import Parser, exit_with_status, run_until_signal
+from experiment.fingerprint import fingerprint
+from experiment.run_directory import Place, below, look
 from monitoring.summary import how_to_look
 from system.errors import UserError
+from system.processes import processors
 
 AS_IT_IS: Any = {"markup": False, "highlight": False, "soft_wrap": True}
 DEFAULT = Path(__file__).with_name("configs") / "comparisons" / "compare.toml"
@@ -48,7 +41,7 @@ class Plan:
     Attributes:
         finished: The contents of result.json, by the path of the run.
         pending: Runs to be made, in order.
-        stale: How many of them replace a run of other settings, data or code.
+        stale: Number of them that replace a run of other settings, data or code.
         marks: The fingerprint of each run, by its path.
     """
 
@@ -63,26 +56,25 @@ def make_plan(comparison: Comparison, directory: Path) -> Plan:
     pending, stale = [], 0
     marks = fingerprints(comparison)
     for run in comparison.runs:
-        there = below(directory, run.path)
-        place, result, _ = look(there, run.config, marks[run.path])
-        if place is Place.FINISHED:
-            finished[run.path] = result
+        found = look(below(directory, run.path), run.config, marks[run.path])
+        if found.place is Place.FINISHED:
+            finished[run.path] = found.result
         else:
             pending.append(run)
-            stale += place is Place.OTHER
+            stale += found.place in (Place.OTHER, Place.CHANGED)
     return Plan(finished, pending, stale, marks)
 
 
 def fingerprints(comparison: Comparison) -> dict[Path, dict[str, str]]:
-    """The fingerprint of each run; every data file is read once."""
-    of_file: dict[str, dict[str, str]] = {}
+    """The fingerprint of each run; every dataset is read once."""
+    data: dict[str, str] = {}
     marks = {}
     for run in comparison.runs:
-        dataset = DATASETS[run.config.data["name"]]
-        key = json.dumps([run.config.data["name"], run.config.data.get("path")])
-        if key not in of_file:
-            of_file[key] = fingerprint(call(dataset, run.config.data).sha256)
-        marks[run.path] = of_file[key]
+        dataset = run.config.dataset
+        key = json.dumps([dataset.name, dataset.settings])
+        if key not in data:
+            data[key] = dataset.build().sha256
+        marks[run.path] = fingerprint(run.config, data[key])
     return marks
 
 
@@ -90,7 +82,7 @@ def make_runs(
     comparison: Comparison,
     plan: Plan,
     directory: Path,
-    open_pool: Callable[[], contextlib.AbstractContextManager[Pool]],
+    pool: Pool,
     should_stop: Callable[[], bool],
     console: Console,
 ) -> RunMaker:
@@ -107,7 +99,7 @@ def make_runs(
                 display.advance(run, result, maker.running)
                 ensure_session(directory / run.path, trials[run.path], result or {})
 
-        maker.make(plan.pending, open_pool, should_stop, show)
+        maker.make(plan.pending, pool, should_stop, show)
     return maker
 
 
@@ -115,7 +107,7 @@ def make_and_grow(
     comparison: Comparison,
     directory: Path,
     plan: Plan,
-    open_pool: Callable[[], contextlib.AbstractContextManager[Pool]],
+    pool: Pool,
     should_stop: Callable[[], bool],
     console: Console,
 ) -> tuple[Comparison, dict[Path, dict[str, Any]], dict[Path, str]]:
@@ -131,7 +123,7 @@ def make_and_grow(
     failures: dict[Path, str] = {}
     for growth in range(comparison.grow + 1):
         write_experiment(comparison, directory)
-        maker = make_runs(comparison, plan, directory, open_pool, should_stop, console)
+        maker = make_runs(comparison, plan, directory, pool, should_stop, console)
         failures |= maker.failures
         results = plan.finished | maker.results
         if growth == comparison.grow or should_stop():
@@ -156,7 +148,6 @@ def show_plan(
         print(f"{directory / run.path}{done}")
     print(f"{len(comparison.runs)} runs, {len(plan.pending)} of them to make", end="")
     if plan.pending:
-        load_tensorflow()
         minutes = estimate_seconds(plan.pending, workers) / 60
         print(
             f": about {minutes:.0f} minutes in {workers} worker processes here, give "
@@ -206,11 +197,14 @@ def main() -> int:
         show_plan(comparison, directory, plan, workers)
         return 0
     console = Console()
+    pool: contextlib.AbstractContextManager[Pool]
     if arguments.cluster:
-        open_pool = functools.partial(cluster_pool, arguments.cluster, directory)
+        first = comparison.runs[0]
+        mark = plan.marks[first.path]
+        pool = cluster_pool(arguments.cluster, directory, first.config, mark)
         where = f"on the workers of {arguments.cluster}"
     else:
-        open_pool = functools.partial(local_pool, workers)
+        pool = local_pool(workers)
         where = f"in {count(workers, 'worker process', 'es')} of this machine"
     console.print(
         f"{count(len(comparison.runs), 'run')} in {directory}: {len(plan.finished)} "
@@ -219,11 +213,12 @@ def main() -> int:
         markup=False,
         soft_wrap=True,
     )
-    (comparison, results, failures), signal_number = run_until_signal(
-        lambda should_stop: make_and_grow(
-            comparison, directory, plan, open_pool, should_stop, console
+    with pool as opened:
+        (comparison, results, failures), signal_number = run_until_signal(
+            lambda should_stop: make_and_grow(
+                comparison, directory, plan, opened, should_stop, console
+            )
         )
-    )
     from comparison.report import write_report, write_tables
     from comparison.terminal import show_answers
 
@@ -241,4 +236,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(exit_status(main))
+    sys.exit(exit_with_status(main))

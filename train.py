@@ -12,27 +12,20 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
-from data import DATASETS, split
-from experiment.command_line import Parser, exit_status, run_until_signal
-from experiment.config import Config, call, load_config
-from experiment.run_directory import (
-    CHECKPOINT,
-    claim,
-    fingerprint,
-    is_saved_config,
-    run_path,
-    write_result,
-)
-from models import MODELS
-from monitoring.settings import MonitoringSettings
+from data import Data
+from experiment.command_line import Parser, exit_with_status, run_until_signal
+from experiment.config import Config, is_saved, load_config
+from experiment.fingerprint import fingerprint
+from experiment.run_directory import claim, run_path, write_result
 from monitoring.summary import show_result
-from optimizers import OPTIMIZERS, prepare
-from optimizers.schedules import SCHEDULES
-from system.processes import load_keras
-from training.settings import TrainingSettings
+from system.processes import load_keras, threads_in_use
+from training.settings import CHECKPOINT
 
 if TYPE_CHECKING:
+    import keras
+
     from training.program import Program
+    from training.trainer import Trainer
 
 BASELINE = Path(__file__).with_name("configs") / "baseline.toml"
 EXIT_STATUS = {"completed": 0, "diverged": 3}
@@ -43,25 +36,28 @@ def train(
     directory: Path,
     *,
     resume: bool = False,
+    resume_changed: bool = False,
     overwrite: bool = False,
     callbacks: Iterable = (),
     should_stop: Callable[[], bool] = lambda: False,
     console: Console | None = None,
-    programs: dict[str, "Program"] | None = None,
+    programs: "dict[str, Program] | None" = None,
     pictures: bool = True,
 ) -> dict[str, Any]:
     """Run one experiment, or show that it has been run before.
 
     Args:
         config: The experiment.
-        directory: To hold the run.
-        resume: Whether to continue an unfinished run of the same config.
+        directory: The directory that is to hold the run. Another run that lies there
+            is set aside.
+        resume: Whether to continue an unfinished run of the same kind.
+        resume_changed: Whether to continue it though code, data or versions changed.
         overwrite: Whether to replace what lies in the directory.
         callbacks: Keras callbacks of your own.
         should_stop: Asked often; training is checkpointed and ends when it says so.
         console: To show progress on; None shows nothing.
-        programs: Compiled by earlier runs in this process, by graph key; one of the
-            same key is used again, a new one is added.
+        programs: The program that the run before this one in this process has left for
+            a run that may share it, by its key; this run leaves its own.
         pictures: Whether TensorBoard gets histograms and pictures too.
 
     Returns:
@@ -71,53 +67,41 @@ def train(
         UserError: The data, the directory or the model do not allow it.
     """
     console = console or Console(quiet=True)
-    programs = {} if programs is None else programs
-    settings = call(TrainingSettings, config.training)
-    arrays = call(DATASETS[config.data["name"]], config.data)
-    data = call(split, config.data, arrays, config.seed)
-    mark = fingerprint(arrays.sha256)
-    with claim(directory, config, mark, resume=resume, overwrite=overwrite) as finished:
-        if finished:
-            console.print("This run was finished before; --overwrite repeats it.")
-            return finished
 
+    def say(line: str) -> None:
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+    arrays = config.dataset.build()
+    data = config.split.build(arrays, config.seed)
+    with claim(
+        directory,
+        config,
+        fingerprint(config, arrays.sha256),
+        resume=resume,
+        resume_changed=resume_changed,
+        overwrite=overwrite,
+        say=say,
+    ) as run:
+        if run.result:
+            say("This run was finished before; --overwrite repeats it.")
+            return run.result
+        resume = resume or resume_changed
         if resume and not (directory / CHECKPOINT).exists():
-            console.print(
-                f"Nothing to resume in {directory}: starting at epoch 0.",
-                markup=False,
-                soft_wrap=True,
-            )
-        load_keras(config.seed)
+            say(f"Nothing to resume in {directory}: starting at epoch 0.")
+
+        decided, model, trainer = make_trainer(run.config, data, programs)
         from monitoring.monitor import Monitor
         from training.fit import fit
-        from training.outcome import compute_result, save_model
-        from training.program import Program, graph_key
-        from training.trainer import Trainer
+        from training.result import compute_result, save_model
 
-        model = call(
-            MODELS[config.model["name"]],
-            config.model,
-            data.image_shape,
-            data.num_classes,
-        )
-        horizon = (settings.updates_per_epoch(len(data.train)), settings.epochs)
-        optimizer = call(
-            OPTIMIZERS[config.optimizer["name"]], config.optimizer, *horizon
-        )
-        call(prepare, config.optimizer, optimizer, model)
-        multipliers = call(
-            SCHEDULES[config.schedule["name"]], config.schedule, *horizon
-        )
-        how = (settings.loss, settings.jit_compile)
-        key = graph_key(model, config.optimizer, horizon, *how)
-        if key not in programs:
-            programs[key] = Program(model, optimizer, *how)
-        programs[key].take(model, optimizer, config.seed)
-        trainer = Trainer(programs[key], data, multipliers, settings, config.seed)
-        watching = call(MonitoringSettings, config.monitoring)
-        with Monitor(
-            trainer, directory, watching, console, pictures=pictures
-        ) as monitor:
+        run.write_config(decided)
+        if run.config != decided and not trainer.program.jit:
+            say(
+                "Training without XLA, which is slower for convolutions on a processor."
+            )
+        trainer.changes = list(run.changes)
+        watching = config.monitoring.build()
+        with Monitor(trainer, directory, watching, console, pictures) as monitor:
             status = fit(
                 trainer,
                 monitor,
@@ -137,6 +121,46 @@ def train(
         return result
 
 
+def make_trainer(
+    config: Config, data: Data, programs: "dict[str, Program] | None" = None
+) -> "tuple[Config, keras.Model, Trainer]":
+    """Build all that a run is made of, ready to train.
+
+    Args:
+        config: The experiment.
+        data: Its images.
+        programs: As `train` takes them.
+
+    Returns:
+        The config with all that was "auto" decided, the run's model, and its trainer.
+
+    Raises:
+        UserError: The model cannot be trained.
+    """
+    threads = config.training.settings["threads"]
+    load_keras(config.seed, None if threads == "auto" else threads)
+    from models.check import check_model
+    from training.sharing import share_program
+    from training.trainer import Trainer, check_optimizer, compiles_faster
+
+    model = config.model.build(data.image_shape, data.num_classes)
+    check_model(model, data)
+    decided = config.decide(
+        threads=threads_in_use,
+        jit_compile=lambda: compiles_faster(model, data.image_shape),
+    )
+    settings = decided.training.build()
+    horizon = (settings.updates_per_epoch(len(data.train)), settings.epochs)
+    optimizer = config.preparation.build(
+        config.optimizer.build(), model, config.decay.build(*horizon)
+    )
+    check_optimizer(optimizer)
+    multipliers = config.schedule.build(*horizon)
+    program = share_program(programs, decided.tables(), model, optimizer)
+    trainer = Trainer(program, data, multipliers, settings, config.seed)
+    return decided, model, trainer
+
+
 def main() -> int:
     parser = Parser(__doc__, BASELINE)
     found = parser.add_mutually_exclusive_group()
@@ -144,13 +168,19 @@ def main() -> int:
         "--resume", action="store_true", help="continue an unfinished run"
     )
     found.add_argument(
+        "--resume-changed",
+        action="store_true",
+        help="continue it though code, data or versions changed; result.json says so",
+    )
+    found.add_argument(
         "--overwrite", action="store_true", help="replace an earlier run"
     )
     arguments = parser.parse_args()
-    continued = arguments.resume and is_saved_config(arguments.config)
-    config = load_config(arguments.config, arguments.overrides, keep_name=continued)
+    resume = arguments.resume or arguments.resume_changed
+    in_place = is_saved(arguments.config) and (resume or arguments.overwrite)
+    config = load_config(arguments.config, arguments.overrides, keep_name=in_place)
     directory = (
-        arguments.config.parent if continued else run_path(arguments.runs, config)
+        arguments.config.parent if in_place else run_path(arguments.runs, config)
     )
     console = Console()
     result, signal_number = run_until_signal(
@@ -158,6 +188,7 @@ def main() -> int:
             config,
             directory,
             resume=arguments.resume,
+            resume_changed=arguments.resume_changed,
             overwrite=arguments.overwrite,
             should_stop=should_stop,
             console=console,
@@ -170,4 +201,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(exit_status(main))
+    sys.exit(exit_with_status(main))

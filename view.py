@@ -10,7 +10,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from experiment.command_line import exit_status
+from experiment.command_line import exit_with_status
 from monitoring.links import views
 from system.errors import UserError
 
@@ -108,4 +108,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(exit_status(main))
+    sys.exit(exit_with_status(main))

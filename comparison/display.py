@@ -4,6 +4,7 @@ import time
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 
 from comparison.plan import Run
 from monitoring.progress import LINES, make_bar
@@ -37,7 +38,9 @@ class CompareDisplay:
     def show(self, running: int) -> None:
         """Show how many runs are being made now."""
         self._bar.update(
-            self._task, completed=self._done, description=self._text(running)
+            self._task,
+            completed=self._done,
+            description=escape(self._text(running)),
         )
 
     def advance(self, run: Run, result: dict[str, Any] | None, running: int) -> None:
@@ -47,7 +50,7 @@ class CompareDisplay:
             loss = result["final"]["validation"]["cross_entropy"]
             if self._best is None or loss < self._best[0]:
                 self._best = loss, f"{run.method} {run.strength}".strip()
-        else:
+        elif result is None or result["status"] == "diverged":
             self._failed += 1
         self.show(running)
         every = max(1, self._total // LINES)
@@ -57,7 +60,9 @@ class CompareDisplay:
             spent = time.monotonic() - self._started
             left = spent / self._done * (self._total - self._done)
             self._console.print(
-                f"{self._text(running)}; {left:.0f} s left", soft_wrap=True
+                f"{self._text(running)}; {left:.0f} s left",
+                markup=False,
+                soft_wrap=True,
             )
 
     def _text(self, running: int) -> str:

@@ -3,6 +3,8 @@
 import math
 from dataclasses import dataclass, replace
 
+from training.measures import MEASURES as EVALUATED
+
 MINUS = "\N{MINUS SIGN}"
 SPACE = "\N{NO-BREAK SPACE}"
 
@@ -73,14 +75,6 @@ class Measure:
         return text.replace("-", MINUS)
 
 
-QUANTITIES = {
-    "cross_entropy": ("cross-entropy", "nats", "lower", 0.01, "loss"),
-    "accuracy": ("accuracy", "%", "higher", 0.005, "accuracy"),
-    "loss": ("loss", "", "lower", None, "trained_loss"),
-    "calibration": ("calibration error", "%", "lower", 0.005, "calibration"),
-}
-"""What an evaluation of a split finds: name, unit, which is better, margin, tag."""
-
 OTHERS = [
     Measure("generalization_gap", "gap", "nats", "", 0.01, "gap/loss"),
     Measure("weight_norm", "norm of all kernels", "", "", 0.1, "weights/norm"),
@@ -88,11 +82,16 @@ OTHERS = [
     Measure("memorized_true_label", "wrong labels corrected", "%", "", 0.005),
     Measure("memorized_clean_label", "right labels fitted", "%", "", 0.005),
 ]
+OF_EVALUATION = {
+    key: (m.label, m.unit, m.better, m.margin, m.group) for key, m in EVALUATED.items()
+} | {"loss": ("loss", "", "lower", None, "trained_loss")}
+"""What an evaluation of a split finds: name, unit, which is better, margin, tag."""
+
 MEASURES = {measure.key: measure for measure in OTHERS} | {
     f"{split}_{key}": Measure(
         f"{split}_{key}", f"{split} {name}", unit, better, margin, f"{tag}/{split}"
     )
-    for key, (name, unit, better, margin, tag) in QUANTITIES.items()
+    for key, (name, unit, better, margin, tag) in OF_EVALUATION.items()
     for split in ("train", "validation", "test")
 }
 

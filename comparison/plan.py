@@ -15,8 +15,8 @@ A comparison file names a base config and what each method changes of it:
     [methods.none]
 
     [methods.adamw]
-    set.optimizer.name = "adamw"
-    vary.optimizer.weight_decay = [0.3, 1.0, 3.0]
+    set.decay.name = "decoupled"
+    vary.decay.strength = [0.3, 1.0, 3.0]
 
 Where the answer may depend on something else, the whole comparison is made under each
 of several conditions, with strengths of their own. The first setting of each names it:
@@ -32,7 +32,7 @@ import json
 import math
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -52,6 +52,7 @@ from experiment.config import (
     name_run,
     near_name,
     parse_override,
+    read_tables,
     read_toml,
     resolve,
     shown,
@@ -62,8 +63,6 @@ KNOWN = (
     *("name", "question", "base", "seeds", "control", "select", "grow", "margins"),
     *("set", "conditions", "methods"),
 )
-OF_A_RUN = ("schema_version", "fingerprint", "name", "seed")
-"""What a run's own config.toml holds that no other run shares."""
 
 OWN_FOLDERS = ("figures", "mean")
 """Folders of a comparison that hold no method's runs."""
@@ -214,9 +213,7 @@ def load_base(
 ) -> Tables:
     """What all runs share: the base config, what the file sets of it, overrides."""
     named = Path(check("base", str, tables["base"])).expanduser()
-    base = read_toml(path.parent / named)
-    if "fingerprint" in base:
-        base = {key: base[key] for key in base if key not in OF_A_RUN}
+    base = read_tables(path.parent / named)
     change(base, flat("set", tables.get("set", {})))
     without_effect = settings_of_all_runs(methods, conditions)
     for override in overrides:
@@ -245,7 +242,7 @@ def check_select(select: Any) -> tuple[str, str | None]:
 
 def trained_loss(runs: Iterable[Run]) -> str:
     """What to compare by: "loss" if all runs minimize one other than cross-entropy."""
-    names = {run.config.training["loss"] for run in runs}
+    names = {run.config.training.settings["loss"] for run in runs}
     return (
         "loss" if len(names) == 1 and "cross_entropy" not in names else "cross_entropy"
     )
@@ -302,7 +299,7 @@ def refuse_lost_condition(run: Run, settings: Settings, table: Tables) -> None:
         settings: Of the condition.
         table: Of the method.
     """
-    found = dict(flatten(asdict(run.config)))
+    found = dict(flatten(run.config.tables()))
     for key, value in settings.items():
         where = f"conditions: {key} = {shown(value)}: expected a setting that methods "
         for part in ("set", "vary"):
@@ -392,6 +389,8 @@ def make_run(
     # Without the sections: TensorBoard cuts off names of more than 30 characters.
     settings_of = [f"{key.partition('.')[2]}={sortable(v)}" for key, v in varied]
     folders = [method, *settings_of]
+    # One thread for each run: bits then do not depend on the number of workers.
+    tables["training"] = {"threads": 1} | tables.get("training", {})
     tables |= {"name": name_run(name, folders), "seed": seed}
     path = Path(*folders, f"seed={seed:02d}")
     return Run(

@@ -12,7 +12,7 @@ from comparison.measures import MEASURES, MINUS, Measure, count
 from comparison.statistics import DIFFERENT, EQUAL, UNDECIDED, Difference
 
 BESIDES = (
-    *("train_accuracy", "validation_calibration"),
+    *("train_accuracy", "validation_calibration_error"),
     *("memorized_wrong_label", "memorized_true_label", "memorized_clean_label"),
     *("generalization_gap", "weight_norm"),
 )

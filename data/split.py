@@ -39,16 +39,45 @@ class Split:
 
 @dataclass(frozen=True)
 class Data:
-    """What an experiment trains on, selects on, and is judged by in the end."""
+    """What an experiment trains on, selects on, and is judged by in the end.
+
+    Attributes:
+        train: Training images, their labels perhaps noisy.
+        validation: Images to select on.
+        test: Images to judge by.
+        num_classes: Number of classes.
+        true_labels: Labels of the training images before any noise.
+    """
 
     train: Split
     validation: Split
     test: Split
     num_classes: int
+    true_labels: np.ndarray
 
     @property
     def image_shape(self) -> tuple[int, ...]:
         return self.train.pixels.shape[1:]
+
+    def memorized(self, most: int) -> dict[str, Split]:
+        """The first training images, apart by whether noise made their label wrong.
+
+        Args:
+            most: Number of images to look at.
+
+        Returns:
+            Nothing without noise; else `wrong_label` and `true_label`, the same images
+            with the one or the other label, and `clean_label`, the others.
+        """
+        train, true = self.train[:most], self.true_labels[:most]
+        wrong = train.labels != true
+        if wrong.all() or not wrong.any():
+            return {}
+        return {
+            "wrong_label": train[wrong],
+            "true_label": Split(train.pixels[wrong], true[wrong]),
+            "clean_label": train[~wrong],
+        }
 
 
 def split(
@@ -100,6 +129,7 @@ def split(
         validation=validation,
         test=Split(compact(arrays.x_test), arrays.y_test),
         num_classes=num_classes,
+        true_labels=train.labels,
     )
 
 

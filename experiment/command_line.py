@@ -5,12 +5,22 @@ import io
 import os
 import signal
 import sys
-from collections.abc import Callable, Sequence
+import textwrap
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NoReturn, TypeVar
 
-from experiment.config import all_settings, did_you_mean, help_settings, near_name
+from experiment.config import OPTIONS, TABLES, all_settings
+from experiment.schema import (
+    did_you_mean,
+    expectation,
+    meanings,
+    near_name,
+    parameters,
+    shown,
+    summary,
+)
 from system.errors import UserError
 from system.files import is_file
 
@@ -77,7 +87,7 @@ def config_of(word: str) -> str:
     return str(config) if is_file(config) else word
 
 
-def exit_status(main: Callable[[], int]) -> int:
+def exit_with_status(main: Callable[[], int]) -> int:
     """Run a command; turn what ends it early into one line and an exit status.
 
     What the terminal cannot show of a name, it shows escaped.
@@ -129,3 +139,34 @@ def run_until_signal(
     with ThreadPoolExecutor(max_workers=1) as pool:
         result = pool.submit(work, lambda: bool(received)).result()
     return result, received[0] if received else None
+
+
+def help_settings(only: str | None = None) -> str:
+    """Settings with their types, defaults and meanings.
+
+    Args:
+        only: The table whose settings are listed; all tables if not given.
+    """
+    lines = []
+    for table in TABLES if only is None else [only]:
+        for option in (o for o in OPTIONS.values() if o.table == table):
+            for name, function in option.functions.items():
+                choice = f' name = "{name}"' if name else ""
+                default = " (the default)" if name == option.default else ""
+                about = f": {summary(function)}" if name else ""
+                lines += ["", f"[{table}]{choice}{default}{about}"]
+                lines += help_function(function)
+    return "\n".join(lines)
+
+
+def help_function(function: Callable) -> Iterator[str]:
+    texts = meanings(function)
+    for setting, parameter in parameters(function).items():
+        if parameter.default is parameter.empty:
+            default = " (required)"
+        elif parameter.default is None:
+            default = " = none"
+        else:
+            default = f" = {shown(parameter.default)}"
+        yield f"  {setting}: {expectation(parameter.annotation)}{default}"
+        yield textwrap.indent(textwrap.fill(texts.get(setting, ""), 74), "      ")

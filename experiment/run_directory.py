@@ -2,15 +2,12 @@
 
 import contextlib
 import enum
-import functools
-import inspect
+import itertools
 import json
 import os
 import shutil
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from hashlib import sha256
-from importlib.metadata import version
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -18,41 +15,19 @@ import numpy as np
 import tomli_w
 from pydantic import TypeAdapter, ValidationError
 
-from experiment.config import SCHEMA_VERSION, Config, call, load_config, read_toml
-from optimizers import OPTIMIZERS
-from optimizers.schedules import SCHEDULES
+from experiment.config import SCHEMA_VERSION, Config, load_config, read_toml
 from system.errors import UserError
 from system.files import first_of, read_file, replacing
+from training.settings import CHECKPOINT
 
 try:
     import fcntl
 except ImportError:  # Windows has no flock: two writers are not kept apart there.
     fcntl = None  # type: ignore[assignment]
 
-ROOT = Path(__file__).resolve().parent.parent
-CODE = (
-    "experiment",
-    "data",
-    "models",
-    "monitoring",
-    "optimizers",
-    "train.py",
-    "system",
-    "training",
-)
-"""What decides the outcome of a run."""
-
-PACKAGES = ("tensorflow", "keras", "numpy", "tensorboard")
-
 Number = float | None
-
-
-@dataclass(frozen=True)
-class Losses:
-    """Of a split, as result.json holds them; a number that is not finite is None."""
-
-    cross_entropy: Number
-    accuracy: Number
+Values = dict[str, Number]
+"""A number that is not finite is None."""
 
 
 @dataclass(frozen=True)
@@ -60,13 +35,15 @@ class Moment:
     """Final or best weights, as result.json holds them."""
 
     epoch: int
-    train: Losses
-    validation: Losses
+    weights: str
+    train: Values
+    validation: Values
     penalty: Number
     generalization_gap: Number
     weight_norm: Number
-    weight_norm_of_layer: dict[str, Number]
-    test: Losses | None = None
+    weight_norm_of_layer: Values
+    memorized: Values
+    test: Values | None = None
 
 
 @dataclass(frozen=True)
@@ -79,9 +56,9 @@ class Result:
     final: Moment
     best: Moment | None
     versions: dict[str, str]
+    changed_before_resume: list[str]
 
 
-CHECKPOINT = "checkpoint"
 FINISHED = ("completed", "diverged")
 
 
@@ -109,20 +86,27 @@ def below(root: Path, path: Path) -> Path:
     return directory
 
 
-@functools.cache  # Each search for a package's version keeps some memory.
-def package_versions() -> dict[str, str]:
-    return {package: version(package) for package in PACKAGES}
+@dataclass(frozen=True)
+class Claim:
+    """A run directory that this process owns.
 
+    Attributes:
+        directory: The directory.
+        config: Config of the run, decided where the same run was decided before.
+        mark: Fingerprint of the run.
+        result: The contents of result.json, if the run was finished before.
+        changes: What has changed since the run that is continued was begun.
+    """
 
-def fingerprint(data_sha256: str) -> dict[str, str]:
-    """What a run depends on besides its config: the data file and the code."""
-    digest = sha256()
-    for name in CODE:
-        path = ROOT / name
-        for file in sorted(path.rglob("*.py")) if path.is_dir() else [path]:
-            digest.update(str(file.relative_to(ROOT)).encode() + b"\0")
-            digest.update(file.read_bytes() + b"\0")
-    return {"data": data_sha256, "code": digest.hexdigest()}
+    directory: Path
+    config: Config
+    mark: dict[str, str]
+    result: dict[str, Any] | None = None
+    changes: tuple[str, ...] = ()
+
+    def write_config(self, config: Config) -> None:
+        with replacing(self.directory / "config.toml") as partial:
+            partial.write_text(dump(config, self.mark), encoding="utf-8")
 
 
 @contextlib.contextmanager
@@ -132,36 +116,77 @@ def claim(
     mark: dict[str, str],
     *,
     resume: bool = False,
+    resume_changed: bool = False,
     overwrite: bool = False,
-) -> Iterator[dict[str, Any] | None]:
+    say: Callable[[str], None] = lambda line: None,
+) -> Iterator[Claim]:
     """Own a run directory, as the only process that does, for as long as this lasts.
 
-    A checkpoint is removed at the end of it if the run is finished by then.
+    Another run that lies there is set aside, under a number of its own; nothing is
+    deleted unasked. A checkpoint is removed at the end if the run is finished by then.
+
+    Args:
+        directory: Directory of the run.
+        config: Config of the run. What it leaves to be decided ("auto") is as the same
+            run had it before.
+        mark: Fingerprint of the run.
+        resume: Whether to continue an unfinished run of the same kind.
+        resume_changed: Whether to continue it though code, data or versions have
+            changed.
+        overwrite: Whether to replace what lies there.
+        say: Told where another run was set aside.
 
     Yields:
-        The result of the same run if it was finished before, else None: the directory
-        then holds the config and is ready to be written to.
+        What is to be made. Unless it was finished before, the directory then holds the
+        config and is ready to be written to.
 
     Raises:
-        UserError: Another process has it, or another run lies there.
+        UserError: Another process has it, or it cannot be continued.
     """
+    resume = resume or resume_changed
     try:
         directory.mkdir(parents=True, exist_ok=True)
     except (FileExistsError, NotADirectoryError) as error:
         raise UserError(f"{directory}: {error.strerror}") from None
-    with locked(directory):
+    with contextlib.ExitStack() as held:
+        held.enter_context(locked(directory))
         refuse_foreign(directory)
+        found = look(directory, config, mark)
+        claimed = Claim(directory, found.config, mark)
         if not overwrite:
             refuse_links(directory)
-        result = None if overwrite else check_previous(directory, config, mark, resume)
-        if result is None:
+            refuse_to_continue(directory, found, resume, resume_changed)
+            if found.place is Place.FINISHED:
+                claimed = replace(claimed, result=found.result)
+            elif resume_changed:
+                claimed = replace(claimed, changes=found.stale)
+            elif found.place is Place.OTHER:
+                aside = set_aside(directory)
+                say(
+                    f"The run that lay in {directory} {found.reason}; it lies in "
+                    f"{aside.name} now."
+                )
+                directory.mkdir()
+                held.enter_context(locked(directory))
+        if not claimed.result:
             if not resume:
                 clear(directory)
-            with replacing(directory / "config.toml") as partial:
-                partial.write_text(dump(config, mark), encoding="utf-8")
-        yield result
+            claimed.write_config(config)
+        yield claimed
         if read_result(directory).get("status") in FINISHED:
             shutil.rmtree(directory / CHECKPOINT, ignore_errors=True)
+
+
+def set_aside(directory: Path) -> Path:
+    """Give a run's directory a number of its own, "seed=00.1", and return its path."""
+    numbers = itertools.count(1)
+    aside = next(
+        path
+        for number in numbers
+        if not (path := directory.with_name(f"{directory.name}.{number}")).exists()
+    )
+    directory.rename(aside)
+    return aside
 
 
 @contextlib.contextmanager
@@ -210,13 +235,31 @@ class Place(enum.Enum):
     FREE = "nothing"
     FINISHED = "the same run, finished"
     UNFINISHED = "the same run, unfinished"
+    CHANGED = "the same run, unfinished, of other code, data or versions"
     OTHER = "another run"
 
 
-def look(
-    directory: Path, config: Config, mark: dict[str, str]
-) -> tuple[Place, dict[str, Any], str]:
-    """What lies in a run's place, its result, and in what it differs from the run.
+@dataclass(frozen=True)
+class Found:
+    """What lies in a run's place.
+
+    Attributes:
+        place: Whether it is the run, and how far.
+        config: Config of the run that is looked for, decided as that which lies there.
+        result: The contents of result.json; empty if there is none.
+        stale: What of the fingerprint differs.
+        reason: In what it differs from the run, in words; empty if it does not.
+    """
+
+    place: Place
+    config: Config
+    result: dict[str, Any] = field(default_factory=dict)
+    stale: tuple[str, ...] = ()
+    reason: str = ""
+
+
+def look(directory: Path, config: Config, mark: dict[str, str]) -> Found:
+    """What lies in a run's place.
 
     Of a run in which nothing was trained yet, only `--resume` need know the difference:
     its place is free.
@@ -224,56 +267,90 @@ def look(
     saved = directory / "config.toml"
     begun = any(path != saved for path in run_files(directory))
     if not begun and not saved.exists():
-        return Place.FREE, {}, ""
+        return Found(Place.FREE, config)
+    other = Place.OTHER if begun else Place.FREE
     try:
         previous, previous_mark = load_config(saved), read_mark(saved)
         result = read_result(directory)
     except UserError as error:
-        return Place.OTHER if begun else Place.FREE, {}, str(error)
-    differing = previous.differences(config)
-    stale = [name for name in mark if previous_mark.get(name) != mark[name]]
+        return Found(other, config, reason=f"cannot be read ({error})")
+    decided = decide_as(config, previous)
+    differing = previous.differences(decided)
+    stale = tuple(
+        sorted(
+            name
+            for name in mark.keys() | previous_mark.keys()
+            if previous_mark.get(name) != mark.get(name)
+        )
+    )
     finished = result.get("status") in FINISHED
     if not differing and not stale and finished:
-        return Place.FINISHED, result, ""
-    if not stale and not finished and (not differing or grows(previous, config)):
-        return Place.UNFINISHED if begun else Place.FREE, result, ""
+        return Found(Place.FINISHED, decided, result)
+    if not finished and (not differing or grows(previous, decided)):
+        if not stale:
+            place = Place.UNFINISHED if begun else Place.FREE
+            return Found(place, decided, result)
+        other = Place.CHANGED if begun else Place.FREE
     what = [f"{key} ({there} there, {here} here)" for key, there, here in differing]
-    what += [f"the {name} it was made with" for name in stale]
-    reason = f"another run, which differs in {', '.join(what)}"
-    return Place.OTHER if begun else Place.FREE, result, reason
+    what += [describe_stale(name, previous_mark, mark) for name in stale]
+    return Found(other, decided, result, stale, f"differs in {', '.join(what)}")
 
 
-def check_previous(
-    directory: Path, config: Config, mark: dict[str, str], resume: bool
-) -> dict[str, Any] | None:
-    """The result of the same run if finished; None if the directory is free to use."""
-    place, result, reason = look(directory, config, mark)
-    if place is Place.FINISHED:
-        return result
-    if place is Place.OTHER or (place is Place.FREE and reason and resume):
+def describe_stale(name: str, there: dict[str, str], here: dict[str, str]) -> str:
+    if name in ("data", "code", "files"):
+        return f"the {name} it was made with"
+    return f"{name} ({there.get(name)} there, {here.get(name)} here)"
+
+
+def decide_as(config: Config, previous: Config) -> Config:
+    """A config, with what it leaves to be decided as an earlier one has it."""
+    training = previous.training.settings
+    undecided = {
+        key: training[key]
+        for key, value in config.training.settings.items()
+        if value == "auto"
+    }
+    return config.with_settings("training", **undecided)
+
+
+def refuse_to_continue(
+    directory: Path, found: Found, resume: bool, resume_changed: bool
+) -> None:
+    """Refuse what would leave an unfinished run, or continue one that is another's."""
+    changed = found.place is Place.CHANGED
+    other = found.place is Place.OTHER or (
+        found.place is Place.FREE and bool(found.reason)
+    )
+    if resume and changed and not resume_changed:
         raise UserError(
-            f"{directory} holds {reason}; --overwrite replaces it, name=... keeps both"
+            f"{directory} holds this run unfinished, but it {found.reason}; "
+            "--resume-changed continues it all the same, without --resume it is set "
+            "aside"
         )
-    if place is Place.UNFINISHED and not resume:
+    if resume and other:
+        raise UserError(
+            f"{directory} holds another run, which {found.reason}; without --resume "
+            "it is set aside"
+        )
+    if found.place is Place.UNFINISHED and not resume:
         raise UserError(
             f"{directory} holds this run unfinished; --resume continues it, "
             "--overwrite replaces it"
         )
-    return None
 
 
 def grows(previous: Config, config: Config) -> bool:
     """Whether a config only adds epochs, and so far its updates are the other's."""
-    shorter, longer = previous.training["epochs"], config.training["epochs"]
-    grown = replace(previous, training={**previous.training, "epochs": longer})
+    shorter = previous.training.settings["epochs"]
+    longer = config.training.settings["epochs"]
+    grown = previous.with_settings("training", epochs=longer)
     if longer < shorter or grown.differences(config):
         return False
-    optimizer = OPTIMIZERS[config.optimizer["name"]]
-    if longer > shorter and "epochs" in inspect.signature(optimizer).parameters:
+    if longer > shorter and getattr(config.decay.function, "ends", False):
         return False
-    schedule, any_number = SCHEDULES[config.schedule["name"]], 100
-    begun = call(schedule, config.schedule, any_number, shorter)
-    whole = call(schedule, config.schedule, any_number, longer)
+    any_number = 100
+    begun = config.schedule.build(any_number, shorter)
+    whole = config.schedule.build(any_number, longer)
     return np.array_equal(begun, whole[: len(begun)])
 
 
@@ -295,11 +372,6 @@ def clear(directory: Path) -> None:
             shutil.rmtree(path)
         else:
             path.unlink()
-
-
-def is_saved_config(path: Path) -> bool:
-    """Whether a config file is that of a run."""
-    return path.name == "config.toml" and bool(read_mark(path))
 
 
 def read_mark(path: Path) -> dict[str, str]:

@@ -2,14 +2,12 @@
 
 import shlex
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from monitoring import links
-
-MEASURES = {"cross_entropy": "cross-entropy", "accuracy": "accuracy"}
-SPLITS = ("train", "validation", "test")
+from monitoring.summary import result_rows
 
 
 def write_card(result: Mapping[str, Any], directory: Path) -> str:
@@ -35,7 +33,7 @@ def write_card(result: Mapping[str, Any], directory: Path) -> str:
             f"# {directory.parent.name}, seed {result['seed']}: {result['status']} "
             f"in {result['seconds']:.1f} s",
             "Look at " + ", ".join(f"[{k}]({v})" for k, v in pages.items()) + ".",
-            table(result),
+            as_markdown(list(result_rows(result))),
             f"To repeat it: `{command}`",
             f"Made with {made_with}.",
             "```\n" + config.read_text(encoding="utf-8") + "```",
@@ -43,26 +41,11 @@ def write_card(result: Mapping[str, Any], directory: Path) -> str:
     )
 
 
-def table(result: Mapping[str, Any]) -> str:
-    """Every number of a result, for the final and the best weights."""
-    moments = [name for name in ("final", "best") if result[name]]
-    headings = [f"{name} (epoch {result[name]['epoch']})" for name in moments]
-    rows = [["", *headings], ["---", *("---:" for _ in moments)]]
-    for key, name in MEASURES.items():
-        for split in SPLITS:
-            values = [result[moment].get(split, {}).get(key) for moment in moments]
-            rows.append([f"{name}, {split}", *map(number, values)])
-    for key, name in {
-        "generalization_gap": "gap in cross-entropy",
-        "penalty": "penalty",
-        "weight_norm": "norm of all kernels",
-    }.items():
-        rows.append([name, *(number(result[moment][key]) for moment in moments)])
-    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
-
-
-def number(value: float | None) -> str:
-    return "not finite" if value is None else f"{value:.4f}"
+def as_markdown(rows: Sequence[Sequence[str]]) -> str:
+    """A table in Markdown, its first row the headings."""
+    headings, *others = rows
+    lines = [headings, ["---", *["---:"] * (len(headings) - 1)], *others]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 def find_commit() -> str | None:

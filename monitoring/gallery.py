@@ -1,16 +1,22 @@
 """What a run shows in TensorBoard besides curves: histograms, pictures, its graph."""
 
+import re
+
+import keras
 import numpy as np
+import tensorflow as tf
 from tensorboard.plugins.histogram.summary_v2 import histogram_pb
 
 from models import kernels
 from monitoring import pictures
 from monitoring.events import EventWriter, image_pb
-from monitoring.graph import serialize_graph
 from training.trainer import Trainer
 
 SHOWINGS = 10
 """Times that kernels are shown over a run, besides the start."""
+
+MOST_CLASSES = 100
+"""In a confusion matrix; more would take gigabytes to draw."""
 
 HISTOGRAM = "Distribution of the weights: what L1, L2 and weight decay narrow."
 FILTERS = (
@@ -62,8 +68,10 @@ class Gallery:
         logits = self._trainer.predict(images)
         if not np.isfinite(logits).all():
             return
-        confusion = pictures.draw_confusion(images.labels, logits.argmax(1), classes)
-        self._show("validation/confusion", confusion, CONFUSION, epoch)
+        if classes <= MOST_CLASSES:
+            predicted = logits.argmax(1)
+            confusion = pictures.draw_confusion(images.labels, predicted, classes)
+            self._show("validation/confusion", confusion, CONFUSION, epoch)
         if self._image_shape:
             mistakes = pictures.draw_mistakes(images, logits)
             self._show("validation/mistakes", mistakes, MISTAKES, epoch)
@@ -84,3 +92,34 @@ class Gallery:
     def _show(self, tag: str, png: bytes | None, text: str, epoch: int) -> None:
         if png is not None:
             self._events.add(epoch, summary=image_pb(tag, png, text))
+
+
+def serialize_graph(model: keras.Model, image_shape: tuple[int, ...]) -> bytes:
+    """What a model computes, as the page shows it best: one box for each layer.
+
+    TensorFlow puts all layers into one box, appends numbers to their names, and ties
+    every operation to one more that does nothing.
+    """
+    images = tf.TensorSpec([None, *image_shape], tf.float32, name="images")
+    step = tf.function(lambda x: model(x, training=False), autograph=False)
+    function = step.get_concrete_function(images)
+    traced = function.graph.as_graph_def()
+    layers = {layer.name for layer in model.layers}
+
+    def tidy(name: str) -> str:
+        name = re.sub(rf"^{re.escape(model.name)}(_\d+)?/", "", name)
+        scope, slash, rest = name.partition("/")
+        numbered = re.fullmatch(r"(.+)_\d+", scope)
+        if numbered and numbered[1] in layers:
+            scope = numbered[1]
+        return scope + slash + rest
+
+    graph = tf.compat.v1.GraphDef(versions=traced.versions)
+    for node in traced.node:
+        if node.op != "NoOp":
+            inputs = [tidy(name) for name in node.input if not name.startswith("^")]
+            del node.input[:]
+            node.input.extend(inputs)
+            node.name = tidy(node.name)
+            graph.node.append(node)
+    return graph.SerializeToString()

@@ -1,4 +1,4 @@
-"""Watches one run, for `training.fit`."""
+"""Watches one run: the listener of `training.fit`."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -27,13 +27,12 @@ class Monitor:
         directory: Path,
         settings: MonitoringSettings,
         console: Console,
-        *,
         pictures: bool = True,
     ):
         """
         Args:
-            trainer: Of the run, before it has restored a checkpoint.
-            directory: Of the run.
+            trainer: Trainer of the run, before it has restored a checkpoint.
+            directory: Directory of the run.
             settings: What to write.
             console: To show progress on.
             pictures: Whether TensorBoard gets histograms and pictures too.
@@ -92,4 +91,7 @@ class Monitor:
 
     def resume(self, epoch: int) -> None:
         self.history.resume(epoch, self._every)
-        self._console.print(f"Continuing after epoch {epoch}.")
+        self.warn(f"Continuing after epoch {epoch}.")
+
+    def warn(self, message: str) -> None:
+        self._console.print(message, markup=False, highlight=False, soft_wrap=True)

@@ -76,8 +76,8 @@ class ProgressDisplay:
     def record(self, measurement: Measurement) -> None:
         train, validation = measurement.train, measurement.validation
         self._losses = (
-            f"train {train.cross_entropy:.4f}  "
-            f"validation {validation.cross_entropy:.4f}"
+            f"train {train['cross_entropy']:.4f}  "
+            f"validation {validation['cross_entropy']:.4f}"
         )
         if self._console.is_terminal:
             return

@@ -1,8 +1,8 @@
 """Every scalar that a run logs, to TensorBoard and under the same name to history.csv.
 
-To add one, add a line. A scalar is computed from a measurement; a kernel scalar from a
-list of kernels, once for all of them together and once for each layer as `tag/<layer>`;
-a pixel scalar from the weights that leave the pixels. Those marked `detail` are logged
+To add one, add a line. A scalar is computed from what is `Seen`; a kernel scalar from a
+list of kernels, once for all of them together and once for each layer as `tag/<layer>`.
+Those marked `detail` are logged
 if `monitoring.detail` is set. docs/tensorboard.md says where each is known from.
 """
 
@@ -32,7 +32,41 @@ from monitoring.weights import (
     update_ratio,
 )
 from training.measurement import Measurement
+from training.measures import MEASURES
 from training.trainer import GRADIENT_IMAGES, Trainer
+
+SPLITS = {
+    "train": "training images (their labels may be noisy), dropout off",
+    "validation": "images that are not trained on",
+}
+
+MEMORIZED = {
+    "wrong_label": "Of the training images whose label was redrawn wrong: the fraction "
+    "predicted as that label. It is learned by heart (Zhang et al. 2017).",
+    "true_label": "Of the same images: the fraction predicted as what they are, "
+    "against their label.",
+    "clean_label": "Of the other training images: the fraction predicted right.",
+}
+
+
+def accuracy_gap(measurement: Measurement) -> float:
+    return measurement.train["accuracy"] - measurement.validation["accuracy"]
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What a scalar is computed from.
+
+    Attributes:
+        measurement: What the evaluation found.
+        live: Weights of a dense first layer from pixels that vary, (pixels, units);
+            None if the first layer is of another kind.
+        dead: The same from pixels that are 0 in all training images of the run.
+    """
+
+    measurement: Measurement
+    live: np.ndarray | None
+    dead: np.ndarray | None
 
 
 @dataclass(frozen=True)
@@ -41,13 +75,13 @@ class Scalar:
 
     tag: str
     description: str
-    value: Callable[[Measurement], float | None]
+    value: Callable[[Seen], float | None]
     detail: bool = False
 
 
 @dataclass(frozen=True)
 class KernelScalar:
-    """The same, of a list of kernels."""
+    """A scalar of kernels: of all together, and of each as `tag/<layer>`."""
 
     tag: str
     description: str
@@ -55,68 +89,74 @@ class KernelScalar:
     detail: bool = False
 
 
-@dataclass(frozen=True)
-class PixelScalar:
-    """The same, of the rows of the first kernel, of live pixels and of dead ones.
+def measure_scalars() -> list[Scalar]:
+    """What evaluations measure, on the training and on the validation images."""
 
-    A pixel is dead if it is 0 in all training images of the run. A first layer that is
-    not dense has no such rows.
-    """
+    def value(split: str, name: str) -> Callable[[Seen], float]:
+        return lambda seen: getattr(seen.measurement, split)[name]
 
-    tag: str
-    description: str
-    value: Callable[[np.ndarray, np.ndarray], float | None]
-    detail: bool = False
+    return [
+        Scalar(
+            f"{measure.group}/{split}",
+            f"{measure.description} On {of}.",
+            value(split, name),
+        )
+        for name, measure in MEASURES.items()
+        for split, of in SPLITS.items()
+    ]
 
 
-SCALARS: list[Scalar | KernelScalar | PixelScalar] = [
+def memorized_scalars() -> list[Scalar]:
+    """What becomes of noisy labels; nothing without them."""
+
+    def value(name: str) -> Callable[[Seen], float | None]:
+        return lambda seen: seen.measurement.memorized.get(name)
+
+    return [
+        Scalar(f"memorized/{name}", text, value(name))
+        for name, text in MEMORIZED.items()
+    ]
+
+
+SCALARS: list[Scalar | KernelScalar] = [
+    *measure_scalars(),
+    *memorized_scalars(),
     Scalar(
-        "loss/train",
-        "Cross-entropy on training images (their labels may be noisy), no penalty, "
-        "dropout off.",
-        lambda m: m.train.cross_entropy,
+        "trained_loss/train",
+        "Mean of what the updates minimize, without penalty, on the training images.",
+        lambda seen: seen.measurement.train["loss"],
     ),
     Scalar(
-        "loss/validation",
-        "Cross-entropy on images that are not trained on, no penalty. Rising again: "
-        "overfitting.",
-        lambda m: m.validation.cross_entropy,
-    ),
-    Scalar(
-        "accuracy/train",
-        "Fraction of training images classified right.",
-        lambda m: m.train.accuracy,
-    ),
-    Scalar(
-        "accuracy/validation",
-        "Fraction of validation images classified right.",
-        lambda m: m.validation.accuracy,
+        "trained_loss/validation",
+        "The same on the validation images: what tells overfitting where the loss that "
+        "is trained is not the cross-entropy.",
+        lambda seen: seen.measurement.validation["loss"],
     ),
     Scalar(
         "gap/loss",
         "loss/validation - loss/train: how much is learned that does not generalize.",
-        lambda m: m.gap,
+        lambda seen: seen.measurement.gap,
     ),
     Scalar(
         "gap/accuracy",
         "accuracy/train - accuracy/validation.",
-        lambda m: m.train.accuracy - m.validation.accuracy,
+        lambda seen: accuracy_gap(seen.measurement),
     ),
     Scalar(
         "best/validation_loss",
         "Lowest loss/validation so far: what stopping in time would have given.",
-        lambda m: m.best_validation,
+        lambda seen: seen.measurement.best_validation,
     ),
     Scalar(
         "objective/total",
         "What the updates minimize: training loss plus penalty. Not comparable between "
         "methods.",
-        lambda m: m.objective,
+        lambda seen: seen.measurement.objective,
     ),
     Scalar(
         "objective/penalty",
         "Sum of the L1 and L2 penalties; 0 under weight decay, which is no penalty.",
-        lambda m: m.penalty,
+        lambda seen: seen.measurement.penalty,
     ),
     KernelScalar(
         "weights/norm",
@@ -149,18 +189,18 @@ SCALARS: list[Scalar | KernelScalar | PixelScalar] = [
         "(Kosson et al. 2024).",
         update_ratio,
     ),
-    PixelScalar(
+    Scalar(
         "first_layer/live_pixels",
         "Root mean square of the weights from pixels that vary, in the first layer: "
         "what the norm says of the weights that the data train.",
-        lambda live, _: root_mean_square(live),
+        lambda seen: root_mean_square(seen.live),
     ),
-    PixelScalar(
+    Scalar(
         "first_layer/dead_pixels",
         "The same from pixels that are 0 in every training image: only a regularizer "
         "moves these. Adam normalizes the gradient of even a weak L2 to full steps "
         "(Loshchilov & Hutter 2019), so they fall to 0 and the norm with them.",
-        lambda _, dead: root_mean_square(dead),
+        lambda seen: root_mean_square(seen.dead),
     ),
     KernelScalar(
         "weights/l1_norm",
@@ -222,7 +262,7 @@ SCALARS: list[Scalar | KernelScalar | PixelScalar] = [
         "decay/per_update",
         "learning_rate * weight_decay: share of the kernels that decay takes off in an "
         "update, whatever the gradient (Loshchilov & Hutter 2019). 0 under L2.",
-        lambda m: m.decay,
+        lambda seen: seen.measurement.decay,
         detail=True,
     ),
     Scalar(
@@ -230,7 +270,7 @@ SCALARS: list[Scalar | KernelScalar | PixelScalar] = [
         "1 / (decay/per_update * updates per epoch): epochs over which the weights "
         "average past updates; from 1 to the length of the run is sensible (Wang & "
         "Aitchison 2024).",
-        lambda m: m.decay_epochs,
+        lambda seen: seen.measurement.decay_epochs,
         detail=True,
     ),
     KernelScalar(
@@ -244,25 +284,25 @@ SCALARS: list[Scalar | KernelScalar | PixelScalar] = [
         "logits/scale",
         "Standard deviation of the validation logits over the classes: confidence, "
         "right or wrong. It grows while the network overfits (Guo et al. 2017).",
-        lambda m: m.validation.logit_scale,
+        lambda seen: seen.measurement.validation["logit_scale"],
         detail=True,
     ),
     Scalar(
         "optimizer/learning_rate",
         "Learning rate of the last update, at epoch 0 of the first, read back from the "
         "optimizer.",
-        lambda m: m.learning_rate,
+        lambda seen: seen.measurement.learning_rate,
     ),
     Scalar(
         "optimizer/weight_decay",
         "Weight decay, read back from the optimizer, which multiplies it by the "
         "learning rate.",
-        lambda m: m.weight_decay,
+        lambda seen: seen.measurement.weight_decay,
     ),
     Scalar(
         "time/epoch_seconds",
         "Seconds for the updates of one epoch, without evaluation.",
-        lambda m: m.epoch_seconds,
+        lambda seen: seen.measurement.epoch_seconds,
     ),
 ]
 
@@ -285,6 +325,10 @@ class ScalarReader:
         self._layers = list(kernels(trainer.model))
         self._initial = self._read_kernels()
         self._scalars = [s for s in SCALARS if detail or not s.detail]
+        if trainer.program.loss == "cross_entropy":
+            self._scalars = [s for s in self._scalars if "trained_loss" not in s.tag]
+        if not trainer.data.memorized(len(trainer.data.validation)):
+            self._scalars = [s for s in self._scalars if "memorized" not in s.tag]
         self._dead = find_dead_pixels(trainer.data.train.pixels)
         self.descriptions: dict[str, str] = {}
         for scalar in self._scalars:
@@ -312,20 +356,25 @@ class ScalarReader:
     def __call__(self, measurement: Measurement) -> dict[str, float]:
         """The scalars that have a value, by tag."""
         found = self._look_at_kernels(measurement)
+        seen = Seen(measurement, *self._first_layer(found))
         values: dict[str, float | None] = {}
         # A run that diverged has weights that are not finite, and so are its scalars.
         with np.errstate(all="ignore"):
             for scalar in self._scalars:
                 if isinstance(scalar, Scalar):
-                    values[scalar.tag] = scalar.value(measurement)
-                elif isinstance(scalar, KernelScalar):
+                    values[scalar.tag] = scalar.value(seen)
+                else:
                     values |= self._of_kernels(scalar, found)
-                elif found and len(found[0].weights) == len(self._dead):
-                    rows = found[0].weights
-                    values[scalar.tag] = scalar.value(
-                        rows[~self._dead], rows[self._dead]
-                    )
         return {tag: float(value) for tag, value in values.items() if value is not None}
+
+    def _first_layer(
+        self, found: list[Kernel]
+    ) -> tuple[np.ndarray, np.ndarray] | tuple[None, None]:
+        """The weights from live pixels and from dead ones, if the layer is dense."""
+        if not found or len(found[0].weights) != len(self._dead):
+            return None, None
+        rows = found[0].weights
+        return rows[~self._dead], rows[self._dead]
 
     def _of_kernels(
         self, scalar: KernelScalar, found: list[Kernel]

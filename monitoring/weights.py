@@ -33,7 +33,7 @@ class Kernel:
     weights: np.ndarray
     initial: np.ndarray
     previous: np.ndarray | None = None
-    decay: float = 0.0
+    decay: float | None = 0.0
     loss_gradient: np.ndarray | None = None
     penalty_gradient: np.ndarray | None = None
 
@@ -164,7 +164,8 @@ def update_ratio(kernels: Sequence[Kernel]) -> float | None:
 def decay_share(kernels: Sequence[Kernel]) -> float | None:
     """Norm of what decay took off in the last update over that of the update."""
     previous = norm(kernel.previous_square_sum for kernel in kernels)
-    decayed = None if previous is None else kernels[0].decay * previous
+    decay = kernels[0].decay
+    decayed = None if previous is None or decay is None else decay * previous
     return ratio(decayed, norm(kernel.update_square_sum for kernel in kernels))
 
 
@@ -182,6 +183,8 @@ def norm_of_gradients(gradients: Iterable[np.ndarray | None]) -> float | None:
     return norm(None if g is None else dot(g, g) for g in gradients)
 
 
-def root_mean_square(weights: np.ndarray) -> float | None:
+def root_mean_square(weights: np.ndarray | None) -> float | None:
     """sqrt(mean of w^2); None of no weights."""
-    return np.sqrt(np.mean(np.square(weights))) if weights.size else None
+    if weights is None or not weights.size:
+        return None
+    return np.sqrt(np.mean(np.square(weights)))

@@ -1,8 +1,8 @@
-"""Optimizers: each function returns a fresh `keras.optimizers.Optimizer`.
+"""Optimizers: how weights step, and how they decay.
 
-The settings of one are its keyword-only parameters. What comes before them is given by
-the run, if the function declares it: `steps_per_epoch`, then `epochs`. To add one,
-write a function in a file of its own and name it here.
+A function of OPTIMIZERS returns a fresh `keras.optimizers.Optimizer` without decay; one
+of DECAYS, a rule of decay or None. The settings of both are their keyword-only
+parameters. To add an optimizer, write a function in a file of its own and name it here.
 """
 
 from collections.abc import Callable
@@ -11,82 +11,101 @@ from typing import TYPE_CHECKING, Annotated
 from annotated_types import Interval
 from pydantic import PositiveFloat
 
-from models import kernels
-from optimizers.adam import (
-    adam,
-    adamw,
-    adamw_cautious,
-    adamw_independent,
-    adamw_normalized,
-    adamw_schedule_free,
-    adamw_timescale,
-    amsgradw,
-    nadamw,
-)
+from optimizers.adam import adam, adopt, nadam, schedule_free
+from optimizers.decay import DECAYS, Decay, FixedNorm
 from optimizers.lion import lion
 from optimizers.muon import muon
-from optimizers.sgd import sgd, sgdw
+from optimizers.sgd import sgd
 from system.errors import UserError
 
 if TYPE_CHECKING:
     import keras
 
-LARGEST_DECAY = 3.4e38
-"""As much as float32 holds."""
-
 OPTIMIZERS: dict[str, Callable] = {
     "sgd": sgd,
-    "sgdw": sgdw,
     "adam": adam,
-    "adamw": adamw,
-    "adamw_independent": adamw_independent,
-    "adamw_normalized": adamw_normalized,
-    "adamw_timescale": adamw_timescale,
-    "adamw_cautious": adamw_cautious,
-    "adamw_schedule_free": adamw_schedule_free,
-    "amsgradw": amsgradw,
-    "nadamw": nadamw,
+    "nadam": nadam,
+    "adopt": adopt,
+    "schedule_free": schedule_free,
     "lion": lion,
     "muon": muon,
 }
 
-__all__ = ["OPTIMIZERS", "prepare", *OPTIMIZERS]
+__all__ = ["DECAYS", "OPTIMIZERS", "decay_share", "make", "prepare", *OPTIMIZERS]
+
+
+def make(optimizer: "keras.Optimizer", decay: Decay) -> "keras.Optimizer":
+    """An optimizer that decays by a rule, for a `model.fit` of your own.
+
+    It is one of Keras' like any other: it finds the kernels among the variables that it
+    is built for, is compiled and saved with its model, and decays the same ones after
+    loading. Import `optimizers.decaying` before you load it.
+
+    Args:
+        optimizer: Fresh, without decay; its learning rate is a number, the peak.
+        decay: The rule: `Cautious(steps_per_epoch, epochs, strength=0.1)`.
+
+    Raises:
+        UserError: The two do not go together.
+    """
+    if hasattr(optimizer, "look_ahead"):
+        raise UserError(
+            "schedule_free: expected a loop that calls look_ahead before each "
+            "gradient, received model.fit, which does not"
+        )
+    return add_decay(optimizer, decay)
+
+
+def add_decay(optimizer, decay):
+    if isinstance(decay, FixedNorm) and hasattr(optimizer, "look_ahead"):
+        raise UserError(
+            "decay.name: fixed_norm does not go with optimizer.name = schedule_free, "
+            "whose weights are averages: kernels of one norm have shorter ones"
+        )
+    if optimizer.weight_decay is not None:
+        raise UserError(
+            "expected an optimizer without decay, received "
+            f"{type(optimizer).__name__}(weight_decay={optimizer.weight_decay})"
+        )
+    from optimizers.decaying import decaying
+
+    # As decimal, to divide by 0.001 and not by the nearest number of float32.
+    peak = float(str(optimizer.learning_rate.numpy()))
+    return decaying(type(optimizer)).from_config(
+        optimizer.get_config() | {"decay": decay, "peak": peak}
+    )
+
+
+def decay_share(optimizer: "keras.Optimizer") -> float | None:
+    """Share of a kernel that the last update took off; the first, before there is one.
+
+    It is 0 without decay, and None under a rule that takes more off some weights of a
+    kernel than off others.
+    """
+    return getattr(optimizer, "decay_share", 0.0)
 
 
 def prepare(
     optimizer: "keras.Optimizer",
     model: "keras.Model",
+    decay: Decay | None = None,
     *,
-    decay_biases: bool = False,
     global_clipnorm: PositiveFloat | None = None,
     ema_momentum: Annotated[float, Interval(gt=0, lt=1)] | None = None,
 ) -> "keras.Optimizer":
-    """Give an optimizer its variables and the settings that all optimizers share.
-
-    Keras does not save which variables decay leaves alone: a new optimizer, also for a
-    loaded model or a resumed run, goes through here.
+    """Give an optimizer its decay, its variables and the settings that all share.
 
     Args:
         optimizer: Fresh from one of the functions of this package.
         model: Whose trainable variables it will update.
-        decay_biases: Whether weight decay acts on biases and normalization parameters
-            too, as Keras' optimizers do by default, and not on the kernels alone.
+        decay: The rule, if they decay.
         global_clipnorm: Longest gradient over all variables together; longer ones are
             scaled back. The gradient of an L2 penalty is clipped with it, decay is not.
         ema_momentum: Share kept at each update by a moving average of the weights; the
             averages are then what is evaluated and saved, not the weights themselves.
     """
-    decay = optimizer.weight_decay
-    if decay is not None and float(decay) > LARGEST_DECAY:
-        raise UserError(
-            f"optimizer.weight_decay: expected at most {LARGEST_DECAY:g}, divided by "
-            "the learning rate where it is independent of that, received "
-            f"{float(decay):g}"
-        )
-    if not decay_biases:
-        decayed = {id(kernel) for kernel in kernels(model).values()}
-        others = [v for v in model.trainable_variables if id(v) not in decayed]
-        optimizer.exclude_from_weight_decay(var_list=others)
+    if decay is not None:
+        optimizer = add_decay(optimizer, decay)
     optimizer.global_clipnorm = global_clipnorm
     if ema_momentum is not None:
         optimizer.use_ema, optimizer.ema_momentum = True, ema_momentum

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Annotated
 
 from annotated_types import Interval
-from pydantic import NonNegativeFloat, PositiveFloat
+from pydantic import PositiveFloat
 
 from optimizers.adam import Beta
 
@@ -14,27 +14,22 @@ if TYPE_CHECKING:
 def lion(
     *,
     learning_rate: PositiveFloat = 1e-4,
-    weight_decay: NonNegativeFloat = 0.04,
     beta_1: Annotated[float, Interval(gt=0, lt=1)] = 0.9,
     beta_2: Beta = 0.99,
 ) -> "keras.Optimizer":
-    """Steps of one size for every weight, and decoupled decay.
+    """Steps of one size for every weight.
 
-        w <- w - learning_rate * weight_decay * w
-               - learning_rate * sign(beta_1 * m + (1 - beta_1) * g)
+        w <- w - learning_rate * sign(beta_1 * m + (1 - beta_1) * g)
         m <- beta_2 * m + (1 - beta_2) * g
 
     (Chen et al. 2023, algorithm 2.) Its steps are larger than Adam's: its learning rate
-    is to be 3 to 10 times smaller and its weight decay as many times larger.
+    is to be 3 to 10 times smaller and `decoupled` decay as many times stronger.
 
     Args:
         learning_rate: Peak step size; the schedule multiplies it.
-        weight_decay: Share of a kernel removed per update and unit of learning rate.
         beta_1: Weight of the momentum in the step.
         beta_2: Decay rate of the momentum.
     """
     import keras
 
-    return keras.optimizers.Lion(
-        learning_rate, beta_1, beta_2, weight_decay=weight_decay
-    )
+    return keras.optimizers.Lion(learning_rate, beta_1, beta_2)

@@ -14,3 +14,7 @@ class DamagedError(UserError):
 
     def __init__(self, path: object, what: object):
         super().__init__(f"{path}: {what}; --overwrite starts anew")
+
+
+class ChangedError(UserError):
+    """Code, data or versions are not what a comparison was started with."""

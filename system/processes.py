@@ -1,13 +1,17 @@
 """What a process does while it loads; the commands import it before all else."""
 
 import contextlib
+import functools
 import logging
 import os
 import signal
 import sys
 import threading
 import time
+from importlib.metadata import version
 from pathlib import Path
+
+from system.errors import UserError
 
 
 def begin_command() -> None:
@@ -16,8 +20,19 @@ def begin_command() -> None:
     sys.excepthook = explain
 
 
+PACKAGES = ("tensorflow", "keras", "numpy", "tensorboard")
+"""What decides the numbers of a run besides this code."""
+
+REQUIRED = {
+    *("annotated_types", "jinja2", "keras", "matplotlib", "numpy", "pandas", "PIL"),
+    *("pydantic", "rich", "scipy", "tensorboard", "tensorflow", "tomli_w"),
+}
+"""Modules of the packages in requirements.txt."""
+
+
 def explain(kind, error, trace) -> None:
-    if not issubclass(kind, ModuleNotFoundError):
+    missing = issubclass(kind, ModuleNotFoundError) and error.name
+    if not missing or missing.partition(".")[0] not in REQUIRED:
         sys.__excepthook__(kind, error, trace)
         return
     command = Path(sys.argv[0]).name
@@ -27,6 +42,18 @@ def explain(kind, error, trace) -> None:
         file=sys.stderr,
     )
     sys.exit(2)
+
+
+@functools.cache  # Each search for a package's version keeps some memory.
+def package_versions() -> dict[str, str]:
+    return {package: version(package) for package in PACKAGES}
+
+
+def processors() -> int:
+    """Number of those that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def begin_worker(parent: int | None = None) -> None:
@@ -47,12 +74,20 @@ def end_with(parent: int) -> None:
     os._exit(1)
 
 
-def load_keras(seed: int) -> None:
-    """Import Keras on TensorFlow, and seed everything that draws random numbers.
+def load_keras(seed: int, threads: int | None = None) -> None:
+    """Import Keras on TensorFlow as new, and seed everything that draws random numbers.
 
     TensorFlow writes to the terminal while it loads, before its own settings can stop
     it, so standard error is closed for that long. Importing takes seconds: entry points
     call this only once a config has been checked.
+
+    Args:
+        seed: Seed of the run.
+        threads: Threads to compute with, all that there are if not given. More than
+            one may sum a matrix product in another order, in its last digits.
+
+    Raises:
+        UserError: This process computes with another number of threads already.
     """
     os.environ["KERAS_BACKEND"] = "tensorflow"
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -60,7 +95,26 @@ def load_keras(seed: int) -> None:
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
     with no_stderr():
         import keras
+        import tensorflow as tf
+    if threads and threads != threads_in_use():
+        try:
+            tf.config.threading.set_intra_op_parallelism_threads(threads)
+            tf.config.threading.set_inter_op_parallelism_threads(threads)
+        except RuntimeError:
+            raise UserError(
+                f"training.threads: expected what this process computes with already, "
+                f"received {threads}; start another process"
+            ) from None
+    # Layers are then named by their place in the model, whatever was made before.
+    keras.utils.clear_session(free_memory=False)
     keras.utils.set_random_seed(seed)
+
+
+def threads_in_use() -> int:
+    """Number of threads that TensorFlow computes with."""
+    import tensorflow as tf
+
+    return tf.config.threading.get_intra_op_parallelism_threads() or processors()
 
 
 @contextlib.contextmanager

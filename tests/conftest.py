@@ -11,7 +11,7 @@ from experiment.config import Config, load_config
 from system.processes import load_keras
 from train import train
 
-load_keras(seed=0)
+load_keras(seed=0, threads=1)
 
 SCREENSHOTS = Path(__file__).parents[1] / "screenshots"
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome")

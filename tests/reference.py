@@ -9,6 +9,8 @@ b, (units,), from the first layer to the last.
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from typing import NamedTuple
 
 import numpy as np
 
@@ -178,58 +180,46 @@ def central_differences(function: Callable[[], float], weights: Weights) -> Weig
     return found
 
 
-# Update rules: from weights w, their gradient g and what is remembered of earlier
-# updates, `s`, to new weights. `rate` is the learning rate and `t` the number of this
-# update, from 1; `decay` is 0 for weights that do not decay.
+# Steps: from weights w, their gradient g and what is remembered of earlier updates, `s`,
+# to what is subtracted from w. `rate` is the learning rate and `t` the number of this
+# update, from 1.
 
 
 def float32(constant: float) -> float:
     """A constant as Keras has it where it passes it through float32, in any precision.
 
-    Given as `kept=float` the rules keep all digits, as PyTorch and optax do.
+    Given as `kept=float` the steps keep all digits, as PyTorch and optax do.
     """
     return float(np.float32(constant))
 
 
-def sgd(w, g, s, t, rate, decay, momentum=0.0, nesterov=False, kept=float32):
+def sgd(w, g, s, t, rate, momentum=0.0, nesterov=False, kept=float32):
     momentum = kept(momentum)
     s["v"] = momentum * s.get("v", 0) - rate * g
-    step = momentum * s["v"] - rate * g if nesterov else s["v"]
-    return w - rate * decay * w + step
+    return rate * g - momentum * s["v"] if nesterov else -s["v"]
 
 
-def adam_direction(g, s, t, beta_1, beta_2, epsilon, kept, amsgrad=False):
+def adam(
+    w,
+    g,
+    s,
+    t,
+    rate,
+    beta_1=0.9,
+    beta_2=0.999,
+    epsilon=1e-7,
+    amsgrad=False,
+    kept=float32,
+):
     s["m"] = beta_1 * s.get("m", 0) + (1 - beta_1) * g
     s["v"] = beta_2 * s.get("v", 0) + (1 - beta_2) * g**2
     s["max"] = np.maximum(s.get("max", 0), s["v"])
     correction = np.sqrt(1 - kept(beta_2) ** t) / (1 - kept(beta_1) ** t)
-    return s["m"] * correction / (np.sqrt(s["max" if amsgrad else "v"]) + epsilon)
+    root = np.sqrt(s["max" if amsgrad else "v"])
+    return rate * s["m"] * correction / (root + epsilon)
 
 
-def adamw(
-    w, g, s, t, rate, decay, beta_1=0.9, beta_2=0.999, epsilon=1e-7, kept=float32
-):
-    u = adam_direction(g, s, t, beta_1, beta_2, epsilon, kept)
-    return w - rate * decay * w - rate * u
-
-
-def amsgradw(
-    w, g, s, t, rate, decay, beta_1=0.9, beta_2=0.999, epsilon=1e-7, kept=float32
-):
-    u = adam_direction(g, s, t, beta_1, beta_2, epsilon, kept, amsgrad=True)
-    return w - rate * decay * w - rate * u
-
-
-def adamw_cautious(
-    w, g, s, t, rate, decay, beta_1=0.9, beta_2=0.999, epsilon=1e-7, kept=float32
-):
-    u = adam_direction(g, s, t, beta_1, beta_2, epsilon, kept)
-    return w - rate * decay * (u * w >= 0) * w - rate * u
-
-
-def nadamw(
-    w, g, s, t, rate, decay, beta_1=0.9, beta_2=0.999, epsilon=1e-7, kept=float32
-):
+def nadam(w, g, s, t, rate, beta_1=0.9, beta_2=0.999, epsilon=1e-7, kept=float32):
     # Keras multiplies up the unrounded b_t, and uses the rounded ones everywhere else.
     b_t = beta_1 * (1 - 0.5 * 0.96**t)
     s["product"] = s.get("product", 1.0) * b_t
@@ -239,15 +229,25 @@ def nadamw(
     s["v"] = beta_2 * s.get("v", 0) + (1 - beta_2) * g**2
     ahead = b_next * s["m"] / (1 - s["product"] * b_next)
     ahead = ahead + (1 - b_t) * g / (1 - s["product"])
-    u = ahead / (np.sqrt(s["v"] / (1 - beta_2**t)) + epsilon)
-    return w - rate * decay * w - rate * u
+    return rate * ahead / (np.sqrt(s["v"] / (1 - beta_2**t)) + epsilon)
 
 
-def lion(w, g, s, t, rate, decay, beta_1=0.9, beta_2=0.99, kept=float32):
+def adopt(w, g, s, t, rate, beta_1=0.9, beta_2=0.9999, epsilon=1e-6):
+    if t == 1:
+        s["m"], s["v"] = np.zeros_like(w), g**2
+        return s["m"]
+    bound = (t - 1) ** 0.25
+    direction = np.clip(g / np.maximum(np.sqrt(s["v"]), epsilon), -bound, bound)
+    s["m"] = beta_1 * s["m"] + (1 - beta_1) * direction
+    s["v"] = beta_2 * s["v"] + (1 - beta_2) * g**2
+    return rate * s["m"]
+
+
+def lion(w, g, s, t, rate, beta_1=0.9, beta_2=0.99, kept=float32):
     beta_1, beta_2 = kept(beta_1), kept(beta_2)
     m = s.get("m", 0)
     s["m"] = beta_2 * m + (1 - beta_2) * g
-    return w - rate * decay * w - rate * np.sign(beta_1 * m + (1 - beta_1) * g)
+    return rate * np.sign(beta_1 * m + (1 - beta_1) * g)
 
 
 def orthogonalize(x: Array, floor: float) -> Array:
@@ -263,11 +263,16 @@ def orthogonalize(x: Array, floor: float) -> Array:
     return wide.T if x.shape[0] > x.shape[1] else wide
 
 
-def muon(w, g, s, t, rate, decay, momentum=0.95, floor=1e-7):
+def muon(w, g, s, t, rate, momentum=0.95, floor=1e-7):
     s["m"] = momentum * s.get("m", 0) + g
     step = orthogonalize(g + momentum * s["m"], floor)
-    scale = 0.2 * np.sqrt(max(w.shape))
-    return w - rate * decay * w - rate * scale * step
+    return rate * 0.2 * np.sqrt(max(w.shape)) * step
+
+
+def schedule_free(w, g, s, t, rate, beta_1=0.9, beta_2=0.999, epsilon=1e-7):
+    """From y, where `look_ahead` has put w; `average` is what then becomes of w."""
+    s["v"] = beta_2 * s.get("v", 0) + (1 - beta_2) * g**2
+    return rate * g / (np.sqrt(s["v"] / (1 - beta_2**t)) + epsilon)
 
 
 def look_ahead(w, s, beta_1=0.9, **_):
@@ -275,19 +280,103 @@ def look_ahead(w, s, beta_1=0.9, **_):
     return (1 - beta_1) * s.setdefault("z", w) + beta_1 * w
 
 
-def adamw_schedule_free(
-    w, g, s, t, rate, decay, beta_1=0.9, beta_2=0.999, epsilon=1e-7
-):
-    y = look_ahead(w, s, beta_1)
-    s["v"] = beta_2 * s.get("v", 0) + (1 - beta_2) * g**2
-    step = g / (np.sqrt(s["v"] / (1 - beta_2**t)) + epsilon)
-    s["z"] = s["z"] - rate * (step + decay * y)
+def average(w, y, new, s, rate, project):
+    """The average after z has taken over what step and decay made of y."""
+    s["z"] = project(s["z"] + new - y)
     s["sum"] = s.get("sum", 0) + rate**2
     c = rate**2 / s["sum"]
     return (1 - c) * w + c * s["z"]
 
 
-# Around the rules.
+# Rules of decay: from weights w and their step u to new weights. `s` and `t` are as
+# above; `now` has the learning rate of this update and the peak one, and the length of
+# the run.
+
+
+class Now(NamedTuple):
+    rate: float
+    peak: float
+    steps_per_epoch: int = 1
+    epochs: int = 1
+
+
+def none(w, u, s, t, now):
+    return w - u
+
+
+def decoupled(w, u, s, t, now, strength):
+    return w - now.rate * strength * w - u
+
+
+def independent(w, u, s, t, now, strength):
+    return w - now.rate / now.peak * strength * w - u
+
+
+def normalized(w, u, s, t, now, strength):
+    share = strength * np.sqrt(1 / (now.steps_per_epoch * now.epochs))
+    return w - now.rate / now.peak * share * w - u
+
+
+def timescale(w, u, s, t, now, timescale_epochs):
+    share = 1 / (timescale_epochs * now.steps_per_epoch)
+    return w - now.rate / now.peak * share * w - u
+
+
+def corrected(w, u, s, t, now, strength):
+    return w - now.rate**2 / now.peak * strength * w - u
+
+
+def scheduled(w, u, s, t, now, strength, schedule="constant"):
+    end = now.steps_per_epoch * now.epochs
+    rate = {
+        "constant": now.peak,
+        "cosine": now.peak * (1 + np.cos(np.pi * (t - 1) / end)) / 2,
+        "logarithmic": now.rate * (end / 10) / (end / 10 + t),
+    }[schedule]
+    return w - rate * strength * w - u
+
+
+def huber(w, u, s, t, now, strength, threshold=1.0):
+    bound = threshold * np.abs(w).mean()
+    pull = np.where(np.abs(w) <= bound, w, bound * np.sign(w))
+    return w - now.rate * strength * pull - u
+
+
+def to_start(w, u, s, t, now, strength):
+    return w - now.rate * strength * (w - s.setdefault("start", w)) - u
+
+
+def cautious(w, u, s, t, now, strength):
+    return w - now.rate * strength * (u * w >= 0) * w - u
+
+
+def random_mask(w, u, s, t, now, strength, draw):
+    """The draws, uniform in [0, 1), are TensorFlow's: a function of the update."""
+    return w - now.rate * strength * (draw(t) < (u * w >= 0).mean()) * w - u
+
+
+def fixed_norm(w, u, s, t, now):
+    radius = s.setdefault("radius", np.linalg.norm(w))
+    moved = w - now.rate * radius * u / max(np.linalg.norm(u), 1e-12)
+    return radius * moved / np.linalg.norm(moved)
+
+
+def constrained(w, u, s, t, now, wait_epochs=3.0, smoothing=0.9):
+    w = w - u
+    squares = (w**2).sum()
+    if "bound" in s:
+        s["p"] = max(0, s.get("p", 0) + (squares - s["bound"]) / w.size)
+        return w - 2 * s["p"] * w
+    before = s.get("average", 0)
+    s["average"] = smoothing * before + (1 - smoothing) * squares
+    growth = s["average"] - before
+    if t > wait_epochs * now.steps_per_epoch and growth < s["growth"]:
+        s["bound"] = squares
+    s["growth"] = growth
+    return w
+
+
+# Around the two.
 
 
 def clip(found: Weights, global_clipnorm: float | None) -> Weights:
@@ -308,13 +397,13 @@ def train(
     weights: Weights,
     batches: Sequence[tuple[Array, Array]],
     rates: Sequence[float],
-    rules: Sequence[Callable],
+    steps: Sequence[Callable],
+    rules: Sequence[Callable] | None = None,
     *,
-    decay: float = 0.0,
-    decay_biases: bool = False,
+    peak: float = 1.0,
+    horizon: tuple[int, int] = (1, 1),
     global_clipnorm: float | None = None,
     ema_momentum: float | None = None,
-    constants: Sequence[dict] | None = None,
     project: Callable[[int, Array], Array] = lambda index, w: w,
     **objective_settings,
 ) -> Iterator[Weights]:
@@ -324,29 +413,35 @@ def train(
         weights: To begin with.
         batches: Inputs and labels of each update.
         rates: Learning rate of each update.
-        rules: One for each of the weights.
-        decay: Of the kernels.
-        decay_biases: Whether of the biases too.
+        steps: Of each of the weights, with its constants.
+        rules: Of each of the weights, with its settings; none without.
+        peak: The peak learning rate.
+        horizon: Updates per epoch, and epochs.
         global_clipnorm: Longest gradient.
         ema_momentum: Of a moving average, which is then evaluated in their place.
-        constants: Of each rule.
         project: From the index of weights and their new value to an allowed one.
         **objective_settings: Loss, activation and strengths of the penalty.
     """
     weights, averages = list(weights), list(weights)
     states: list[dict] = [{} for _ in weights]
-    constants = constants or [{} for _ in weights]
+    rules = rules or [none] * len(weights)
+    ahead = getattr(steps[0], "func", steps[0]) is schedule_free
+    beta_1 = getattr(steps[0], "keywords", {}).get("beta_1", 0.9)
     for t, ((x, labels), rate) in enumerate(zip(batches, rates, strict=True), start=1):
-        points = [
-            look_ahead(w, s, **c) if rule is adamw_schedule_free else w
-            for w, s, c, rule in zip(weights, states, constants, rules, strict=True)
-        ]
+        points = weights
+        if ahead:
+            points = [
+                look_ahead(w, s, beta_1) for w, s in zip(weights, states, strict=True)
+            ]
         found = clip(
             gradients(points, x, labels, **objective_settings), global_clipnorm
         )
-        for i, rule in enumerate(rules):
-            d = decay if weights[i].ndim > 1 or decay_biases else 0.0
-            new = rule(weights[i], found[i], states[i], t, rate, d, **constants[i])
+        now = Now(rate, peak, *horizon)
+        for i, (point, g, s) in enumerate(zip(points, found, states, strict=True)):
+            new = rules[i](point, steps[i](point, g, s, t, rate), s, t, now)
+            if ahead:
+                bound = partial(project, i)
+                new = average(weights[i], point, new, s, rate, bound)
             kept = ema_momentum if ema_momentum and t > 1 else 0.0
             averages[i] = kept * averages[i] + (1 - kept) * new
             weights[i] = project(i, new)

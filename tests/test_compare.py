@@ -4,6 +4,7 @@ import contextlib
 import csv
 import functools
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -100,8 +101,9 @@ def test_a_comparison_goes_from_runs_to_findings_and_repeats_nothing(compare, tm
     status, stdout, stderr = compare()
     assert (status, stderr) == (0, "")
     assert "0 finished before, 6 to make" in stdout
-    assert "l2 against none: " in stdout
     assert "2 seeds are too few to tell" in stdout
+    assert re.search(r"has the lowest test cross-entropy, 0\.\d{3}.nats", stdout)
+    assert "://" not in stdout.partition("report: ")[2]
     rows = summary(tmp_path)
     assert [(row["method"], row["strength"], row["seed"]) for row in rows] == [
         ("none", "", "0"),
@@ -122,7 +124,7 @@ def test_a_comparison_goes_from_runs_to_findings_and_repeats_nothing(compare, tm
 
 
 def test_one_process_and_two_give_the_same_summary(compare, undisturbed, tmp_path):
-    assert "in 1 worker processes" in compare("--workers", "1", epochs=EPOCHS)[1]
+    assert "in 1 worker process of" in compare("--workers", "1", epochs=EPOCHS)[1]
     assert summary(tmp_path) == undisturbed
 
 
@@ -130,9 +132,37 @@ def test_a_run_that_diverges_does_not_stop_the_others(compare, tmp_path):
     methods = METHODS.replace("[1e-3, 1e-2]", "[1e-3, 1e38]")
     status, stdout, _ = compare(methods=methods)
     assert status == 0
-    assert "l2: 2 runs failed or diverged." in stdout
+    assert "l2: 2 runs diverged or without a result." in stdout
     statuses = [row["status"] for row in summary(tmp_path)]
     assert statuses == ["completed"] * 4 + ["diverged"] * 2
+
+
+def test_a_grid_grows_and_is_not_made_again(compare, tmp_path):
+    """The best strength of three is the weakest, for all are far too strong."""
+    methods = METHODS.replace("[1e-3, 1e-2]", "[10.0, 100.0, 1000.0]")
+    grow = {"methods": f"grow = 1\n{methods}"}
+    status, stdout, _ = compare(**grow)
+    assert status == 0
+    assert "a grid grows: l2: model.l2 = 1, for the best is 10\n" in stdout
+    strengths = [row["strength"] for row in summary(tmp_path)]
+    assert strengths == ["", "", *("l2=1.0",) * 2, *("l2=10.0",) * 2] + [
+        *("l2=100.0",) * 2,
+        *("l2=1000.0",) * 2,
+    ]
+    status, stdout, _ = compare(**grow)
+    assert "8 finished before, 0 to make" in stdout
+    assert [row["strength"] for row in summary(tmp_path)] == strengths
+    assert "a grid grows" not in compare(methods=f"grow = 0\n{methods}")[1]
+
+
+def test_against_itself_the_control_takes_every_place(compare, tmp_path):
+    status, stdout, _ = compare("--against-itself")
+    assert status == 0
+    directory = tmp_path / "small_against_itself"
+    configs = [path.read_text() for path in directory.glob("*/**/config.toml")]
+    assert len(configs) == 6
+    assert all("l2 = 0.0" in config for config in configs)
+    assert not (tmp_path / "small").exists()
 
 
 @pytest.mark.parametrize("victim", ["worker", "parent"])

@@ -96,7 +96,7 @@ def test_a_finished_run_is_shown_again_and_its_config_repeats_it(tmp_path, few):
     "words",
     [
         ["configs/l2.toml", "model.l3=1"],
-        ["optimizer.weigth_decay=1"],
+        ["decay.strenght=1"],
         ["training.epochs=ten"],
         ["missing.toml"],
         ["--overwite"],
@@ -118,7 +118,7 @@ def test_mistakes_are_one_line_and_exit_status_2(tmp_path, words):
 def test_help_lists_every_setting():
     done = train("--help")
     assert done.returncode == 0
-    for line in ("hidden_units: a list of", "weight_decay: a number >= 0 = 0.004"):
+    for line in ("hidden_units: a list of", "strength: a number >= 0 = 0.004"):
         assert line in done.stdout
     assert "--resume" in done.stdout
 
@@ -178,7 +178,7 @@ def test_a_runs_folder_that_cannot_be_written(tmp_path, few):
 def test_the_baseline_overfits_and_regularizers_stop_it(tmp_path):
     """The shipped configs, at full length."""
     ends = {}
-    for name in ("baseline", "l2", "adamw", "adamw_independent"):
+    for name in ("baseline", "l2", "adamw", "decay_independent"):
         done = train(f"configs/{name}.toml", "--runs", tmp_path)
         assert done.returncode == 0
         result = json.loads((tmp_path / name / "seed=00" / "result.json").read_text())
@@ -189,4 +189,4 @@ def test_the_baseline_overfits_and_regularizers_stop_it(tmp_path):
             assert ends[name] > 1.3 * best
         else:
             assert ends[name] < 0.75 * ends["baseline"]
-    assert ends["adamw_independent"] == ends["adamw"]
+    assert ends["decay_independent"] == ends["adamw"]

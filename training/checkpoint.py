@@ -1,66 +1,67 @@
 """All that `--resume` needs, in one file."""
 
+import json
 import math
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from pydantic import TypeAdapter, ValidationError
 
-from experiment.run_directory import CHECKPOINT
 from system.errors import DamagedError
 from system.files import first_of, read_file, replacing, unpack
+from training.callbacks import states_of
+from training.settings import CHECKPOINT
 from training.trainer import State, Trainer
 
 FILE = f"{CHECKPOINT}/state.npz"
 STATE = TypeAdapter(State)
-ROOM = 2**20
-"""Bytes for the state and for what a zip file has besides its contents."""
+ROOM, ROOM_FOR_NAME = 2**20, 2**10
+"""Bytes for the state, and for what a zip file has besides each array's contents."""
 
 
-def save_checkpoint(directory: Path, trainer: Trainer) -> None:
-    arrays = {
-        "model": [v.numpy() for v in trainer.model.variables],
-        "optimizer": [v.numpy() for v in trainer.optimizer.variables],
-        "best": trainer.best_weights,
-    }
-    named = {
-        f"{k}/{i}": array
-        for k, group in arrays.items()
-        for i, array in enumerate(group)
-    }
-    state = np.frombuffer(STATE.dump_json(trainer.state()), np.uint8)
+def save_checkpoint(directory: Path, trainer: Trainer, callbacks) -> None:
+    arrays: dict[str, np.ndarray] = {}
+    for i, variable in enumerate(trainer.variables):
+        arrays[f"variable/{i}"] = variable.numpy()
+    for i, array in enumerate(trainer.best_weights):
+        arrays[f"best/{i}"] = array
+    remembered = json.dumps(encode(states_of(callbacks), arrays))
+    for name, text in {
+        "state": STATE.dump_json(trainer.state()),
+        "callbacks": remembered.encode(),
+    }.items():
+        arrays[name] = np.frombuffer(text, np.uint8)
     path = directory / FILE
     path.parent.mkdir(exist_ok=True)
     with replacing(path) as partial, open(partial, "wb") as file:
-        np.savez(file, state=state, **named)
+        np.savez(file, **arrays)  # type: ignore[arg-type]
 
 
-def load_checkpoint(directory: Path, trainer: Trainer) -> bool:
+def load_checkpoint(directory: Path, trainer: Trainer) -> list[dict[str, Any]] | None:
     """Put a trainer back to where it was saved.
 
     Returns:
-        Whether there was a checkpoint.
+        What each callback remembered; None if there is no checkpoint.
 
     Raises:
         DamagedError: It is damaged, or of another architecture or optimizer.
     """
     path = directory / FILE
-    model, optimizer = trainer.model.variables, trainer.optimizer.variables
-    groups = {"model": model, "optimizer": optimizer, "best": model}
-    expected = {
-        f"{group}/{i}": variable
-        for group, variables in groups.items()
-        for i, variable in enumerate(variables)
-    }
-    most = ROOM + sum(
-        math.prod(v.shape) * np.dtype(v.dtype).itemsize for v in expected.values()
-    )
+    variables = trainer.variables
+    weights = trainer.model.variables
+    expected = {f"variable/{i}": v for i, v in enumerate(variables)}
+    expected |= {f"best/{i}": v for i, v in enumerate(weights)}
+    size = sum(math.prod(v.shape) * dtype_of(v).itemsize for v in expected.values())
+    # What callbacks remember may be the weights once more.
+    most = 2 * size + ROOM + 2 * ROOM_FOR_NAME * len(expected)
     try:
         arrays = unpack(read_file(path, most), most)
-        text = arrays.pop("state").tobytes()
-        state = STATE.validate_json(text, strict=True)
+        state = STATE.validate_json(arrays.pop("state").tobytes(), strict=True)
+        remembered = json.loads(arrays.pop("callbacks").tobytes())
+        remembered = decode(remembered, arrays)
     except FileNotFoundError:
-        return False
+        return None
     except ValidationError as error:
         raise DamagedError(path, f"damaged ({first_of(error)})") from None
     except Exception as error:
@@ -71,19 +72,51 @@ def load_checkpoint(directory: Path, trainer: Trainer) -> bool:
             path, f"expected the checkpoint of this model, received another at {other}"
         )
     for name, variable in expected.items():
-        wanted = np.dtype(variable.dtype), tuple(variable.shape)
+        wanted = dtype_of(variable), tuple(variable.shape)
+        if arrays[name].dtype.kind == "V":  # As NumPy reads bfloat16.
+            arrays[name] = arrays[name].view(wanted[0])
         received = arrays[name].dtype, arrays[name].shape
         if received != wanted:
             raise DamagedError(
                 path,
-                f"expected {variable.path} of {wanted[0]} and shape {wanted[1]}, "
-                f"received {received[0]} and {received[1]}",
+                f"expected {getattr(variable, 'path', variable.name)} of {wanted[0]} "
+                f"and shape {wanted[1]}, received {received[0]} and {received[1]}",
             )
     if state.update >= trainer.updates_per_epoch * trainer.settings.epochs:
         raise DamagedError(path, "expected an unfinished run, received a later update")
-    for i, variable in enumerate(model):
-        variable.assign(arrays[f"model/{i}"])
-    for i, variable in enumerate(optimizer):
-        variable.assign(arrays[f"optimizer/{i}"])
-    trainer.restore(state, [arrays[f"best/{i}"] for i in range(len(model))])
-    return True
+    for i, variable in enumerate(variables):
+        variable.assign(arrays[f"variable/{i}"])
+    trainer.restore(state, [arrays[f"best/{i}"] for i in range(len(weights))])
+    return remembered
+
+
+def dtype_of(variable) -> np.dtype:
+    dtype = variable.dtype
+    if hasattr(dtype, "as_numpy_dtype"):
+        return np.dtype(dtype.as_numpy_dtype)
+    return np.dtype(variable.numpy().dtype if dtype == "bfloat16" else dtype)
+
+
+def encode(value: Any, arrays: dict[str, np.ndarray]) -> Any:
+    """A value as JSON has it; arrays in it are added to those of the file."""
+    if isinstance(value, dict):
+        return {key: encode(item, arrays) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [encode(item, arrays) for item in value]
+    if isinstance(value, np.ndarray | np.generic):
+        name = f"callback/{len(arrays)}"
+        arrays[name] = np.asarray(value)
+        return {"array": name}
+    return value
+
+
+def decode(value: Any, arrays: dict[str, np.ndarray]) -> Any:
+    """What `encode` was given; the arrays used are taken out of those of the file."""
+    if isinstance(value, list):
+        return [decode(item, arrays) for item in value]
+    if isinstance(value, dict):
+        if value.keys() == {"array"}:
+            array = arrays.pop(value["array"])
+            return array if array.ndim else array[()]
+        return {key: decode(item, arrays) for key, item in value.items()}
+    return value

@@ -3,23 +3,40 @@
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import keras
 
+from training.callbacks import logs_of, make_callback_list, restore_states
 from training.checkpoint import load_checkpoint, save_checkpoint
 from training.measurement import Measurement
 from training.trainer import Trainer
 
-if TYPE_CHECKING:
-    from monitoring.monitor import Monitor
-
 CHECKPOINT_SECONDS = 10.0
+
+
+class Listener(Protocol):
+    """Who is told how training goes."""
+
+    def record(self, measurement: Measurement) -> None:
+        """Take notice of an evaluation."""
+
+    def advance(self, updates: int) -> None:
+        """Take notice that so many updates of the run are done."""
+
+    def save(self) -> None:
+        """Write down all evaluations so far: a checkpoint follows."""
+
+    def resume(self, epoch: int) -> None:
+        """Continue behind the evaluations up to an epoch."""
+
+    def warn(self, message: str) -> None:
+        """Tell the person who runs this."""
 
 
 def fit(
     trainer: Trainer,
-    monitor: "Monitor",
+    listener: Listener,
     directory: Path,
     *,
     resume: bool = False,
@@ -30,13 +47,13 @@ def fit(
 
     Args:
         trainer: Ready to train.
-        monitor: Told of every evaluation, epoch 0 included.
-        directory: Of the run; a checkpoint is kept in it.
+        listener: Told of every evaluation, epoch 0 included.
+        directory: Directory of the run; a checkpoint is kept in it.
         resume: Whether to start from the directory's checkpoint, if there is one.
-        callbacks: Keras callbacks. Their hooks for epochs are called, with `loss`,
-            `accuracy`, `val_loss` and `val_accuracy` (both losses cross-entropy without
-            penalty) at epochs with an evaluation and nothing at others. Hooks for
-            batches are not: an epoch is one compiled call.
+        callbacks: Keras callbacks. Their hooks for the training and for epochs are
+            called, with `loss`, `accuracy`, `val_loss` and `val_accuracy` (both losses
+            cross-entropy without penalty) after every epoch. Hooks for batches are not:
+            an epoch is one compiled call.
         should_stop: Asked after each compiled call.
 
     Returns:
@@ -46,66 +63,86 @@ def fit(
     Raises:
         UserError: XLA cannot compile the model, or the checkpoint does not fit.
     """
-    model, settings = trainer.model, trainer.settings
-    model.optimizer, model.stop_training = trainer.optimizer, False
-    callback_list = keras.callbacks.CallbackList(
-        list(callbacks), model=model, epochs=settings.epochs
+    callbacks = list(callbacks)
+    trainer.compile()
+    callback_list = make_callback_list(
+        callbacks,
+        trainer.model,
+        trainer.optimizer,
+        trainer.settings.epochs,
+        trainer.first_images(),
     )
-    last_save = time.monotonic()
+    remembered = load_checkpoint(directory, trainer) if resume else None
+    callback_list.on_train_begin()
+    if remembered is None:
+        status = None if evaluate(trainer, listener).finite else "diverged"
+    else:
+        status = None
+        listener.resume(trainer.epoch)
+        for missing in restore_states(callbacks, remembered, directory):
+            listener.warn(missing)
+    status = status or train_epochs(
+        trainer, listener, directory, callbacks, callback_list, should_stop
+    )
+    trained = trainer.weights()
+    callback_list.on_train_end()
+    trainer.note_change(trained)
+    return status
 
-    def evaluate() -> Measurement:
-        measurement = trainer.measure()
-        if measurement.finite:
-            trainer.keep_if_best(measurement)
-        monitor.record(measurement)
-        return measurement
+
+def train_epochs(
+    trainer, listener, directory, callbacks, callback_list, should_stop
+) -> str:
+    """Train epoch by epoch, and say how that ended."""
+    last_save = time.monotonic()
 
     def save_and_stop() -> bool:
         """Write a checkpoint if it is time to, or to stop; whether to stop."""
         nonlocal last_save
         stop = should_stop()
         if stop or time.monotonic() - last_save > CHECKPOINT_SECONDS:
-            monitor.save()
-            save_checkpoint(directory, trainer)
+            listener.save()
+            save_checkpoint(directory, trainer, callbacks)
             last_save = time.monotonic()
         return stop
 
-    trainer.compile()
-    if resume and load_checkpoint(directory, trainer):
-        monitor.resume(trainer.epoch)
-    elif not evaluate().finite:
-        return "diverged"
-    callback_list.on_train_begin()
     if should_stop() and save_and_stop():
         return "interrupted"
     while True:
         epoch = trainer.epoch
         if not trainer.within_epoch:
+            trainer.offer_rate()
             callback_list.on_epoch_begin(epoch)
-            trainer.follow_rate_changes()
-        for _ in trainer.train_epoch():
-            monitor.advance(trainer.update)
+            trainer.follow_rate()
+        recorded = trainer.settings.evaluates_after(epoch + 1)
+        for _ in trainer.train_epoch(evaluated=recorded or bool(callbacks)):
+            listener.advance(trainer.update)
             if trainer.within_epoch and save_and_stop():
                 return "interrupted"
-        logs = {}
-        if settings.evaluates_after(trainer.epoch):
-            measurement = evaluate()
+        measurement = None
+        if recorded or callbacks:
+            measurement = trainer.measure()
+            if recorded or not measurement.finite:
+                record(trainer, listener, measurement)
             if not measurement.finite:
                 return "diverged"
-            logs = callback_logs(measurement)
-        callback_list.on_epoch_end(epoch, logs)
-        trainer.follow_rate_changes()
-        if trainer.epoch == settings.epochs or model.stop_training:
-            callback_list.on_train_end()
-            return "completed"
+        trainer.offer_rate()
+        callback_list.on_epoch_end(epoch, logs_of(measurement) if measurement else {})
+        trainer.follow_rate()
+        if trainer.epoch == trainer.settings.epochs or trainer.model.stop_training:
+            finite = recorded or evaluate(trainer, listener).finite
+            return "completed" if finite else "diverged"
         if save_and_stop():
             return "interrupted"
 
 
-def callback_logs(measurement: Measurement) -> dict[str, float]:
-    return {
-        "loss": measurement.train.cross_entropy,
-        "accuracy": measurement.train.accuracy,
-        "val_loss": measurement.validation.cross_entropy,
-        "val_accuracy": measurement.validation.accuracy,
-    }
+def evaluate(trainer: Trainer, listener: Listener) -> Measurement:
+    measurement = trainer.measure()
+    record(trainer, listener, measurement)
+    return measurement
+
+
+def record(trainer: Trainer, listener: Listener, measurement: Measurement) -> None:
+    if measurement.finite:
+        trainer.keep_if_best(measurement)
+    listener.record(measurement)

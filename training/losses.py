@@ -13,7 +13,7 @@ def cross_entropy(labels, logits):
 def mean_squared_error(labels, logits):
     """Mean over the classes of (logit - one-hot label)^2, one value per image."""
     return keras.losses.mean_squared_error(
-        keras.ops.one_hot(labels, logits.shape[1]), logits
+        keras.ops.one_hot(labels, logits.shape[1], dtype=logits.dtype), logits
     )
 
 

@@ -1,24 +1,13 @@
-"""What an evaluation finds."""
+"""All that is known of a model at the end of an epoch."""
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
-
-@dataclass(frozen=True)
-class Evaluation:
-    """Means over a set of images, dropout off.
-
-    Attributes:
-        cross_entropy: In nats, without any penalty.
-        accuracy: Fraction classified right.
-        loss: What the updates minimize, without any penalty.
-        logit_scale: Standard deviation of the logits over the classes.
-    """
-
-    cross_entropy: float
-    accuracy: float
-    loss: float
-    logit_scale: float
+Evaluation = Mapping[str, float]
+"""A set of images, dropout off: the values of `MEASURES`, `loss` (the mean of what the
+updates minimize, without penalty) and `logit_scale` (the standard deviation of the
+logits over the classes)."""
 
 
 @dataclass(frozen=True)
@@ -28,15 +17,21 @@ class Measurement:
     Attributes:
         epoch: Epochs completed; 0 is before training.
         step: Updates made.
-        train: On the first training images, as many as there are validation images.
-        validation: On the validation images.
+        train: The first training images, as many as there are validation images.
+        validation: The validation images.
+        memorized: Only with noisy labels, fractions of the training images measured.
+            `wrong_label`: of those whose label was redrawn wrong, predicted as that
+            label; `true_label`: of the same, predicted as what they are;
+            `clean_label`: of the others, predicted right.
         penalty: Sum of all weight penalties (not of penalties on activations).
         best_validation: Lowest validation cross-entropy so far, this one included.
         learning_rate: As the optimizer holds it.
         weight_decay: As the optimizer holds it; 0 if it has none.
-        epoch_seconds: For the updates of one epoch since the last evaluation, without
-            evaluation and compilation; None before training.
-        updates_per_epoch: Of the run.
+        decay: Share of the kernels that the last update took off; None under a rule
+            that does not take the same off all weights.
+        epoch_seconds: Seconds for the updates of one epoch since the last evaluation,
+            without evaluation and compilation; None before training.
+        updates_per_epoch: Number of updates in an epoch of the run.
         weights_finite: Whether all weights are finite numbers.
     """
 
@@ -48,22 +43,19 @@ class Measurement:
     best_validation: float
     learning_rate: float
     weight_decay: float
+    decay: float | None
     epoch_seconds: float | None
     updates_per_epoch: int
     weights_finite: bool = True
+    memorized: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def objective(self) -> float:
-        return self.train.loss + self.penalty
+        return self.train["loss"] + self.penalty
 
     @property
     def gap(self) -> float:
-        return self.validation.cross_entropy - self.train.cross_entropy
-
-    @property
-    def decay(self) -> float:
-        """Share of the kernels that weight decay takes off in an update."""
-        return self.learning_rate * self.weight_decay
+        return self.validation["cross_entropy"] - self.train["cross_entropy"]
 
     @property
     def decay_epochs(self) -> float | None:
@@ -72,7 +64,7 @@ class Measurement:
 
     @property
     def finite(self) -> bool:
-        losses = (self.train.cross_entropy, self.validation.cross_entropy)
+        losses = (self.train["cross_entropy"], self.validation["cross_entropy"])
         return self.weights_finite and all(
             map(math.isfinite, (*losses, self.objective))
         )

@@ -4,52 +4,47 @@ The loops are written with `tf.while_loop`: AutoGraph, which would make them of
 Python's, does not work on Python 3.13 (TensorFlow 2.21).
 """
 
-import json
-import re
-from typing import Any
-
 import keras
 import tensorflow as tf
 
 from models import kernels
-from training.losses import LOSSES, cross_entropy
-from training.twin import is_replaced, training_twin
+from training.dropout import keyed_masks
+from training.losses import LOSSES
+from training.measurement import Evaluation
+from training.measures import MEASURES, logit_scale_sums
 
 EVALUATION_BLOCK = 1000
 """Images evaluated at once: enough for the processor, and little memory."""
 
-STRENGTHS = {"L1": ["l1"], "L2": ["l2"], "L1L2": ["l1", "l2"], "Dropout": ["rate"]}
-"""What a program holds in variables, by Keras class: it may differ from run to run."""
+LARGEST_CONSTANT = 16
+"""Numbers in a constant of a graph of Keras' own layers: shapes and the like."""
 
-PLACES = {
-    "Dropout": ("layers",),
-    **dict.fromkeys(("L1", "L2", "L1L2"), ("kernel_regularizer", "bias_regularizer")),
-}
-"""Where in a model's config it does: not in penalties on activations, for instance."""
-
-NAMES = ("name", "keras_history", "input_layers", "output_layers")
-"""Where a model's config has names of layers."""
-
-OPTIMIZER_STRENGTHS = ("learning_rate", "weight_decay", "timescale_epochs")
-"""The same of the optimizer's settings."""
+WIDTHS = [*(measure.width for measure in MEASURES.values()), 1, 1]
+"""Columns of sums of the measures, of the loss and of the logits' scale."""
 
 
 class Program:
-    """What XLA compiles, once for every run of the same graph.
+    """What is compiled once for all runs that differ in their seed alone.
 
     Attributes:
         model: A plain model; its weights are the ones that are trained.
         optimizer: Built for the model.
-        updates: Function `(pixels, labels, batches, rates, first, last)` of tensors:
-            makes the updates first to last - 1 of the rows of `batches`, (updates,
-            batch), which hold indices of images, at the learning rates `rates`,
-            (updates,). Pixels are bytes or floats in [0, 1], as a `Split` holds them.
-        evaluate: Function `(pixels, labels)` of tensors to float64 means over the
-            images, dropout off, (4,): the cross-entropy, the accuracy, the loss, and
-            the standard deviation of the logits over the classes.
+        loss: Name of what is minimized, in `LOSSES`.
+        jit: Whether XLA compiles the calls.
+        updates: Function `(pixels, labels, batches, rates, first, last, key)` of
+            tensors: makes the updates first to last - 1 of the rows of `batches`,
+            (updates, batch), which hold indices of images, at the learning rates
+            `rates`, (updates,). Pixels are bytes or floats in [0, 1], as a `Split`
+            holds them. The key of dropout masks, (2,), is the seed of the run and the
+            number in the run of the first row's update.
         penalty: Function of nothing to the sum of all weight penalties, float64.
         gradients: Function `(pixels, labels)` of tensors to the gradients of the mean
             loss and of the penalty by the kernels, dropout off.
+        hidden_variables: Once traced: variables that the updates use and Keras does not
+            know of, in their order. The state of Keras' global random generator is one,
+            which a layer uses that calls `keras.random` without a `SeedGenerator`.
+        may_be_shared: Once traced: whether all that is no constant is in variables that
+            Keras knows of.
         finite: Function of nothing to whether every weight is a finite number. (A ReLU
             may hide one that is not: the loss does not tell.)
     """
@@ -60,115 +55,76 @@ class Program:
         """Compile nothing yet: that happens at the first call of each function.
 
         Args:
-            model: Its L1 and L2 strengths are put into variables.
-            optimizer: Its weight decay is put into a variable: assigning to that has an
-                effect, a new number in its place has none.
+            model: A plain model.
+            optimizer: Built for the model.
             loss: A name in `LOSSES`.
             jit: Whether XLA compiles the calls.
         """
-        decay = optimizer.weight_decay
-        if decay is not None and not isinstance(decay, keras.Variable):
-            optimizer.weight_decay = keras.Variable(
-                decay, trainable=False, name="weight_decay"
-            )
         self.model, self.optimizer = model, optimizer
-        self._twin, self._dropouts = training_twin(model, optimizer.iterations, jit)
+        self.loss, self.jit = loss, jit
         self._white = tf.Variable(255.0, trainable=False)
         how = (LOSSES[loss], self._white, jit)
-        self.updates = compile_updates(self._twin, optimizer, *how)
-        self.evaluate = compile_evaluation(model, *how)
+        self.updates = compile_updates(model, optimizer, *how)
+        self._evaluate = compile_evaluation(model, *how)
         self.penalty = compile_penalty(model)
         self.gradients = compile_gradients(model, *how)
         self.finite = compile_check(model)
+        self.hidden_variables: list[tf.Variable] = []
+        self.may_be_shared = False
 
-    def take(self, model: keras.Model, optimizer: keras.Optimizer, seed: int) -> None:
-        """Start another run: take over its weights, its state and its strengths.
+    @property
+    def variables(self) -> list[keras.Variable]:
+        """All state that Keras knows of: of the model, then of the optimizer."""
+        return [*self.model.variables, *self.optimizer.variables]
+
+    def trace(self, *arguments: tf.Tensor) -> None:
+        """Look at what the updates use, before any is made.
 
         Args:
-            model: Plain and fresh, with the same graph key as the program's.
-            optimizer: Fresh, built for that model.
-            seed: Of the dropout masks.
+            arguments: Those of `updates`.
         """
-        for dropout in self._dropouts:
-            dropout.set_seed(seed)
-        if model is self.model:
-            return
-        keyed = {dropout.name: dropout for dropout in self._dropouts}
-        pairs = zip(replaced_layers(self.model), replaced_layers(model), strict=True)
-        for own, fresh in pairs:
-            keyed[own.name].rate.assign(fresh.rate)
-        if optimizer.weight_decay is not None:
-            self.optimizer.weight_decay.assign(optimizer.weight_decay)
-        ours, theirs = (
-            [*m.variables, *(v for v in o.variables if v is not o.weight_decay)]
-            for m, o in ((self.model, self.optimizer), (model, optimizer))
+        graph = self.updates.get_concrete_function(*arguments).graph
+        known = {id(variable.value) for variable in self.variables} | {id(self._white)}
+        self.hidden_variables = [v for v in graph.variables if id(v) not in known]
+        constants = [c for c, _ in graph.captures if c.dtype != tf.resource]
+        self.may_be_shared = not (
+            constants or self.hidden_variables or has_large_constant(graph)
         )
-        for variable, value in zip(ours, theirs, strict=True):
-            variable.assign(value)
-        weights = zip(
-            self.model.trainable_variables, model.trainable_variables, strict=True
-        )
-        for variable, other in weights:
-            for name in ("l1", "l2"):
-                strength = getattr(variable.regularizer, name, None)
-                if isinstance(strength, keras.Variable):
-                    strength.assign(getattr(other.regularizer, name))
+
+    def take(self, model: keras.Model, optimizer: keras.Optimizer) -> None:
+        """Start another run of the same program: take over its initial state.
+
+        Args:
+            model: Plain and fresh, made by the same config but for the seed.
+            optimizer: Fresh, built for that model.
+        """
+        if model is not self.model:
+            theirs = [*model.variables, *optimizer.variables]
+            for variable, value in zip(self.variables, theirs, strict=True):
+                variable.assign(value)
+
+    def evaluate(self, pixels: tf.Tensor, labels: tf.Tensor) -> Evaluation:
+        """Evaluate images, dropout off."""
+        count = len(labels)
+        *sums, loss, logit_scale = self._evaluate(pixels, labels).numpy().tolist()
+        found = {"loss": loss / count, "logit_scale": logit_scale / count}
+        for name, measure in MEASURES.items():
+            found[name] = measure.value(sums[: measure.width], count)
+            sums = sums[measure.width :]
+        return found
 
 
-def all_layers(model):
-    for layer in model.layers:
-        if isinstance(layer, keras.Model):
-            yield from all_layers(layer)
-        yield layer
-
-
-def replaced_layers(model):
-    return filter(is_replaced, all_layers(model))
-
-
-def graph_key(
-    model: keras.Model,
-    optimizer: dict[str, Any],
-    horizon: tuple[int, int],
-    loss: str,
-    jit: bool,
-) -> str:
-    """All that shapes the compiled graph: runs with the same key share a program.
-
-    The shapes of data and batches are not in it: a program recompiles itself for those.
-    Nor are the numbers in names of layers, which Keras gives anew to each model.
-
-    Args:
-        model: A plain model.
-        optimizer: The settings of the config's `[optimizer]`.
-        horizon: Updates per epoch and epochs, which an optimizer may depend on.
-        loss: A name in `LOSSES`.
-        jit: Whether XLA compiles.
-    """
-    places = {layer.name: i for i, layer in enumerate([model, *all_layers(model)])}
-
-    def mask(node, place=""):
-        if isinstance(node, str):
-            if place in NAMES:
-                return [re.sub("_[0-9]+$", "", node), places.get(node)]
-            return node
-        if isinstance(node, list | tuple):
-            return [mask(item, place) for item in node]
-        if not isinstance(node, dict):
-            return node
-        kind, config = node.get("class_name", ""), node.get("config")
-        if place in PLACES.get(kind, ()) and not config.get("noise_shape"):
-            strengths = {name: bool(config.get(name)) for name in STRENGTHS[kind]}
-            node = {**node, "config": {**config, **strengths}}
-        return {key: mask(value, key) for key, value in node.items()}
-
-    shape = {
-        key: bool(value) if key in OPTIMIZER_STRENGTHS else value
-        for key, value in optimizer.items()
-    }
-    return json.dumps(
-        [mask(model.get_config()), shape, horizon, loss, jit], sort_keys=True
-    )
+def has_large_constant(graph: tf.Graph) -> bool:
+    """Whether a graph holds an array, which may be another one with another seed."""
+    definition = graph.as_graph_def()
+    functions = [definition.node, *(f.node_def for f in definition.library.function)]
+    sizes = [
+        tf.TensorShape(node.attr["value"].tensor.tensor_shape).num_elements()
+        for nodes in functions
+        for node in nodes
+        if node.op == "Const"
+    ]
+    return max(sizes, default=0) > LARGEST_CONSTANT
 
 
 def as_images(pixels, white):
@@ -181,23 +137,29 @@ def as_images(pixels, white):
     return tf.cast(pixels, tf.float32) / white if pixels.dtype == tf.uint8 else pixels
 
 
-def compile_updates(twin, optimizer, loss, white, jit):
+def at_least_float32(tensor):
+    """Logits and penalties of half precision in float32, as Keras' losses take them."""
+    return tf.cast(tensor, tf.float32) if tensor.dtype.size < 4 else tensor
+
+
+def compile_updates(model, optimizer, loss, white, jit):
     @tf.function(jit_compile=jit, autograph=False)
-    def updates(pixels, labels, batches, rates, first, last):
+    def updates(pixels, labels, batches, rates, first, last, key):
         def make_update(update):
             batch = tf.gather(batches, update)
+            number = key[1] + tf.cast(update, tf.int64)
             exchange_averages(optimizer)
             if hasattr(optimizer, "look_ahead"):
                 optimizer.look_ahead()
-            with tf.GradientTape() as tape:
+            with tf.GradientTape() as tape, keyed_masks(key[0], number, jit):
                 images = as_images(tf.gather(pixels, batch), white)
-                logits = twin(images, training=True)
+                logits = at_least_float32(model(images, training=True))
                 objective = tf.reduce_mean(loss(tf.gather(labels, batch), logits))
-                if twin.losses:
-                    objective += tf.add_n(twin.losses)
-            gradients = tape.gradient(objective, twin.trainable_variables)
+                for penalty in model.losses:
+                    objective += tf.cast(penalty, objective.dtype)
+            gradients = tape.gradient(objective, model.trainable_variables)
             optimizer.learning_rate.assign(tf.gather(rates, update))
-            optimizer.apply(gradients, twin.trainable_variables)
+            optimizer.apply(gradients, model.trainable_variables)
             exchange_averages(optimizer)
             return update + 1
 
@@ -225,39 +187,39 @@ def exchange_averages(optimizer):
 
 
 def compile_evaluation(model, loss, white, jit):
-    def sums(pixels, labels):
-        logits = model(as_images(pixels, white), training=False)
-        correct = tf.equal(tf.argmax(logits, axis=1, output_type=tf.int32), labels)
-        deviation = tf.math.reduce_std(logits, axis=1)
-        columns = [
-            cross_entropy(labels, logits),
-            correct,
-            loss(labels, logits),
-            deviation,
-        ]
-        return tf.stack([tf.reduce_sum(tf.cast(c, tf.float64)) for c in columns])
+    columns = [
+        *(measure.sums for measure in MEASURES.values()),
+        loss,
+        logit_scale_sums,
+    ]
+
+    def sum_up(pixels, labels):
+        logits = at_least_float32(model(as_images(pixels, white), training=False))
+        found = [tf.cast(column(labels, logits), tf.float64) for column in columns]
+        return tf.concat(
+            [tf.reduce_sum(c if len(c.shape) > 1 else c[:, None], 0) for c in found], 0
+        )
 
     @tf.function(jit_compile=jit, autograph=False)
     def evaluation(pixels, labels):
         def add_block(start, total):
             block = start + tf.range(EVALUATION_BLOCK)
-            found = sums(tf.gather(pixels, block), tf.gather(labels, block))
+            found = sum_up(tf.gather(pixels, block), tf.gather(labels, block))
             return start + EVALUATION_BLOCK, total + found
 
         count = labels.shape[0]
         whole = count - count % EVALUATION_BLOCK
-        _, total = tf.while_loop(
-            lambda start, _: start < whole, add_block, [0, tf.zeros(4, tf.float64)]
-        )
+        zeros = tf.zeros(sum(WIDTHS), tf.float64)
+        _, total = tf.while_loop(lambda start, _: start < whole, add_block, [0, zeros])
         if whole < count:
-            total += sums(pixels[whole:], labels[whole:])
-        return total / count
+            total += sum_up(pixels[whole:], labels[whole:])
+        return total
 
     return evaluation
 
 
 def compile_penalty(model):
-    @tf.function
+    @tf.function(autograph=False)
     def penalty():
         return total_penalty(model)
 
@@ -274,7 +236,8 @@ def compile_gradients(model, loss, white, jit):
     def gradients(pixels, labels):
         images = as_images(pixels, white)
         with tf.GradientTape(persistent=True) as tape:
-            mean = tf.reduce_mean(loss(labels, model(images, training=False)))
+            logits = at_least_float32(model(images, training=False))
+            mean = tf.reduce_mean(loss(labels, logits))
             penalty = total_penalty(model)
         variables = [kernel.value for kernel in kernels(model).values()]
         return [

@@ -6,6 +6,11 @@ from typing import Annotated, Literal
 from annotated_types import Interval
 from pydantic import PositiveInt
 
+CHECKPOINT = "checkpoint"
+"""Folder of a run from which `--resume` continues."""
+
+Threads = Annotated[int, Interval(ge=1, le=1024)]
+
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingSettings:
@@ -19,15 +24,20 @@ class TrainingSettings:
             Runs are compared on cross_entropy whatever they minimize.
         evaluate_every: Epochs between evaluations; there is one before the first epoch
             and one after the last.
-        jit_compile: Whether XLA compiles the training step. Turn it off for a layer
-            that XLA cannot compile; training is then slower.
+        jit_compile: Whether XLA compiles the training step. "auto" decides it by the
+            model and the device, and is saved as decided: on a processor, convolutions
+            and pooling are faster without.
+        threads: Processors that compute. The last digits of a result depend on their
+            number. "auto" is saved as decided: all that there are, in a comparison one
+            for each run.
     """
 
     epochs: Annotated[int, Interval(ge=1, le=1_000_000)] = 100
     batch_size: PositiveInt = 100
     loss: Literal["cross_entropy", "mean_squared_error"] = "cross_entropy"
     evaluate_every: PositiveInt = 1
-    jit_compile: bool = True
+    jit_compile: bool | Literal["auto"] = "auto"
+    threads: Threads | Literal["auto"] = "auto"
 
     def evaluates_after(self, epochs: int) -> bool:
         """Whether there is an evaluation when so many epochs are completed."""

@@ -1,15 +1,19 @@
 """The updates and the evaluations of one run."""
 
+import re
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
+import keras
 import numpy as np
 import tensorflow as tf
 from pydantic import ConfigDict, NonNegativeInt
 
 from data import Data, Split
 from models import kernels
+from optimizers import decay_share
 from system.errors import UserError
 from training.measurement import Evaluation, Measurement
 from training.program import EVALUATION_BLOCK, Program
@@ -19,8 +23,15 @@ ORDER_STREAM = 2
 GRADIENT_IMAGES = 2000
 """Training images, at most, that gradients are measured on."""
 
+SLOW_UNDER_XLA = "Conv|Pool|ImageProjectiveTransform"
 LONGEST_CALL = 1.0
 """Seconds after which a compiled call should return, so that a signal is heard."""
+
+
+AS_TRAINED = "as trained"
+RESTORED = "restored from the best evaluation"
+CHANGED = "changed by a callback"
+"""What the weights are that a run ends with."""
 
 
 @dataclass(frozen=True)
@@ -29,9 +40,10 @@ class State:
 
     Attributes:
         update: Updates made.
-        rate_factor: That callbacks have put on the learning rate.
-        seconds: Since the run began, without the time it lay interrupted.
+        rate_factor: What callbacks have multiplied the scheduled learning rates by.
+        seconds: Time since the run began, without that in which it lay interrupted.
         best: The evaluation with the lowest validation cross-entropy.
+        changes: What of code, data and versions had changed when the run was resumed.
     """
 
     __pydantic_config__ = ConfigDict(allow_inf_nan=False)
@@ -40,6 +52,21 @@ class State:
     rate_factor: float
     seconds: float
     best: Measurement | None
+    changes: list[str]
+
+
+class Block(NamedTuple):
+    """Batches of one size.
+
+    Attributes:
+        first: Number of the first update in the run.
+        batches: Indices of training images, (updates, batch).
+        rates: Learning rates, (updates,).
+    """
+
+    first: int
+    batches: np.ndarray
+    rates: np.ndarray
 
 
 class Trainer:
@@ -47,7 +74,7 @@ class Trainer:
 
     An update depends on the seed and its own number alone: order, dropout masks and
     learning rate are functions of them. So a run can be cut between any two calls, and
-    continued from `state()`, `best_weights` and the variables of model and optimizer.
+    continued from `state()`, `best_weights` and `variables`.
     """
 
     def __init__(
@@ -63,9 +90,9 @@ class Trainer:
             program: Has taken over the model and the optimizer of the run; the learning
                 rate of the optimizer is its peak.
             data: Training and validation images.
-            multipliers: Of the peak learning rate, one per update.
-            settings: Of the training.
-            seed: Of the order.
+            multipliers: Shares of the peak learning rate, one per update.
+            settings: How long to train, and on what.
+            seed: Seed of the order and of dropout masks.
         """
         self.program, self.settings, self.seed = program, settings, seed
         self.data = data
@@ -73,12 +100,16 @@ class Trainer:
         self._train = as_tensors(data.train)
         self._train_subset = as_tensors(data.train[: len(data.validation)])
         self._validation = as_tensors(data.validation)
+        self._memorized = {
+            name: as_tensors(split)
+            for name, split in data.memorized(len(data.validation)).items()
+        }
         self.count = len(data.train)
         self.updates_per_epoch = settings.updates_per_epoch(self.count)
         self._rates = multipliers * float(self.optimizer.learning_rate)
         self._rate_factor = 1.0
         self.optimizer.learning_rate = self._rates[0]
-        self._rate_left = float(self.optimizer.learning_rate)
+        self._offered_rate: float | None = None
         self._updates_per_call = 64
         self._update_seconds, self._timed_updates = 0.0, 0
         self._earlier_seconds, self._started = 0.0, time.monotonic()
@@ -86,6 +117,8 @@ class Trainer:
         self.best: Measurement | None = None
         self.best_weights: list[np.ndarray] = []
         self.previous_kernels: list[np.ndarray] | None = None
+        self.changes: list[str] = []
+        self.ends_with = AS_TRAINED
 
     @property
     def epoch(self) -> int:
@@ -98,47 +131,69 @@ class Trainer:
 
     @property
     def seconds(self) -> float:
-        """Since the run began, without the time it lay interrupted."""
+        """Time since the run began, without that in which it lay interrupted."""
         return self._earlier_seconds + time.monotonic() - self._started
 
+    @property
+    def variables(self) -> list:
+        """All that updates change: of the model, of the optimizer, and hidden ones."""
+        return [*self.program.variables, *self.program.hidden_variables]
+
+    def first_images(self) -> tuple[tf.Tensor, tf.Tensor]:
+        """Pixels and label of one training image."""
+        return self._train[0][:1], self._train[1][:1]
+
+    def weights(self) -> list[np.ndarray]:
+        """The values of all variables of the model."""
+        return [variable.numpy() for variable in self.model.variables]
+
     def state(self) -> State:
-        return State(self.update, self._rate_factor, self.seconds, self.best)
+        return State(
+            self.update, self._rate_factor, self.seconds, self.best, self.changes
+        )
 
     def restore(self, state: State, best_weights: list[np.ndarray]) -> None:
         """Continue from a state; the variables have been restored already."""
         self.update, self._rate_factor = state.update, state.rate_factor
-        self._rate_left = float(self.optimizer.learning_rate)
         self._earlier_seconds = state.seconds
         self.best, self.best_weights = state.best, best_weights
+        self.changes = [*state.changes, *self.changes]
 
     def compile(self) -> None:
-        """Compile the updates now, by making none of them.
+        """Compile the updates now, by a call that makes none.
 
         Raises:
             UserError: XLA cannot compile the model.
         """
+        blocks = list(self._blocks(0))
+        self.program.trace(*self._arguments(blocks[0], 0, 0))
         try:
-            for batches, rates in self._blocks(0):
-                self._call(batches, rates, 0, 0)
+            for block in blocks:
+                self._call(block, 0, 0)
         except (tf.errors.InvalidArgumentError, tf.errors.UnimplementedError) as error:
-            if not self.settings.jit_compile:
+            if not self.program.jit:
                 raise
             reason = str(error).strip().partition("\n")[0][:200]
             raise UserError(
-                "XLA cannot compile this model; training.jit_compile=false trains it "
-                f"without, slower ({reason})"
+                "XLA cannot compile this model; training.jit_compile=auto or false "
+                f"trains it without ({reason})"
             ) from error
 
-    def train_epoch(self) -> Iterator[None]:
-        """Make what is left of the current epoch, pausing after each compiled call."""
+    def train_epoch(self, evaluated: bool) -> Iterator[None]:
+        """Make what is left of the current epoch, pausing after each compiled call.
+
+        Args:
+            evaluated: Whether an evaluation follows, which compares the kernels with
+                those before the epoch's last update.
+        """
         done = self.update % self.updates_per_epoch
-        for batches, rates in self._blocks(self.epoch):
-            count = len(batches)
+        for block in self._blocks(self.epoch):
+            count = len(block.batches)
             first, done = min(done, count), max(done - count, 0)
             while first < count:
                 last = min(first + self._updates_per_call, count)
                 started = time.perf_counter()
-                self._make_updates(batches, rates, first, last)
+                self._make_updates(block, first, last, evaluated)
                 seconds = time.perf_counter() - started
                 self._update_seconds += seconds
                 self._timed_updates += last - first
@@ -148,67 +203,86 @@ class Trainer:
                     self._updates_per_call *= 2
                 elif seconds > LONGEST_CALL:
                     self._updates_per_call = max(1, self._updates_per_call // 2)
-                self._rate_left = float(self.optimizer.learning_rate)
                 yield
 
-    def _make_updates(self, batches, rates, first, last):
+    def _make_updates(self, block, first, last, evaluated):
         """Make updates; keep the kernels that the last before an evaluation meets."""
-        epochs, rest = divmod(self.update + last - first, self.updates_per_epoch)
-        if rest == 0 and self.settings.evaluates_after(epochs):
+        if evaluated and (self.update + last - first) % self.updates_per_epoch == 0:
             if first < last - 1:
-                self._call(batches, rates, first, last - 1)
+                self._call(block, first, last - 1)
             self.previous_kernels = [k.numpy() for k in kernels(self.model).values()]
             first = last - 1
-        self._call(batches, rates, first, last)
+        self._call(block, first, last)
 
-    def _blocks(self, epoch: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """An epoch's whole batches, then its smaller last one, each with its rates."""
+    def _blocks(self, epoch: int) -> Iterator[Block]:
+        """An epoch's whole batches, then its smaller last one."""
         random = np.random.default_rng([self.seed, ORDER_STREAM, epoch])
         order = random.permutation(self.count).astype(np.int32)
-        first = epoch * self.updates_per_epoch
-        rates = self._rates[first : first + self.updates_per_epoch] * self._rate_factor
-        size = self.settings.batch_size
+        rates = self._scheduled_rates(epoch) * self._rate_factor
+        first, size = epoch * self.updates_per_epoch, self.settings.batch_size
         whole = self.count // size
         if whole:
-            yield order[: whole * size].reshape(whole, size), rates[:whole]
+            batches = order[: whole * size].reshape(whole, size)
+            yield Block(first, batches, rates[:whole])
         if self.count % size:
-            yield order[None, whole * size :], rates[whole:]
+            yield Block(first + whole, order[None, whole * size :], rates[whole:])
 
-    def _call(self, batches, rates, first, last):
-        self.program.updates(
+    def _scheduled_rates(self, epoch: int) -> np.ndarray:
+        first = epoch * self.updates_per_epoch
+        return self._rates[first : first + self.updates_per_epoch]
+
+    def _arguments(self, block: Block, first: int, last: int) -> list[tf.Tensor]:
+        return [
             *self._train,
-            tf.constant(batches),
-            tf.constant(rates, tf.float32),
+            tf.constant(block.batches),
+            tf.constant(block.rates, tf.float32),
             tf.constant(first),
             tf.constant(last),
-        )
+            tf.constant([self.seed, block.first], tf.int64),
+        ]
 
-    def follow_rate_changes(self) -> None:
-        """Take over what a callback did to the learning rate: a factor from now on."""
-        rate = float(self.optimizer.learning_rate)
-        if rate != self._rate_left and self._rate_left > 0:
-            self._rate_factor *= rate / self._rate_left
-            self._rate_left = rate
+    def _call(self, block: Block, first: int, last: int) -> None:
+        self.program.updates(*self._arguments(block, first, last))
 
-    def evaluate(self, pixels: tf.Tensor, labels: tf.Tensor) -> Evaluation:
-        return Evaluation(*self.program.evaluate(pixels, labels).numpy().tolist())
+    def offer_rate(self) -> None:
+        """Show callbacks the highest learning rate of the epoch that comes."""
+        rates = self._scheduled_rates(self.epoch)
+        if len(rates):
+            self.optimizer.learning_rate = max(rates) * self._rate_factor
+            self._offered_rate = float(self.optimizer.learning_rate)
+
+    def follow_rate(self) -> None:
+        """Scale the schedule so that its highest rate is the one that callbacks set."""
+        rate, offered = float(self.optimizer.learning_rate), self._offered_rate
+        self._offered_rate = None
+        if offered is not None and rate != offered:
+            highest = max(self._scheduled_rates(self.epoch))
+            self._rate_factor = rate / highest if highest else self._rate_factor
+
+    def note_change(self, trained: list[np.ndarray]) -> None:
+        """Note what callbacks have made of the weights at the end of training."""
+        weights = self.weights()
+        if not same(weights, trained):
+            restored = same(weights, self.best_weights)
+            self.ends_with = RESTORED if restored else CHANGED
 
     def evaluate_split(self, split: Split) -> Evaluation:
-        return self.evaluate(*as_tensors(split))
+        return self.program.evaluate(*as_tensors(split))
 
     def predict(self, split: Split) -> np.ndarray:
-        """Logits, (images, classes), dropout off."""
+        """Logits, (images, classes), without what the model does in training alone."""
         blocks = [
             split[first : first + EVALUATION_BLOCK]
             for first in range(0, len(split), EVALUATION_BLOCK)
         ]
-        return np.concatenate([self.model(block.images).numpy() for block in blocks])
+        found = [self.model(b.images, training=False).numpy() for b in blocks]
+        return np.concatenate(found).astype(np.float32)
 
     def measure(self) -> Measurement:
         """Evaluate train, validation and penalty on the weights as they are."""
-        train = self.evaluate(*self._train_subset)
-        validation = self.evaluate(*self._validation)
-        loss = validation.cross_entropy
+        train = self.program.evaluate(*self._train_subset)
+        validation = self.program.evaluate(*self._validation)
+        loss = validation["cross_entropy"]
         decay = self.optimizer.weight_decay
         per_update = (
             self._update_seconds / self._timed_updates if self._timed_updates else None
@@ -219,12 +293,17 @@ class Trainer:
             step=self.update,
             train=train,
             validation=validation,
+            memorized={
+                name: self.program.evaluate(*images)["accuracy"]
+                for name, images in self._memorized.items()
+            },
             penalty=float(self.program.penalty()),
             best_validation=(
-                min(self.best.validation.cross_entropy, loss) if self.best else loss
+                min(self.best.validation["cross_entropy"], loss) if self.best else loss
             ),
             learning_rate=float(self.optimizer.learning_rate),
             weight_decay=0.0 if decay is None else float(decay),
+            decay=decay_share(self.optimizer),
             epoch_seconds=per_update and per_update * self.updates_per_epoch,
             updates_per_epoch=self.updates_per_epoch,
             weights_finite=bool(self.program.finite()),
@@ -242,11 +321,41 @@ class Trainer:
 
     def keep_if_best(self, measurement: Measurement) -> None:
         """Keep the weights if no evaluation had a lower validation cross-entropy."""
-        loss = measurement.validation.cross_entropy
-        if self.best is None or loss < self.best.validation.cross_entropy:
-            self.best = measurement
-            self.best_weights = [v.numpy() for v in self.model.variables]
+        loss = measurement.validation["cross_entropy"]
+        if self.best is None or loss < self.best.validation["cross_entropy"]:
+            self.best, self.best_weights = measurement, self.weights()
+
+
+def same(some: list[np.ndarray], others: list[np.ndarray]) -> bool:
+    """Whether arrays hold the same bits."""
+    return [array.tobytes() for array in some] == [a.tobytes() for a in others]
 
 
 def as_tensors(split: Split) -> tuple[tf.Tensor, tf.Tensor]:
     return tf.constant(split.pixels), tf.constant(split.labels)
+
+
+def check_optimizer(optimizer: keras.Optimizer) -> None:
+    """Refuse an optimizer whose learning rate cannot be set from update to update."""
+    rate = optimizer._learning_rate
+    if isinstance(rate, keras.optimizers.schedules.LearningRateSchedule):
+        raise UserError(
+            f"optimizer: expected a number for its learning rate, received a "
+            f"{type(rate).__name__}; [schedule] multiplies it, and takes a schedule of "
+            "your own (optimizers/schedules.py)"
+        )
+
+
+def compiles_faster(model: keras.Model, image_shape: tuple[int, ...]) -> bool:
+    """Whether a training step is faster under XLA: not that of convolutions on a CPU.
+
+    On the processor, loops of convolutions and of pooling take XLA five to eight times
+    as long as TensorFlow alone (TensorFlow 2.21).
+    """
+    if tf.config.list_physical_devices("GPU"):
+        return True
+    images = tf.TensorSpec([2, *image_shape], tf.float32)
+    step = tf.function(lambda x: model(x, training=True), autograph=False)
+    graph = step.get_concrete_function(images).graph.as_graph_def()
+    nodes = [*graph.node, *(n for f in graph.library.function for n in f.node_def)]
+    return not any(re.search(SLOW_UNDER_XLA, node.op) for node in nodes)

@@ -16,8 +16,8 @@ seeds = [0, 1, 2, 3, 4, 5]
 vary.model.l2 = [1e-3, 1e-2, 1e-1]
 
 [methods.equal]
-set.optimizer.name = "adamw"
-vary.optimizer.weight_decay = [0.3, 1.0, 3.0]
+set.decay.name = "decoupled"
+vary.decay.strength = [0.3, 1.0, 3.0]
 """
 
 
@@ -42,7 +42,7 @@ def simulate(tmp_path_factory):
                 continue
             loss = 1.0 + of_seed[run.seed] + random.normal(scale=0.02)
             middle = {"none": True, "better": run.strengths.get("model.l2") == 1e-2}
-            equal = run.strengths.get("optimizer.weight_decay") == 1.0
+            equal = run.strengths.get("decay.strength") == 1.0
             if not middle.get(run.method, equal):
                 loss += 0.5
             elif run.method == "better":

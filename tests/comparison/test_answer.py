@@ -179,11 +179,11 @@ def test_strengths_are_chosen_by_what_is_asked(simulate, select, strength, measu
 
 
 def test_what_is_missing_is_said(simulate):
-    lost = {f"equal/weight_decay={s}/seed=00" for s in ("3e-01", "1e00")}
+    lost = {f"equal/strength={s}/seed=00" for s in ("3e-01", "1e00")}
     comparison, _, summary = simulate(lost=lost)
     lines = notes(find_answer(comparison, summary, "final"))
     assert "equal: 2 runs diverged or without a result." in lines
-    lost |= {"equal/weight_decay=3e00/seed=05"}
+    lost |= {"equal/strength=3e00/seed=05"}
     comparison, _, summary = simulate(lost=lost)
     lines = notes(find_answer(comparison, summary, "final"))
     assert "equal: left out, for no strength has all its runs." in lines

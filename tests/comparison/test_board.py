@@ -71,7 +71,7 @@ def test_a_new_report_replaces_the_mean_runs(board, simulate):
     before = {path.name for path in (directory / "mean").rglob("events*")}
     mine = directory / "mean/none/notes.txt"
     mine.write_text("kept")
-    comparison, _, summary = simulate(lost={"equal/weight_decay=1e00/seed=00"})
+    comparison, _, summary = simulate(lost={"equal/strength=1e00/seed=00"})
     write_board(find_answer(comparison, summary, "final"), directory, curves, {}, {})
     assert mine.exists()
     assert not (directory / "mean/equal 1.0").exists()
@@ -96,7 +96,7 @@ def test_hparams_has_one_row_per_method_and_strength(board):
     assert group["hparams"] == {"method": "equal", "strength": 1.0, "chosen": "yes"}
     assert groups["none"]["hparams"]["strength"] == 0
     assert len(group["sessions"]) == 6
-    last = curves[(curves["strength"] == "weight_decay=1.0") & (curves["epoch"] == 4)]
+    last = curves[(curves["strength"] == "strength=1.0") & (curves["epoch"] == 4)]
     shown = {metric["name"]["tag"]: metric["value"] for metric in group["metricValues"]}
     assert shown["gap/loss"] == pytest.approx(last["gap/loss"].mean())
     statuses = {
@@ -168,7 +168,7 @@ def test_links_show_means_and_the_runs_at_the_chosen_strengths(board):
         "means over seeds": {"mean/none", "mean/better 0.01", "mean/equal 1.0"},
         "every seed": {
             f"{folder}/seed={seed:02d}"
-            for folder in ("none", "better/l2=1e-02", "equal/weight_decay=1e00")
+            for folder in ("none", "better/l2=1e-02", "equal/strength=1e00")
             for seed in comparison.seeds
         },
     }

@@ -19,8 +19,8 @@ METHODS = """
 [methods.l2]
 vary.model.l2 = [1e-3, 1e-2, 1e-1]
 [methods.adamw]
-set.optimizer.name = "adamw"
-vary.optimizer.weight_decay = [0.3, 1.0, 3.0]
+set.decay.name = "decoupled"
+vary.decay.strength = [0.3, 1.0, 3.0]
 """
 WIDTHS = "[{model.hidden_units = [16]}, {model.hidden_units = [256]}]"
 SHAPES = {

@@ -15,8 +15,8 @@ set.training.epochs = 4
 [methods.none]
 
 [methods.adamw]
-set.optimizer.name = "adamw"
-vary.optimizer.weight_decay = [0.3, 10.0]
+set.decay.name = "decoupled"
+vary.decay.strength = [0.3, 10.0]
 vary.optimizer.learning_rate = [1e-3]
 """
 
@@ -38,7 +38,7 @@ def test_runs_are_every_method_strength_and_seed(write):
     assert comparison.control == "none"
     assert comparison.select == "final"
     paths = [run.path.as_posix() for run in comparison.runs]
-    adamw = "adamw/weight_decay={}/learning_rate=1e-03/seed={}"
+    adamw = "adamw/strength={}/learning_rate=1e-03/seed={}"
     assert paths == [
         "none/seed=00",
         "none/seed=07",
@@ -61,25 +61,26 @@ def test_conditions_are_named_by_their_first_setting(write):
     assert len(runs) == 12
     assert runs[0].path.as_posix() == "none/train_size=000300/seed=00"
     assert runs[-1].path.as_posix() == (
-        "adamw/train_size=000600/weight_decay=1e01/learning_rate=1e-03/seed=07"
+        "adamw/train_size=000600/strength=1e01/learning_rate=1e-03/seed=07"
     )
     assert (runs[0].condition, runs[0].strength) == ("train_size=300", "")
-    assert runs[-1].strength == "weight_decay=10.0 learning_rate=0.001"
+    assert runs[-1].strength == "strength=10.0 learning_rate=0.001"
     assert [run.config.training["epochs"] for run in (runs[0], runs[-1])] == [9, 4]
 
 
 def test_runs_differ_in_method_strength_and_seed_alone(write):
     none, *_, last = load_comparison(write(), ["model.l2=0.5"]).runs
     assert {key for key, _, _ in none.config.differences(last.config)} == {
-        "optimizer.name",
-        "optimizer.weight_decay",
+        "decay.name",
+        "decay.strength",
+        "decay.biases",
         "seed",
     }
     for run in (none, last):
         assert run.config.model["hidden_units"] == [8]
         assert run.config.model["l2"] == 0.5
         assert run.config.training["epochs"] == 4
-    assert last.config.optimizer["weight_decay"] == 10.0
+    assert last.config.decay["strength"] == 10.0
     assert (none.config.seed, last.config.seed) == (0, 7)
 
 
@@ -179,9 +180,9 @@ def test_runs_differ_in_method_strength_and_seed_alone(write):
         ),
         ("set.training.epochs", "set.training.epoch", "training.epochs"),
         ("set.training.epochs = 4", "set = 4", "set: expected"),
-        ("vary.optimizer", "vari.optimizer", "did you mean vary?"),
+        ("vary.decay", "vari.decay", "did you mean vary?"),
         ("[0.3, 10.0]", "0.3", "expected a list of values"),
-        ("[0.3, 10.0]", "[-1.0]", "optimizer.weight_decay: expected a number >= 0"),
+        ("[0.3, 10.0]", "[-1.0]", "decay.strength: expected a number >= 0"),
         ("methods.none", 'methods."../x"', "letters, digits"),
     ],
 )

@@ -55,7 +55,7 @@ def test_the_page_holds_figures_words_tables_and_versions(report):
     assert page.count("<svg") == len(panels)
     assert {path.stem for path in (directory / "figures").glob("*.pdf")} == panels
     assert "better (l2=0.01) has the lowest test cross-entropy" in page
-    assert "optimizer.weight_decay" in page
+    assert "decay.strength" in page
     assert re.search(r"python</td>\s*<td[^>]*>3<", page)
     assert "better (l2=0.01) has the lowest test cross-entropy" in printed
 
@@ -87,7 +87,7 @@ def test_the_page_and_tensorboard_color_methods_in_one_order(report):
     assert colors == {"none": "--c0", "better": "--c1", "equal": "--c2"}
     board = read_board(directory)
     assert board.methods == ["none", "better", "equal"]
-    assert board.folders == ["none", "better/l2=1e-02", "equal/weight_decay=1e00"]
+    assert board.folders == ["none", "better/l2=1e-02", "equal/strength=1e00"]
 
 
 def test_conditions_have_a_figure_of_their_own(report):
@@ -104,9 +104,9 @@ def test_conditions_have_a_figure_of_their_own(report):
 
 
 def test_what_is_missing_is_said(report):
-    lost = ("equal/weight_decay=3e-01/seed=00",)
+    lost = ("equal/strength=3e-01/seed=00",)
     page = (report(lost=lost)[0] / "report.html").read_text()
-    assert "Missing: equal/weight_decay=3e-01/seed=00." in page
+    assert "Missing: equal/strength=3e-01/seed=00." in page
 
 
 def test_pairs_hold_every_difference_digit_for_digit(report):
@@ -128,7 +128,7 @@ def test_curves_hold_every_history_digit_for_digit(report):
     assert len(rows) == 3 * len(comparison.runs)
     assert float(rows[3]["loss/train"]) == 1 / 4
     assert float(rows[-1]["loss/train"]) == 1 / (len(comparison.runs) + 2)
-    assert rows[-1]["strength"] == "weight_decay=3.0"
+    assert rows[-1]["strength"] == "strength=3.0"
 
 
 def test_a_damaged_history_costs_its_own_curve_alone(report):

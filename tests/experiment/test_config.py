@@ -61,7 +61,7 @@ def test_overrides_replace_the_file_and_defaults_fill_the_rest():
     ("overrides", "parts"),
     [
         (["model.l3=1"], ["model.l3", "did you mean model.l2?", "hidden_units"]),
-        (["optimizer.weigth_decay=1"], ["did you mean optimizer.weight_decay?"]),
+        (["decay.strenght=1"], ["did you mean decay.strength?"]),
         (["epochs=5"], ["epochs", "did you mean training.epochs?"]),
         (["modle.l2=1"], ["modle", "did you mean model?"]),
         (["training.epochs=ten"], ["training.epochs", "an integer >= 1", '"ten"']),
@@ -82,7 +82,7 @@ def test_overrides_replace_the_file_and_defaults_fill_the_rest():
         (["training=5"], ["unknown setting training", "section.key"]),
         (["model={l2=1.0}"], ["unknown setting model", "section.key"]),
         (["model.l2=1.0", "model.l2=2.0"], ["one value", "model.l2=2.0"]),
-        (["optimizer.weight_decay=1.0"], ["sgdw or adamw or adamw_independent or"]),
+        (["decay.strength=1.0"], ["decoupled or independent or normalized or"]),
         (["model.l2=1e300"], ["model.l2", "float32", "1e+300"]),
         (["training.epochs=10000000"], ["training.epochs", "<= 1000000"]),
         (["model.hidden_units=[70000]"], ["model.hidden_units", "<= 65536"]),

@@ -108,19 +108,17 @@ def test_a_schedule_with_a_horizon_does_not_grow(directory, configure):
 
 
 def test_a_decay_that_depends_on_the_horizon_does_not_grow(directory, configure):
-    for name, error in [("adamw_timescale", None), ("adamw_normalized", "epochs")]:
-        optimizer = f"optimizer.name={name}"
+    for name, error in [("timescale", None), ("normalized", "epochs")]:
+        decay = f"decay.name={name}"
         place = directory / name
-        begin(place, configure("training.epochs=5", optimizer))
-        assert (
-            begin(place, configure("training.epochs=5", optimizer), resume=True) is None
-        )
+        begin(place, configure("training.epochs=5", decay))
+        assert begin(place, configure("training.epochs=5", decay), resume=True) is None
         if error is None:
-            longer = configure("training.epochs=8", optimizer)
+            longer = configure("training.epochs=8", decay)
             assert begin(place, longer, resume=True) is None
         else:
             with pytest.raises(UserError, match=r"training\.epochs"):
-                begin(place, configure("training.epochs=8", optimizer), resume=True)
+                begin(place, configure("training.epochs=8", decay), resume=True)
 
 
 def test_only_one_process_writes(directory, configure):

@@ -19,7 +19,7 @@ def few(digits):
         "model.hidden_units=[4]",
         "model.dropout=0.2",
         "model.batch_normalization=true",
-        "optimizer.name=adamw",
+        "decay.name=decoupled",
         "training.batch_size=50",
     )
 

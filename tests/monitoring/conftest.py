@@ -11,7 +11,7 @@ from train import train
 CONFIGS = {
     "baseline": (),
     "l2": ("model.l2=1e-2",),
-    "adamw": ("optimizer.name=adamw", "optimizer.weight_decay=30.0"),
+    "adamw": ("decay.name=decoupled", "decay.strength=30.0"),
 }
 EPOCHS = 30
 

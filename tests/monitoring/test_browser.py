@@ -108,8 +108,8 @@ def comparison(tmp_path_factory, digits):
         [methods.l2]
         vary.model.l2 = [1e-3, 1e-2]
         [methods.adamw]
-        set.optimizer.name = "adamw"
-        vary.optimizer.weight_decay = [1.0, 10.0]
+        set.decay.name = "decoupled"
+        vary.decay.strength = [1.0, 10.0]
         """
     )
     made, programs = load_comparison(path), {}

@@ -1,7 +1,7 @@
 import tensorflow as tf
 
 from models import mlp
-from monitoring.graph import serialize_graph
+from monitoring.gallery import serialize_graph
 
 
 def nodes(model):

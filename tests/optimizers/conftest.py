@@ -1,25 +1,18 @@
-"""Prints how near the trajectories came, as a table at the end of a test run."""
+"""Prints how near the trajectories came, as tables at the end of a test run."""
 
 import pytest
 
 DIFFERENCES = pytest.StashKey[dict[str, dict[str, str]]]()
-COLUMNS = {
-    "defaults": "largest relative difference to the reference, with the defaults",
-    "all": "the same, with schedule, clipping, penalties and all else on",
-    "exact": "of the reference without Keras' roundings to the outside oracle",
-    "outside": "of ours to the outside oracle",
-    "oracle": "which",
-}
 
 
 @pytest.fixture
 def record(request):
-    """Note what a trajectory showed: `record(variant, column=value, ...)`."""
+    """Note a difference in a table: `record(row, column, value)`."""
     rows = request.config.stash.setdefault(DIFFERENCES, {})
 
-    def note(variant, **values):
-        shown = {k: v if isinstance(v, str) else f"{v:.1e}" for k, v in values.items()}
-        rows.setdefault(variant, {}).update(shown)
+    def note(row, column, value):
+        text = value if isinstance(value, str) else f"{value:.0e}"
+        rows.setdefault(column, {})[row] = text
 
     return note
 
@@ -28,10 +21,8 @@ def pytest_terminal_summary(terminalreporter, config):
     rows = config.stash.get(DIFFERENCES, {})
     if not rows:
         return
-    terminalreporter.section("trajectories of 200 updates")
-    for column, meaning in COLUMNS.items():
-        terminalreporter.write_line(f"{column}: {meaning}")
-    header = dict(zip(COLUMNS, COLUMNS, strict=True))
-    for variant, row in {"variant": header, **dict(sorted(rows.items()))}.items():
-        cells = "".join(f"{row.get(column, ''):9}" for column in COLUMNS)
-        terminalreporter.write_line(f"{variant:21}{cells}".rstrip())
+    terminalreporter.section("largest relative differences over 200 updates")
+    columns = list(dict.fromkeys(column for row in rows.values() for column in row))
+    for name, row in {"": {c: c for c in columns}, **rows}.items():
+        cells = "".join(f"{row.get(column, '-'):>15}" for column in columns)
+        terminalreporter.write_line(f"{name:15}{cells}".rstrip())

@@ -1,24 +1,23 @@
-"""200 updates by every optimizer, weight by weight, against the reference in float64.
+"""200 updates by every optimizer and every rule of decay, weight by weight.
 
-The path is the one of every run: `prepare`, a compiled `Program`, a `Trainer`. The runs
-that XLA compiles have the optimizers' defaults; the others have other constants, and
-all at once: a schedule, clipping, decayed biases, penalties, bounded norms and a
-smaller last batch in every epoch.
+They are held to the reference in float64. The path is the one of every run: `prepare`,
+a compiled `Program`, a `Trainer`. The runs that XLA compiles have the defaults; the
+others have other constants, and all at once: a schedule, clipping, decayed biases,
+penalties, bounded norms and, under plain decay, a smaller last batch in every epoch.
 """
 
-import math
-from collections.abc import Callable
-from dataclasses import dataclass, field
+import inspect
+from functools import partial
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from data import Data, Split
-from experiment.config import call, parameters
 from models import mlp
-from optimizers import OPTIMIZERS, prepare
+from optimizers import DECAYS, OPTIMIZERS, prepare
 from optimizers.schedules import constant, cosine
+from system.errors import UserError
 from tests import reference
 from tests.optimizers import task
 from tests.reference import float32
@@ -32,102 +31,66 @@ pytestmark = pytest.mark.usefixtures("float64")
 TOLERANCE = 1e-12
 """Relative; Keras' and NumPy's rounding errors reach 1e-15 to 1e-14 in 200 updates."""
 
-UPDATES = task.EPOCHS * task.STEPS
-
-
-@dataclass(frozen=True)
-class Variant:
-    """An optimizer and what it should do.
-
-    Attributes:
-        rule: In the reference.
-        rate: Its default learning rate.
-        decay: Its default weight decay, in terms of w <- w - rate * decay * w.
-        settings: Others than the defaults.
-        other_decay: What they make of the weight decay.
-        defaults: Of the constants, where the rule has others.
-        rest: The rule of biases and logits, where that differs.
-    """
-
-    rule: Callable
-    rate: float
-    decay: float = 0.0
-    settings: dict = field(default_factory=dict)
-    other_decay: float = 0.0
-    defaults: dict = field(default_factory=dict)
-    rest: Callable | None = None
-
-
 ADAM = {"learning_rate": 0.02, "beta_1": 0.8, "beta_2": 0.95, "epsilon": 1e-3}
-SGD = {"learning_rate": 0.05, "momentum": 0.7, "nesterov": True}
-
-VARIANTS = {
-    "sgd": Variant(reference.sgd, 0.1, settings=SGD),
-    "sgdw": Variant(
-        reference.sgd,
-        0.1,
-        0.004,
-        SGD | {"weight_decay": 0.3},
-        0.3,
-        defaults={"momentum": 0.9},
-    ),
-    "adam": Variant(reference.adamw, 1e-3, settings=ADAM),
-    "adamw": Variant(reference.adamw, 1e-3, 0.004, ADAM | {"weight_decay": 0.3}, 0.3),
-    "adamw_independent": Variant(
-        reference.adamw, 1e-3, 4e-6 / 1e-3, ADAM | {"weight_decay": 0.01}, 0.01 / 0.02
-    ),
-    "adamw_normalized": Variant(
-        reference.adamw,
-        1e-3,
-        0.02 * math.sqrt(1 / UPDATES) / 1e-3,
-        ADAM | {"weight_decay": 0.1},
-        0.1 * math.sqrt(1 / UPDATES) / 0.02,
-    ),
-    "adamw_timescale": Variant(
-        reference.adamw,
-        1e-3,
-        1 / (10 * task.STEPS) / 1e-3,
-        ADAM | {"timescale_epochs": 7.0},
-        1 / (7 * task.STEPS) / 0.02,
-    ),
-    "adamw_cautious": Variant(
-        reference.adamw_cautious, 1e-3, 0.004, ADAM | {"weight_decay": 0.3}, 0.3
-    ),
-    "adamw_schedule_free": Variant(
-        reference.adamw_schedule_free, 2.5e-3, 0.004, ADAM | {"weight_decay": 0.3}, 0.3
-    ),
-    "amsgradw": Variant(
-        reference.amsgradw, 1e-3, 0.004, ADAM | {"weight_decay": 0.3}, 0.3
-    ),
-    "nadamw": Variant(reference.nadamw, 1e-3, 0.004, ADAM | {"weight_decay": 0.3}, 0.3),
-    "lion": Variant(
-        reference.lion,
-        1e-4,
-        0.04,
-        {"learning_rate": 2e-3, "beta_1": 0.8, "beta_2": 0.95, "weight_decay": 0.3},
-        0.3,
-    ),
-    "muon": Variant(
-        reference.muon,
-        1e-3,
-        0.1,
-        ADAM | {"momentum": 0.8, "weight_decay": 0.3},
-        0.3,
-        rest=reference.adamw,
-    ),
+CONSTANTS = {
+    "sgd": {"learning_rate": 0.05, "momentum": 0.7, "nesterov": True},
+    "adam": ADAM | {"amsgrad": True},
+    "nadam": ADAM,
+    "adopt": ADAM,
+    "schedule_free": ADAM,
+    "lion": {"learning_rate": 2e-3, "beta_1": 0.8, "beta_2": 0.95},
+    "muon": ADAM | {"momentum": 0.8},
 }
+"""Of each optimizer, others than its defaults."""
+
+STRONG = {"strength": 0.3, "biases": True}
+SETTINGS = {
+    "none": {},
+    "decoupled": STRONG,
+    "independent": {"strength": 0.01, "biases": True},
+    "normalized": {"strength": 0.1, "biases": True},
+    "timescale": {"timescale_epochs": 7.0, "biases": True},
+    "corrected": STRONG,
+    "scheduled": STRONG | {"schedule": "cosine"},
+    "huber": STRONG | {"threshold": 0.7},
+    "to_start": STRONG,
+    "cautious": STRONG,
+    "random_mask": STRONG,
+    "fixed_norm": {},
+    "constrained": {"wait_epochs": 2.0, "smoothing": 0.8},
+}
+"""The same of each rule."""
+
+REFUSED = {("schedule_free", "fixed_norm")}
+PAIRS = [(o, d) for o in CONSTANTS for d in SETTINGS if (o, d) not in REFUSED]
+HORIZON = (task.STEPS, task.EPOCHS)
+CLIPNORM, MAX_NORM, COUNT = 0.25, 1.5, 48
+PENALTY = {"l1": 0.01, "l2": 0.02, "regularize_biases": True}
+MULTIPLIERS = cosine(task.STEPS, task.EPOCHS, warmup_epochs=2)
 
 
-def build(name, settings, shared=None, **model_settings):
-    model = mlp((3, 2), 3, hidden_units=[5, 4], **model_settings)
+def build(optimizer, constants, decay="none", settings=None, shared=None, **network):
+    model = mlp((3, 2), 3, hidden_units=[5, 4], **network)
     for variable, value in zip(
         model.trainable_variables, task.initial_weights(), strict=True
     ):
         variable.assign(value)
-    function = OPTIMIZERS[name]
-    defaults = {key: p.default for key, p in parameters(function).items()}
-    optimizer = call(function, defaults | settings, task.STEPS, task.EPOCHS)
-    return model, prepare(optimizer, model, **(shared or {}))
+    rule = DECAYS[decay](*HORIZON, **(settings or {}))
+    return model, prepare(
+        OPTIMIZERS[optimizer](**constants), model, rule, **(shared or {})
+    )
+
+
+def build_full(optimizer, decay):
+    return build(
+        optimizer,
+        CONSTANTS[optimizer],
+        decay,
+        SETTINGS[decay],
+        {"global_clipnorm": CLIPNORM},
+        max_norm=MAX_NORM,
+        **PENALTY,
+    )
 
 
 def make_trainer(program, multipliers, count):
@@ -147,33 +110,79 @@ def train(program, multipliers, count, epochs=task.EPOCHS):
     return found, trainer
 
 
-def expected(variant, rate, decay, constants, multipliers, count, **how):
+def defaults(function):
+    parameters = inspect.signature(function).parameters.values()
+    return {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY}
+
+
+def taken(function, constants):
+    """A function with those of the constants that it has."""
+    names = inspect.signature(function).parameters
+    return partial(function, **{k: v for k, v in constants.items() if k in names})
+
+
+def steps_of(optimizer, constants, count):
+    """The step in the reference of each of the weights."""
+    step = taken(getattr(reference, optimizer), constants)
+    rest = taken(reference.adam, constants) if optimizer == "muon" else step
+    hidden = [i for i in range(count - 2) if i % 2 == 0]
+    return [step if i in hidden else rest for i in range(count)]
+
+
+def rules_of(decay, settings, count, draws=()):
+    """The rule in the reference of each of the weights."""
+    rule = taken(getattr(reference, decay), settings)
+    decayed = [settings.get("biases", False) or i % 2 == 0 for i in range(count)]
+    if draws:
+        of_each = [partial(rule, draw=draw) for draw in draws]
+    else:
+        of_each = [rule] * count
+    return [
+        rule if decays else reference.none
+        for rule, decays in zip(of_each, decayed, strict=True)
+    ]
+
+
+def expected(steps, rules, multipliers, count, peak, **how):
     """The weights after each epoch by the reference."""
     images, labels = task.images_and_labels(count)
     x = images.reshape(count, -1)
-    weights = task.initial_weights()
-    rules, of_each = assign_rules(variant, constants, len(weights))
     made = reference.train(
-        weights,
+        task.initial_weights(),
         [(x[batch], labels[batch]) for batch in task.batches(count)],
-        np.float32(rate * multipliers).astype(float),
+        np.float32(peak * multipliers).astype(float),
+        steps,
         rules,
-        decay=float32(decay),
-        constants=of_each,
+        peak=peak,
+        horizon=HORIZON,
         **how,
     )
     return list(made)[task.STEPS - 1 :: task.STEPS]
 
 
-def assign_rules(variant, constants, count):
-    """The rule of each of the weights, and of its constants those that it has."""
-    hidden = [i for i in range(count - 2) if i % 2 == 0]
-    rules = [
-        variant.rule if variant.rest is None or i in hidden else variant.rest
-        for i in range(count)
+def make_draws(optimizer, decay, jit):
+    """What random masks are made from, of each of the weights."""
+    if decay != "random_mask":
+        return []
+
+    @tf.function(jit_compile=jit)
+    def draw_all(seed, shape):
+        def draw(t):
+            return tf.random.stateless_uniform(shape, [seed, t], dtype=tf.float64)
+
+        updates = tf.range(task.EPOCHS * (task.STEPS + 1), dtype=tf.int64)
+        return tf.map_fn(draw, updates, fn_output_signature=tf.float64)
+
+    def make_draw(memory, shape):
+        drawn = draw_all(tf.cast(memory[0].value, tf.int64), tuple(shape)).numpy()
+        return lambda t: drawn[t]
+
+    return [
+        make_draw(memory, variable.shape)
+        for memory, variable in zip(
+            optimizer._memory, optimizer._trainable_variables, strict=True
+        )
     ]
-    names = [rule.__code__.co_varnames[: rule.__code__.co_argcount] for rule in rules]
-    return rules, [{k: constants[k] for k in constants if k in n} for n in names]
 
 
 def difference(ours, theirs):
@@ -188,116 +197,127 @@ def difference(ours, theirs):
     )
 
 
-class Programs(dict):
-    """Compiled with everything on and other strengths, by variant, to be shared."""
-
-    def __missing__(self, name):
-        self[name] = Program(*build_full(name, OTHER), "cross_entropy", jit=False)
-        return self[name]
-
-
-PROGRAMS = Programs()
-OTHER = {"learning_rate": 0.01, "weight_decay": 0.7, "timescale_epochs": 3.0}
-CLIPNORM, MAX_NORM, COUNT = 0.25, 1.5, 48
-STRENGTHS = {"l1": 0.01, "l2": 0.02, "regularize_biases": True}
-MULTIPLIERS = cosine(task.STEPS, task.EPOCHS, warmup_epochs=2)
-
-
-def build_full(name, others=None):
-    shared = {"decay_biases": True, "global_clipnorm": CLIPNORM}
-    settings = VARIANTS[name].settings | (others or {})
-    return build(name, settings, shared, **STRENGTHS, max_norm=MAX_NORM)
-
-
-@pytest.mark.parametrize("name", VARIANTS)
-def test_trajectory_with_the_defaults(name, record):
-    variant, multipliers = VARIANTS[name], constant(task.STEPS, task.EPOCHS)
-    model, optimizer = build(name, {})
-    program = Program(model, optimizer, "cross_entropy", jit=True)
-    found, _ = train(program, multipliers, task.STEPS * task.BATCH_SIZE)
-    reached = difference(
-        found,
-        expected(
-            variant,
-            variant.rate,
-            variant.decay,
-            variant.defaults,
-            multipliers,
-            task.STEPS * task.BATCH_SIZE,
-        ),
-    )
-    record(name, defaults=reached)
-    assert reached < TOLERANCE
-
-
-@pytest.mark.parametrize("name", VARIANTS)
-def test_trajectory_with_everything_on(name, record):
-    variant, program = VARIANTS[name], PROGRAMS[name]
-    program.take(*build_full(name), task.SEED)
-    found, _ = train(program, MULTIPLIERS, COUNT)
+@pytest.mark.parametrize(("optimizer", "decay"), PAIRS)
+def test_trajectory_with_everything_on(optimizer, decay, record, tmp_path):
+    """And the same again, cut within an epoch: then not a bit differs."""
+    images = COUNT if decay == "decoupled" else task.STEPS * task.BATCH_SIZE
+    model, made = build_full(optimizer, decay)
+    program = Program(model, made, "cross_entropy", jit=False)
+    start = [v.numpy() for v in [*model.variables, *made.variables]]
+    whole, _ = train(program, MULTIPLIERS, images)
 
     def project(index, w):
         hidden = index in (0, 2)
         return reference.bound_columns(w, MAX_NORM, 1e-7) if hidden else w
 
+    constants, count = CONSTANTS[optimizer], len(model.trainable_variables)
+    draws = make_draws(made, decay, jit=False)
     reached = difference(
-        found,
+        whole,
         expected(
-            variant,
-            variant.settings["learning_rate"],
-            variant.other_decay,
-            variant.settings,
+            steps_of(optimizer, constants, count),
+            rules_of(decay, SETTINGS[decay], count, draws),
             MULTIPLIERS,
-            COUNT,
-            decay_biases=True,
+            images,
+            constants["learning_rate"],
             global_clipnorm=CLIPNORM,
             project=project,
-            **{key: float32(value) for key, value in STRENGTHS.items()},
+            **{key: float32(value) for key, value in PENALTY.items()},
         ),
     )
-    record(name, all=reached)
+    record(optimizer, decay, reached)
     assert reached < TOLERANCE
 
+    def restart():
+        for variable, value in zip(
+            [*model.variables, *made.variables], start, strict=True
+        ):
+            variable.assign(value)
 
-@pytest.mark.parametrize("name", VARIANTS)
-def test_a_checkpoint_holds_all_that_continues_a_run(name, tmp_path):
-    """Cut within an epoch, and another run in between: not a bit differs."""
-    program = PROGRAMS[name]
-    program.take(*build_full(name), task.SEED)
-    whole, _ = train(program, MULTIPLIERS, COUNT, epochs=4)
-    program.take(*build_full(name), task.SEED)
-    trainer = train(program, MULTIPLIERS, COUNT, epochs=2)[1]
+    restart()
+    trainer = train(program, MULTIPLIERS, images, epochs=5)[1]
     trainer._updates_per_call = 3
     next(trainer.train_epoch())
-    trainer.best_weights = [v.numpy() for v in program.model.variables]
+    trainer.best_weights = [v.numpy() for v in model.variables]
     save_checkpoint(tmp_path, trainer)
-    program.take(*build_full(name), task.SEED)
-    train(program, MULTIPLIERS[::-1], COUNT, epochs=1)
-    program.take(*build_full(name), task.SEED)
-    resumed = make_trainer(program, MULTIPLIERS, COUNT)
+    train(program, MULTIPLIERS[::-1], images, epochs=1)
+    restart()
+    resumed = make_trainer(program, MULTIPLIERS, images)
     assert load_checkpoint(tmp_path, resumed)
     assert resumed.within_epoch
-    while resumed.epoch < 4:
+    while resumed.epoch < 7:
         for _ in resumed.train_epoch():
             pass
-    for ours, theirs in zip(program.model.trainable_variables, whole[-1], strict=True):
+    for ours, theirs in zip(model.trainable_variables, whole[6], strict=True):
         np.testing.assert_array_equal(ours, theirs)
 
 
-@pytest.mark.parametrize("name", ["adamw", "adamw_schedule_free"])
-def test_a_moving_average_is_what_is_evaluated(name):
-    variant, multipliers = VARIANTS[name], constant(task.STEPS, task.EPOCHS)
-    model, optimizer = build(name, {}, {"ema_momentum": 0.9})
-    program = Program(model, optimizer, "cross_entropy", jit=False)
+COMPILED = [
+    (list(CONSTANTS)[-i % len(CONSTANTS)], decay) for i, decay in enumerate(SETTINGS)
+]
+"""Each rule once, each optimizer once or twice."""
+
+
+@pytest.mark.parametrize(("optimizer", "decay"), COMPILED)
+def test_trajectory_with_the_defaults(optimizer, decay):
+    multipliers = constant(task.STEPS, task.EPOCHS)
+    model, made = build(optimizer, {}, decay)
+    program = Program(model, made, "cross_entropy", jit=True)
+    found, _ = train(program, multipliers, task.STEPS * task.BATCH_SIZE)
+    constants, count = defaults(OPTIMIZERS[optimizer]), len(model.trainable_variables)
+    draws = make_draws(made, decay, jit=True)
+    theirs = expected(
+        steps_of(optimizer, constants, count),
+        rules_of(decay, defaults(DECAYS[decay]), count, draws),
+        multipliers,
+        task.STEPS * task.BATCH_SIZE,
+        constants["learning_rate"],
+    )
+    assert difference(found, theirs) < TOLERANCE
+
+
+@pytest.mark.parametrize("schedule", ["constant", "logarithmic"])
+def test_trajectory_under_the_other_schedules_of_decay(schedule):
+    settings = STRONG | {"schedule": schedule}
+    model, made = build("sgd", {}, "scheduled", settings)
+    program = Program(model, made, "cross_entropy", jit=False)
+    found, _ = train(program, MULTIPLIERS, COUNT)
+    count = len(model.trainable_variables)
+    theirs = expected(
+        steps_of("sgd", {}, count),
+        rules_of("scheduled", settings, count),
+        MULTIPLIERS,
+        COUNT,
+        peak=0.1,
+    )
+    assert difference(found, theirs) < TOLERANCE
+
+
+def test_a_bound_is_found_and_presses():
+    model, made = build("adam", ADAM, "constrained", SETTINGS["constrained"])
+    program = Program(model, made, "cross_entropy", jit=False)
+    train(program, MULTIPLIERS, COUNT)
+    for kernel in made._memory[::2]:
+        bound, multiplier, *_ = map(float, kernel)
+        assert bound > 0
+        assert multiplier >= 0
+    assert any(float(kernel[1]) > 0 for kernel in made._memory[::2])
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "schedule_free"])
+def test_a_moving_average_is_what_is_evaluated(optimizer):
+    multipliers = constant(task.STEPS, task.EPOCHS)
+    model, made = build(optimizer, {}, "decoupled", shared={"ema_momentum": 0.9})
+    program = Program(model, made, "cross_entropy", jit=False)
     found, _ = train(program, multipliers, COUNT)
+    constants, count = defaults(OPTIMIZERS[optimizer]), len(model.trainable_variables)
     averaged, raw = (
         expected(
-            variant,
-            variant.rate,
-            variant.decay,
-            {},
+            steps_of(optimizer, constants, count),
+            rules_of("decoupled", defaults(DECAYS["decoupled"]), count),
             multipliers,
             COUNT,
+            constants["learning_rate"],
             ema_momentum=ema_momentum,
         )
         for ema_momentum in (0.9, None)
@@ -312,5 +332,12 @@ def test_a_moving_average_is_what_is_evaluated(name):
     )
 
 
-def test_every_optimizer_has_a_trajectory():
-    assert VARIANTS.keys() == OPTIMIZERS.keys()
+@pytest.mark.parametrize(("optimizer", "decay"), REFUSED)
+def test_pairs_that_make_no_sense_are_refused(optimizer, decay):
+    with pytest.raises(UserError, match=f"{decay} does not go with .* = {optimizer}"):
+        build(optimizer, {}, decay)
+
+
+def test_every_optimizer_and_rule_has_a_trajectory():
+    assert CONSTANTS.keys() == OPTIMIZERS.keys()
+    assert SETTINGS.keys() == DECAYS.keys()

@@ -7,9 +7,9 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+import training.outcome
 
 import training.fit
-import training.outcome
 from data import npz, split
 from models import MODELS, mlp
 from optimizers import adam, prepare
@@ -25,8 +25,8 @@ EVERYTHING = (
     "model.batch_normalization=true",
     "model.max_norm=2.0",
     "model.l1=1e-5",
-    "optimizer.name=adamw",
-    "optimizer.weight_decay=0.5",
+    "decay.name=decoupled",
+    "decay.strength=0.5",
     "schedule.warmup_epochs=1",
     "training.epochs=6",
     "monitoring.detail=true",
@@ -300,7 +300,7 @@ def test_a_penalty_beyond_all_numbers_diverges(run):
 
 
 @pytest.mark.parametrize(
-    "averaging", ["name=adamw_schedule_free", "ema_momentum=0.9"], ids=str
+    "averaging", ["name=schedule_free", "ema_momentum=0.9"], ids=str
 )
 def test_averages_are_saved(run, averaging):
     result, directory = run(f"optimizer.{averaging}", "training.epochs=2")

@@ -1,21 +1,23 @@
 """The compiled calls against the same arithmetic done step by step."""
 
+from functools import partial
 from typing import get_args, get_type_hints
 
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from training.twin import LEVELS, KeyedDropout, training_twin
 
 from data import Split
 from models import mlp
-from optimizers import adamw, prepare
+from optimizers import adam, prepare
+from optimizers.decay import Decoupled
 from system.processes import load_keras
 from tests import reference
 from training.losses import LOSSES
 from training.program import Program, graph_key
 from training.settings import TrainingSettings
-from training.twin import LEVELS, KeyedDropout, training_twin
 
 RANDOM = np.random.default_rng(0)
 IMAGES = RANDOM.random((70, 4, 3))
@@ -24,10 +26,10 @@ BATCHES = RANDOM.integers(70, size=(6, 8)).astype(np.int32)
 RATES = np.linspace(1e-2, 1e-3, 6)
 
 
-def build(seed=0, weight_decay=0.5, **settings):
+def build(seed=0, strength=0.5, **settings):
     load_keras(seed)
     model = mlp((4, 3), 5, hidden_units=[7], **settings)
-    return model, prepare(adamw(weight_decay=weight_decay), model)
+    return model, prepare(adam(), model, Decoupled(1, 1, strength=strength))
 
 
 def train(model, optimizer, loss="cross_entropy", jit=True, calls=((0, 6),), seed=0):
@@ -51,9 +53,11 @@ def test_updates_are_backpropagation_and_adamw(float64, loss, jit):
     model, optimizer = build(l2=2**-7)
     batches = [(IMAGES[batch].reshape(8, -1), LABELS[batch]) for batch in BATCHES]
     weights = [v.numpy() for v in model.trainable_variables]
-    rules = [reference.adamw] * len(weights)
+    steps = [reference.adam] * len(weights)
+    rule = partial(reference.decoupled, strength=0.5)
+    rules = [rule if w.ndim > 1 else reference.none for w in weights]
     *_, expected = reference.train(
-        weights, batches, RATES, rules, decay=0.5, loss=loss, l2=2**-7
+        weights, batches, RATES, steps, rules, loss=loss, l2=2**-7
     )
     trained, _ = train(model, optimizer, loss, jit)
     for ours, theirs in zip(trained, expected, strict=True):
@@ -75,7 +79,7 @@ def test_one_compilation_serves_every_cut_and_every_strength():
         np.testing.assert_array_equal(a, b)
 
 
-STRENGTHS = ("l1", "l2", "dropout", "input_dropout", "weight_decay")
+STRENGTHS = ("l1", "l2", "dropout", "input_dropout", "strength")
 WEAK = dict.fromkeys(STRENGTHS, 0.1)
 STRONG = dict.fromkeys(STRENGTHS, 0.3)
 
@@ -101,7 +105,7 @@ def key_of(model, optimizer=(), horizon=(1, 2), loss="l", jit=True):
 def test_each_strength_has_an_effect_and_does_not_change_the_key(strength):
     weak, strong = (build(**{**WEAK, strength: value}) for value in (0.1, 0.3))
     keys = {
-        key_of(model, {"weight_decay": rate, "learning_rate": rate})
+        key_of(model, {"decay.strength": rate, "learning_rate": rate})
         for (model, _), rate in ((weak, 0.1), (strong, 0.3))
     }
     assert len(keys) == 1
@@ -131,8 +135,8 @@ def test_what_shapes_the_graph_changes_the_key(change):
 
 def test_other_settings_of_the_optimizer_change_the_key():
     model = build()[0]
-    optimizers = [{"beta_1": 0.9}, {"beta_1": 0.8}, {"weight_decay": 0.0}]
-    optimizers += [{"weight_decay": 0.1}, {"decay_biases": True}]
+    optimizers = [{"beta_1": 0.9}, {"beta_1": 0.8}, {"decay.strength": 0.0}]
+    optimizers += [{"decay.strength": 0.1}, {"decay.biases": True}]
     keys = {key_of(model, optimizer) for optimizer in optimizers}
     keys |= {key_of(model, jit=False), key_of(model, loss="m"), key_of(model)}
     keys |= {key_of(model, horizon=(1, 3))}
@@ -157,9 +161,9 @@ def custom(rate=0.1, strength=0.1, noise_rate=0.1, inner_rate=0.1):
 def test_names_that_keras_numbers_do_not_change_the_key():
     assert key_of(custom()) == key_of(custom())
     plain = custom(rate=0.1)
-    program = Program(plain, prepare(adamw(), plain), "cross_entropy", True)
+    program = Program(plain, prepare(adam(), plain), "cross_entropy", True)
     other = custom(rate=0.6)
-    program.take(other, prepare(adamw(), other), seed=0)
+    program.take(other, prepare(adam(), other), seed=0)
     (dropout,) = program._dropouts
     assert float(dropout.rate) == pytest.approx(0.6)
 

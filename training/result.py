@@ -9,11 +9,12 @@ import keras
 import numpy as np
 
 from data import Split
-from experiment.run_directory import package_versions
 from models import kernels
 from system.files import replacing
+from system.processes import package_versions
 from training.measurement import Evaluation, Measurement
-from training.trainer import Trainer
+from training.measures import MEASURES
+from training.trainer import AS_TRAINED, RESTORED, Trainer
 
 
 def compute_result(status: str, trainer: Trainer, test: Split) -> dict[str, Any]:
@@ -26,54 +27,56 @@ def compute_result(status: str, trainer: Trainer, test: Split) -> dict[str, Any]
 
     Returns:
         The contents of result.json. A number that is not finite is None there, and
-        `best` is None if nothing finite was ever found.
+        `best` is None if nothing finite was ever found. `final` is of the weights that
+        the run ends with: its `weights` says whether a callback has changed them after
+        training, and its `epoch` is the one that they are of.
     """
 
-    def describe(measurement: Measurement) -> dict[str, Any]:
+    def describe(measurement: Measurement, epoch: int, weights: str) -> dict[str, Any]:
         norms = {
             layer: float(np.linalg.norm(kernel.numpy().astype(np.float64)))
             for layer, kernel in kernels(trainer.model).items()
         }
         tested = status != "interrupted"
         return {
-            "epoch": measurement.epoch,
+            "epoch": epoch,
+            "weights": weights,
             "train": summary(measurement.train),
             "validation": summary(measurement.validation),
             **({"test": summary(trainer.evaluate_split(test))} if tested else {}),
+            "memorized": {k: finite(v) for k, v in measurement.memorized.items()},
             "penalty": finite(measurement.penalty),
             "generalization_gap": finite(measurement.gap),
             "weight_norm": finite(math.hypot(*norms.values())),
             "weight_norm_of_layer": {k: finite(norm) for k, norm in norms.items()},
         }
 
-    final, best = describe(trainer.measure()), None
-    best_is_final = trainer.best and trainer.best.epoch == trainer.epoch
-    if best_is_final and not trainer.within_epoch:
-        best = final
-    elif trainer.best:
+    best, ends_with = trainer.best, trainer.ends_with
+    restored = best is not None and ends_with == RESTORED
+    epoch = best.epoch if best and restored else trainer.epoch
+    final = describe(trainer.measure(), epoch, ends_with)
+    found = None
+    if best and best.step == trainer.update and ends_with == AS_TRAINED:
+        found = final
+    elif best:
         variables = trainer.model.variables
-        final_weights = [variable.numpy() for variable in variables]
+        final_weights = trainer.weights()
         assign(variables, trainer.best_weights)
-        best = describe(trainer.best)
+        found = describe(best, best.epoch, AS_TRAINED)
         assign(variables, final_weights)
     return {
         "status": status,
         "seed": trainer.seed,
         "seconds": round(trainer.seconds, 3),
         "final": final,
-        "best": best,
-        "versions": {
-            "python": platform.python_version(),
-            **package_versions(),
-        },
+        "best": found,
+        "versions": {"python": platform.python_version(), **package_versions()},
+        "changed_before_resume": trainer.changes,
     }
 
 
 def summary(evaluation: Evaluation) -> dict[str, float | None]:
-    return {
-        "cross_entropy": finite(evaluation.cross_entropy),
-        "accuracy": finite(evaluation.accuracy),
-    }
+    return {name: finite(evaluation[name]) for name in (*MEASURES, "loss")}
 
 
 def finite(value: float) -> float | None:
@@ -93,16 +96,16 @@ def save_model(
     The model goes alone: the optimizer's state belongs to the checkpoint.
 
     Args:
-        directory: Of the run.
-        model: The run's own; the trainer's may be another one's of the same graph.
+        directory: Directory of the run.
+        model: The run's own; the trainer's may be that of an earlier run.
         trainer: As `fit` left it.
         status: What `fit` returned.
     """
     if status == "diverged" and trainer.best:
         weights = trainer.best_weights
     else:
-        weights = [variable.numpy() for variable in trainer.model.variables]
+        weights = trainer.weights()
     assign(model.variables, weights)
-    model.optimizer = None
+    model.optimizer, model.compiled = None, False
     with replacing(directory / "model.keras") as partial:
         model.save(partial)

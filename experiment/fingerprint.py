@@ -1,0 +1,119 @@
+"""What a run depends on besides its settings: its data, its code, and versions."""
+
+import ast
+import functools
+import platform
+import sys
+from collections.abc import Iterable, Iterator
+from hashlib import sha256
+from pathlib import Path
+
+from experiment.config import Config
+from system.files import is_file
+from system.processes import package_versions
+
+ROOT = Path(__file__).resolve().parent.parent
+ENTRY = ROOT / "train.py"
+CHOICES = ("data", "models", "optimizers")
+"""Folders whose `__init__.py` lists what may be chosen: only what is chosen counts."""
+
+
+def fingerprint(config: Config, data_sha256: str) -> dict[str, str]:
+    """What has to be the same for a run to be the same run.
+
+    Args:
+        config: Config of the run.
+        data_sha256: Digest of its data.
+
+    Returns:
+        `data`, `code` (of all modules of this project that the run loads, comments,
+        docstrings and formatting aside), `files` (of those that settings name, if any
+        do) and the versions of Python and of the packages that compute.
+    """
+    found = {"data": data_sha256, "code": code_of(config)}
+    files = list(files_named_by(config))
+    if files:
+        found["files"] = digest(path.read_bytes() for path in files)
+    python = ".".join(platform.python_version_tuple()[:2])
+    return found | {"python": python, **package_versions()}
+
+
+def code_of(config: Config) -> str:
+    """The digest of the code that a run loads."""
+    chosen = [
+        Path(sys.modules[part.function.__module__].__file__ or "")
+        for part in config.parts.values()
+    ]
+    return digest_of_modules([ENTRY, *chosen])
+
+
+def digest_of_modules(paths: Iterable[Path]) -> str:
+    """The digest of modules of this project and of all that they import of it."""
+    waiting, found = list(paths), {}
+    while waiting:
+        path = waiting.pop()
+        if path not in found:
+            meaning, imported = read_module(path, path.stat().st_mtime_ns)
+            found[path] = meaning
+            waiting += imported
+    return digest(found[path] for path in sorted(found))
+
+
+@functools.cache
+def read_module(path: Path, _: int) -> tuple[bytes, list[Path]]:
+    """A module's code without comments, docstrings and formatting, and its imports.
+
+    Args:
+        path: File of the module.
+        _: Time at which it was changed, for the cache.
+    """
+    tree = ast.parse(path.read_bytes())
+    imported = list(imports_of(path, tree))
+    for node in ast.walk(tree):
+        body = getattr(node, "body", None)
+        if isinstance(body, list):
+            body[:] = [statement for statement in body if not is_text(statement)]
+    return ast.dump(tree).encode(), imported
+
+
+def is_text(statement: ast.stmt) -> bool:
+    return (
+        isinstance(statement, ast.Expr)
+        and isinstance(statement.value, ast.Constant)
+        and isinstance(statement.value.value, str)
+    )
+
+
+def imports_of(path: Path, tree: ast.Module) -> Iterator[Path]:
+    """Files of this project that a module imports, wherever in it."""
+    for node in ast.walk(tree):
+        names: list[str] = []
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            base = "." * node.level + node.module
+            names = [base, *(f"{base}.{alias.name}" for alias in node.names)]
+        for name in names:
+            where = path.parent if name.startswith(".") else ROOT
+            module = where.joinpath(*name.strip(".").split("."))
+            for file in (module.with_suffix(".py"), module / "__init__.py"):
+                is_choice = file.name == "__init__.py" and module.name in CHOICES
+                if file.is_file() and not is_choice:
+                    yield file
+
+
+def files_named_by(config: Config) -> Iterator[Path]:
+    """Files whose paths are values of settings."""
+    for part in config.parts.values():
+        for value in part.settings.values():
+            if isinstance(value, str) and ("/" in value or "." in value):
+                path = Path(value).expanduser()
+                if is_file(path):
+                    yield path
+
+
+def digest(parts: Iterable[bytes]) -> str:
+    found = sha256()
+    for part in parts:
+        found.update(sha256(part).digest())
+    return found.hexdigest()

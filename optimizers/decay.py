@@ -1,0 +1,386 @@
+"""Rules of decay: what an update does to the weights w besides the optimizer's step.
+
+A rule is a class of settings, for any optimizer: `optimizers.make` gives it to one.
+Most rules take something off the weights before their step or after it:
+
+    w <- w - rate * decay * pull
+
+Below, rate = multiplier * peak is the learning rate of the update, multiplier the
+schedule's, and decay the strength unless the rule says otherwise. To add a rule, write
+a class with `before` or `after` and name it in `DECAYS`.
+
+Args:
+    steps_per_epoch: Updates in one epoch; rules that need it say so.
+    epochs: Length of the whole run; likewise.
+    strength: Share of a kernel that is taken off per update and unit of learning rate.
+    biases: Whether biases and normalization parameters decay too, as under Keras'
+        optimizers by default, and not the kernels alone.
+"""
+
+import math
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
+
+from annotated_types import Interval
+from pydantic import NonNegativeFloat, PositiveFloat
+
+if TYPE_CHECKING:
+    import keras
+
+Array = Any
+"""A tensor, or in what is asked between updates a number."""
+
+
+class Update(NamedTuple):
+    """What a rule knows of an update.
+
+    Attributes:
+        number: Counted from 1.
+        rate: What multiplies the decay.
+        decay: What the rate multiplies.
+        memory: Of the weights: the variables that `Decay.memory` began.
+    """
+
+    number: Array
+    rate: Array
+    decay: Array
+    memory: list
+
+
+@dataclass(frozen=True)
+class Decay:
+    """What all rules share.
+
+    Attributes:
+        biases: See above.
+        proportional: Whether one share is taken off all the weights that decay.
+        ends: Whether earlier updates depend on when the run ends.
+    """
+
+    steps_per_epoch: int
+    epochs: int
+    biases = False
+    proportional = False
+    ends = False
+
+    def weight_decay(self, peak: float) -> float:
+        """The decay, given the peak learning rate."""
+        return 0.0
+
+    def rate(self, number: Array, rate: Array, peak: Array) -> Array:
+        """What multiplies the decay: the learning rate, unless the rule has its own."""
+        return rate
+
+    def memory(self, weights: "keras.Variable") -> list:
+        """What to remember of weights, as it is before the first update."""
+        return []
+
+    def before(self, w: Array, update: Update) -> Array:
+        """The weights that the step is added to."""
+        return w
+
+    def after(self, w: Array, stepped: Array, update: Update) -> Array:
+        """The new weights, from those before the update and those after the step."""
+        return stepped
+
+
+@dataclass(frozen=True, kw_only=True)
+class WithStrength(Decay):
+    """What all rules share that have a strength."""
+
+    strength: NonNegativeFloat = 0.004
+    biases: bool = False
+
+    def weight_decay(self, peak):
+        return self.strength
+
+
+@dataclass(frozen=True, kw_only=True)
+class Decoupled(WithStrength):
+    """Decay as Keras and PyTorch have it in AdamW: it follows the learning rate.
+
+        w <- w - rate * strength * w
+
+    (Loshchilov & Hutter 2019, with their decay times the peak learning rate.)
+    """
+
+    proportional = True
+
+    def before(self, w, update):
+        return w - w * update.decay * update.rate
+
+
+@dataclass(frozen=True, kw_only=True)
+class Independent(Decoupled):
+    """Decay as the paper of AdamW has it: the peak learning rate is not in it.
+
+        w <- w - multiplier * strength * w
+
+    (Loshchilov & Hutter 2019, algorithm 2, line 12.)
+
+    Args:
+        strength: Share of a kernel that is taken off per update, whatever the peak
+            learning rate.
+    """
+
+    strength: NonNegativeFloat = 4e-6
+
+    def weight_decay(self, peak):
+        return self.strength / peak
+
+
+@dataclass(frozen=True, kw_only=True)
+class Normalized(Decoupled):
+    """Decay whose best strength depends little on the number of updates of the run.
+
+        w <- w - multiplier * strength * sqrt(1 / (steps_per_epoch * epochs)) * w
+
+    with sqrt(b / (B * T)) for the root in the paper: batch size b, training images B,
+    epochs T (Loshchilov & Hutter 2019, appendix B.1).
+
+    Args:
+        strength: What a run of a single update would take off a kernel.
+    """
+
+    strength: NonNegativeFloat = 0.02
+    ends = True
+
+    def weight_decay(self, peak):
+        return self.strength / math.sqrt(self.steps_per_epoch * self.epochs) / peak
+
+
+@dataclass(frozen=True, kw_only=True)
+class Timescale(Decay):
+    """Decay whose strength is a time: how many epochs of updates the weights remember.
+
+        w <- w - multiplier / (timescale_epochs * steps_per_epoch) * w
+
+    Weights under AdamW are an exponential moving average of its updates, over
+    1 / (rate * strength) of them (Wang & Aitchison 2024).
+
+    Args:
+        timescale_epochs: Epochs in which decay alone would shrink a kernel to 1/e; from
+            1 to the number of epochs is the range to search.
+    """
+
+    timescale_epochs: PositiveFloat = 10.0
+    biases: bool = False
+    proportional = True
+
+    def weight_decay(self, peak):
+        return 1 / (self.timescale_epochs * self.steps_per_epoch) / peak
+
+    before = Decoupled.before
+
+
+@dataclass(frozen=True, kw_only=True)
+class Corrected(Decoupled):
+    """Decay that falls with the square of the learning rate, as its equilibrium needs.
+
+        w <- w - rate * (rate / peak) * strength * w
+
+    (AdamC: Defazio 2025.) Where normalization makes the scale of a kernel meaningless,
+    its norm tends to the root of step over decay, which stays put under this schedule.
+    The paper corrects the kernels before a normalization; here it is all that decay.
+    """
+
+    def rate(self, number, rate, peak):
+        return rate * rate / peak
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scheduled(Decoupled):
+    """Decay with a schedule of its own, which is not the learning rate's.
+
+        w <- w - peak * schedule(t) * strength * w
+
+    in update t of T, where schedule(t) is 1 if "constant",
+    (1 + cos(pi * (t - 1) / T)) / 2 if "cosine", and multiplier / (1 + 10 * t / T) if
+    "logarithmic" (Ferbach et al. 2026; the 10 and the multiplier are from their code).
+
+    Args:
+        schedule: Of the decay. Under "logarithmic" it takes off about as much between
+            updates t and 2 * t as between 2 * t and 4 * t.
+    """
+
+    schedule: Literal["constant", "cosine", "logarithmic"] = "constant"
+    ends = True
+
+    def rate(self, number, rate, peak):
+        from keras import ops
+
+        updates = self.steps_per_epoch * self.epochs
+        number = ops.cast(number, peak.dtype)
+        if self.schedule == "logarithmic":
+            return rate / (1 + 10 * number / updates)
+        if self.schedule == "constant":
+            return peak
+        return peak * (1 + ops.cos(math.pi * (number - 1) / updates)) / 2
+
+
+@dataclass(frozen=True, kw_only=True)
+class Huber(WithStrength):
+    """Decay that pulls at all large weights alike: their quadratic penalty ends linear.
+
+        w <- w - rate * strength * clip(w, -d, d)        d = threshold * mean(abs(w))
+
+    (AdamHD: Guo & Fan 2025, who average d over updates, and whose step is the implicit
+    one: divided by 1 + rate * strength.)
+
+    Args:
+        threshold: Size of the weights, relative to the mean of the kernel, from which
+            on the pull is constant.
+    """
+
+    threshold: PositiveFloat = 1.0
+
+    def before(self, w, update):
+        from keras import ops
+
+        most = self.threshold * ops.mean(ops.abs(w))
+        return w - ops.clip(w, -most, most) * update.decay * update.rate
+
+
+@dataclass(frozen=True, kw_only=True)
+class ToStart(WithStrength):
+    """Decay towards the weights that the run began with, instead of 0.
+
+        w <- w - rate * strength * (w - w_0)
+
+    (L2-SP: Li, Grandvalet & Davoine 2018, who have it in the loss, to tune a network
+    that was trained before.)
+    """
+
+    def memory(self, weights):
+        return [weights.numpy()]
+
+    def before(self, w, update):
+        return w - (w - update.memory[0]) * update.decay * update.rate
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cautious(WithStrength):
+    """Decay of a weight only where its step u does not make it grow.
+
+        w <- w - u - rate * strength * [u * w >= 0] * w
+
+    (Chen et al. 2025, "Cautious Weight Decay".) The decay never works against the
+    step, so it does not move the minima of the loss, as plain decay does.
+    """
+
+    def after(self, w, stepped, update):
+        from keras import ops
+
+        pulled = self.chosen(w, (w - stepped) * w >= 0, update)
+        return stepped - ops.where(pulled, w, 0) * update.decay * update.rate
+
+    def chosen(self, w, aligned, update):
+        """Which weights decay, given those that the step does not make grow."""
+        return aligned
+
+
+@dataclass(frozen=True, kw_only=True)
+class RandomMask(Cautious):
+    """Decay of as many weights as under `cautious`, but at random.
+
+        w <- w - u - rate * strength * [random < mean(u * w >= 0)] * w
+
+    The control that tells whether it matters which weights decay (Chen et al. 2025).
+    """
+
+    def memory(self, weights):
+        return [random.getrandbits(24)]
+
+    def chosen(self, w, aligned, update):
+        import tensorflow as tf
+
+        seed = [tf.cast(part, tf.int64) for part in (update.memory[0], update.number)]
+        draws = tf.random.stateless_uniform(w.shape, seed, dtype=w.dtype)
+        return draws < tf.reduce_mean(tf.cast(aligned, w.dtype))
+
+
+@dataclass(frozen=True)
+class FixedNorm(Decay):
+    """Kernels of the norm R that they began with, and steps of that norm times rate.
+
+        w <- R * normalize(w - rate * R * normalize(u))     normalize(x) = x / norm(x)
+
+    for the step u, by Frobenius norms (Hyperball, as AdamH or MuonH: Wen et al. 2026).
+    There is no strength: the learning rate is how far a kernel turns in an update.
+    """
+
+    def memory(self, weights):
+        from keras import ops
+
+        return [ops.norm(weights)]
+
+    def after(self, w, stepped, update):
+        from keras import ops
+
+        def normalize(x):
+            return x / ops.maximum(ops.norm(x), 1e-12)
+
+        radius = update.memory[0]
+        return radius * normalize(w - update.rate * radius * normalize(w - stepped))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Constrained(Decay):
+    """Decay that keeps a kernel's sum of squares S at the inflection of its growth.
+
+        S  = sum(w^2)        average <- smoothing * average + (1 - smoothing) * S
+        bound <- S           once, when average grows more slowly than an update before
+        p  <- max(0, p + (S - bound) / size)           w <- w - 2 * p * w
+
+    (CPR: Franke et al. 2024, as their code has it: an augmented Lagrangian for each
+    kernel, with the multiplier p.) There is no strength, nor the learning rate.
+
+    Args:
+        wait_epochs: Epochs before the bound is looked for.
+        smoothing: Share of the average that an update keeps.
+    """
+
+    wait_epochs: NonNegativeFloat = 3.0
+    smoothing: Annotated[float, Interval(ge=0, lt=1)] = 0.9
+
+    def memory(self, weights):
+        return [0.0] * 4
+
+    def after(self, w, stepped, update):
+        from keras import ops
+
+        bound, multiplier, average, growth = update.memory
+        squares = ops.sum(ops.square(stepped))
+        excess = (squares - bound) / math.prod(w.shape)
+        raised = ops.maximum(multiplier + excess, 0)
+        smooth = self.smoothing * average + (1 - self.smoothing) * squares
+        wait = round(self.wait_epochs * self.steps_per_epoch)
+        slows = (update.number > wait) & (smooth - average < growth)
+        multiplier.assign(ops.where(bound > 0, raised, 0))
+        bound.assign(ops.where(slows & (bound == 0), squares, bound))
+        growth.assign(smooth - average)
+        average.assign(smooth)
+        return stepped - 2 * multiplier * stepped
+
+
+def none(steps_per_epoch: int, epochs: int) -> None:
+    """No decay."""
+
+
+DECAYS: dict[str, Callable[..., Decay | None]] = {
+    "none": none,
+    "decoupled": Decoupled,
+    "independent": Independent,
+    "normalized": Normalized,
+    "timescale": Timescale,
+    "corrected": Corrected,
+    "scheduled": Scheduled,
+    "huber": Huber,
+    "to_start": ToStart,
+    "cautious": Cautious,
+    "random_mask": RandomMask,
+    "fixed_norm": FixedNorm,
+    "constrained": Constrained,
+}

@@ -1,0 +1,70 @@
+"""Each run of a comparison is the run alone, whatever its user wrote.
+
+`cases.py` is the table of what is tried. Each is compared at two strengths with two
+seeds by one worker. The last of these runs, before which the worker has met its seed
+and its strength, is held to the same run alone, which is stopped within its second
+epoch and continued besides.
+"""
+
+import pytest
+
+from system.errors import UserError
+from tests.own.cases import CASES, UNSAVABLE
+from tests.own.conftest import Asked, differences, state_of
+from train import train
+
+pytestmark = pytest.mark.filterwarnings("ignore:The object being serialized includes")
+
+
+@pytest.fixture(scope="module")
+def hold(compare, tmp_path_factory):
+    """Make the runs of a case, and hold them to what they are to be."""
+
+    def make(case):
+        programs, weights = {}, []
+        for run in compare(case):
+            asked, shared = Asked(), tmp_path_factory.mktemp("shared")
+            result = train(run.config, shared, programs=programs, should_stop=asked)
+            assert result["status"] == "completed"
+            weights.append(state_of(shared)["weights"])
+        assert all(weights.count(of_run) == 1 for of_run in weights), "equal runs"
+        cut = tmp_path_factory.mktemp("cut")
+        stopped = train(run.config, cut, should_stop=Asked(asked.times), programs={})
+        assert (stopped["status"], stopped["final"]["epoch"]) == ("interrupted", 1)
+        train(run.config, cut, resume=True, programs={})
+        if state_of(cut) != state_of(shared):
+            alone = tmp_path_factory.mktemp("alone")
+            train(run.config, alone, programs={})
+            states = [state_of(directory) for directory in (shared, alone, cut)]
+            assert list(differences(*states[:2])) == [], "in a comparison and alone"
+            assert list(differences(*states[1:])) == [], "alone and continued"
+
+    return make
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_run_is_the_run_alone_and_continued(name, hold):
+    hold(CASES[name])
+
+
+@pytest.mark.parametrize("name", UNSAVABLE)
+def test_what_keras_cannot_save_is_refused_in_a_line_if_it_is_not_right(name, hold):
+    try:
+        hold(UNSAVABLE[name])
+    except UserError as error:
+        assert "\n" not in str(error)
+
+
+@pytest.mark.parametrize("jit", [True, False])
+def test_each_call_of_a_dropout_has_a_mask_of_its_own(run, weights_in, jit):
+    _, path = run(
+        "model.name=difference_of_masks", f"training.jit_compile={str(jit).lower()}"
+    )
+    kernel = weights_in(path)["logits/kernel"]
+    assert abs(kernel).max() > 0
+
+
+def test_the_state_of_many_variables_is_read_back(run):
+    stopped, _ = run("optimizer.name=counting", should_stop=Asked(2))
+    assert stopped["status"] == "interrupted"
+    assert run("optimizer.name=counting", resume=True)[0]["status"] == "completed"

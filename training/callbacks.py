@@ -1,0 +1,140 @@
+"""Keras callbacks around compiled epochs."""
+
+import warnings
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from system.errors import DamagedError
+from training.measurement import Measurement
+
+BATCH_HOOKS = (
+    "on_batch_begin",
+    "on_batch_end",
+    "on_train_batch_begin",
+    "on_train_batch_end",
+)
+OF_KERAS = ("_model", "params")
+"""Attributes that Keras gives a callback."""
+
+
+def make_callback_list(
+    callbacks: Iterable[keras.callbacks.Callback],
+    model: keras.Model,
+    optimizer: keras.Optimizer,
+    epochs: int,
+    images: tuple[tf.Tensor, tf.Tensor],
+) -> keras.callbacks.CallbackList:
+    """Ready the callbacks, and the model so that they find it as under `model.fit`.
+
+    Args:
+        callbacks: A warning says of each whose hooks for batches cannot be called.
+        model: It is compiled with the cross-entropy and the accuracy, so that
+            `model.evaluate` works and a callback finds which way a metric is better.
+        optimizer: Optimizer of the run.
+        epochs: Number of epochs of the run.
+        images: A pair of pixels and labels, to make the metrics with.
+    """
+    callbacks = list(callbacks)
+    if callbacks:
+        model.compile(
+            optimizer,
+            keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+            metrics=["accuracy"],
+        )
+        model.test_on_batch(tf.cast(images[0], tf.float32), images[1])
+        model.reset_metrics()
+    for callback in callbacks:
+        hooks = [hook for hook in BATCH_HOOKS if overrides(callback, hook)]
+        if hooks and getattr(callback, "save_freq", None) != "epoch":
+            warnings.warn(
+                f"{type(callback).__name__}.{hooks[0]} is not called: an epoch is one "
+                "compiled call",
+                stacklevel=2,
+            )
+    model.stop_training = False
+    return keras.callbacks.CallbackList(callbacks, model=model, epochs=epochs)
+
+
+def overrides(callback: keras.callbacks.Callback, hook: str) -> bool:
+    return getattr(type(callback), hook) is not getattr(keras.callbacks.Callback, hook)
+
+
+def logs_of(measurement: Measurement) -> dict[str, float]:
+    """What hooks are given, under the names that `model.fit` has."""
+    return {
+        "loss": measurement.train["cross_entropy"],
+        "accuracy": measurement.train["accuracy"],
+        "val_loss": measurement.validation["cross_entropy"],
+        "val_accuracy": measurement.validation["accuracy"],
+    }
+
+
+def states_of(callbacks: Iterable[keras.callbacks.Callback]) -> list[dict[str, Any]]:
+    """What callbacks remember in numbers, texts, arrays and lists of them."""
+    return [
+        {
+            "class": type(callback).__name__,
+            **{name: v for name, v in attributes(callback) if is_plain(v)},
+        }
+        for callback in callbacks
+    ]
+
+
+def restore_states(
+    callbacks: list[keras.callbacks.Callback],
+    states: list[dict[str, Any]],
+    directory: Path,
+) -> list[str]:
+    """Have callbacks remember what they did when a checkpoint was written.
+
+    Args:
+        callbacks: In the order of the states.
+        states: From `states_of`.
+        directory: Directory of the run, for the message.
+
+    Returns:
+        A line for each callback of the user's that kept what a checkpoint cannot hold.
+
+    Raises:
+        DamagedError: The run was begun with other callbacks.
+    """
+    begun = [state.pop("class") for state in states]
+    here = [type(callback).__name__ for callback in callbacks]
+    if begun != here:
+        raise DamagedError(
+            directory,
+            f"expected the callbacks that the run was begun with, {begun}, "
+            f"received {here}",
+        )
+    lines = []
+    for callback, state in zip(callbacks, states, strict=True):
+        vars(callback).update(state)
+        lost = [name for name, v in attributes(callback) if not is_plain(v)]
+        if lost and not type(callback).__module__.startswith("keras."):
+            lines.append(
+                f"{type(callback).__name__}: a checkpoint does not hold its "
+                f"{', '.join(lost)}, which begins anew"
+            )
+    return lines
+
+
+def attributes(callback: keras.callbacks.Callback) -> list[tuple[str, Any]]:
+    """What a callback holds besides functions and what Keras gave it."""
+    return [
+        (name, value)
+        for name, value in vars(callback).items()
+        if name not in OF_KERAS and not callable(value)
+    ]
+
+
+def is_plain(value: Any) -> bool:
+    if isinstance(value, list | tuple):
+        return all(map(is_plain, value))
+    if isinstance(value, np.ndarray):
+        return value.dtype.kind in "biuf"
+    return value is None or isinstance(value, bool | int | float | str | np.generic)

@@ -1,0 +1,110 @@
+"""What an evaluation finds, each measure a sum over images.
+
+To add one, add an entry: evaluations, history.csv, result.json, TensorBoard and the
+tables of a comparison take it from here.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+CALIBRATION_BINS = 15
+
+
+@dataclass(frozen=True)
+class Measure:
+    """A number that tells how good a network is on a set of images.
+
+    Attributes:
+        label: Its name on every page.
+        unit: Unit of its values.
+        better: Which way is better, "lower" or "higher".
+        margin: Methods that differ by less are practically equal.
+        group: Of its tags in TensorBoard: `<group>/train`, `<group>/validation`.
+        description: What TensorBoard says of it.
+        sums: Function `(labels, logits)` of tensors, (images,) and (images, classes),
+            to values whose sum over the images is needed, (images, width).
+        width: Number of values for each image; (images,) is a width of 1.
+        digits: How a value is written, as a format.
+        value: Function of their sums, (width,), and the number of images, to the
+            measure.
+    """
+
+    label: str
+    unit: str
+    better: str
+    margin: float
+    group: str
+    description: str
+    sums: Callable[[Any, Any], Any]
+    width: int = 1
+    digits: str = ".4f"
+    value: Callable[[list[float], int], float] = lambda sums, count: sums[0] / count
+
+
+def cross_entropy_sums(labels, logits):
+    from training.losses import cross_entropy
+
+    return cross_entropy(labels, logits)
+
+
+def accuracy_sums(labels, logits):
+    import tensorflow as tf
+
+    return tf.equal(tf.argmax(logits, axis=1, output_type=tf.int32), labels)
+
+
+def calibration_sums(labels, logits):
+    """Confidence minus correctness, in the column of the bin of the confidence."""
+    import tensorflow as tf
+
+    confidence = tf.reduce_max(tf.nn.softmax(logits), axis=1)
+    correct = tf.cast(accuracy_sums(labels, logits), confidence.dtype)
+    bins = tf.cast(tf.math.ceil(confidence * CALIBRATION_BINS), tf.int32) - 1
+    excess = confidence - correct
+    return tf.one_hot(bins, CALIBRATION_BINS, dtype=excess.dtype) * excess[:, None]
+
+
+def logit_scale_sums(labels, logits):
+    import tensorflow as tf
+
+    return tf.math.reduce_std(logits, axis=1)
+
+
+MEASURES = {
+    "cross_entropy": Measure(
+        "cross-entropy",
+        "nats",
+        "lower",
+        0.01,
+        "loss",
+        "Cross-entropy, without penalty. Rising again on validation images: "
+        "overfitting.",
+        cross_entropy_sums,
+    ),
+    "accuracy": Measure(
+        "accuracy",
+        "%",
+        "higher",
+        0.005,
+        "accuracy",
+        "Fraction of the images classified right.",
+        accuracy_sums,
+        digits=".2%",
+    ),
+    "calibration_error": Measure(
+        "calibration error",
+        "%",
+        "lower",
+        0.005,
+        "calibration",
+        "Expected calibration error: mean distance of confidence and accuracy, over "
+        f"{CALIBRATION_BINS} bins of confidence (Guo et al. 2017).",
+        calibration_sums,
+        CALIBRATION_BINS,
+        ".2%",
+        lambda sums, count: math.fsum(map(abs, sums)) / count,
+    ),
+}
+"""By the key that result.json has."""

@@ -1,0 +1,108 @@
+"""Which runs may share a compiled program.
+
+A program holds as constants what is no variable: every Python number, array, attribute
+and closure that the model and the optimizer use. So runs share one only if their
+configs are the same but for seed and name, and only if nothing but Keras' own code and
+variables can differ between their models. All others compile for themselves.
+"""
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from training.program import Program
+
+KERAS_LAYERS = re.compile(r"keras\.src\.(layers\.(?!preprocessing)|models\.)")
+"""Modules of layers whose state is in variables. Layers of preprocessing keep what they
+adapt to, or where a picture is moved, elsewhere too."""
+
+
+def share_program(
+    programs: dict[str, Program] | None,
+    tables: Mapping[str, Any],
+    model: keras.Model,
+    optimizer: keras.Optimizer,
+) -> Program:
+    """A program for a run: that of the run before in this process, or a new one.
+
+    Args:
+        programs: At most one, by its key, which is replaced by a new one; None where
+            no other run follows.
+        tables: The tables of the run's config file.
+        model: Model of the run, fresh.
+        optimizer: Optimizer of the run, built for the model.
+    """
+    key = sharing_key(tables, model, optimizer) if programs is not None else None
+    earlier = programs.get(key) if programs and key else None
+    if earlier and earlier.may_be_shared:
+        earlier.take(model, optimizer)
+        return earlier
+    training = tables["training"]
+    program = Program(model, optimizer, training["loss"], training["jit_compile"])
+    if programs is not None:
+        programs.clear()
+        if key:
+            programs[key] = program
+    return program
+
+
+def sharing_key(
+    tables: Mapping[str, Any], model: keras.Model, optimizer: keras.Optimizer
+) -> str | None:
+    """What the programs of two runs have to agree in; None for a run that shares none.
+
+    Args:
+        tables: The tables of the run's config file.
+        model: Of the run, fresh.
+        optimizer: Of the run, fresh, one of Keras' or of this project's.
+    """
+    if not is_keras_own(model) or not holds_only(optimizer, ("keras.", "optimizers.")):
+        return None
+    settings = {k: v for k, v in tables.items() if k not in ("name", "seed")}
+    layers = re.sub(r'"seed": \d+', '"seed": 0', model.to_json())
+    weights = [
+        [v.path, v.trainable, *map(attributes_of, (v.regularizer, v.constraint))]
+        for v in model.variables
+    ]
+    return json.dumps([settings, layers, weights], sort_keys=True, default=str)
+
+
+def attributes_of(thing: Any) -> Any:
+    return thing and [type(thing).__qualname__, vars(thing)]
+
+
+def is_keras_own(model: keras.Model) -> bool:
+    """Whether a model is wholly made of layers and functions that Keras has."""
+    given = [(v.regularizer, v.constraint) for v in model.variables]
+    if not all(holds_only(x, ("keras.",)) for pair in given for x in pair if x):
+        return False
+    return all(
+        KERAS_LAYERS.match(type(layer).__module__)
+        and holds_only(layer, ("keras.",))
+        and not is_foreign_model(layer)
+        for layer in model._flatten_layers()
+    )
+
+
+def is_foreign_model(layer: keras.Layer) -> bool:
+    """Whether a layer is a model of other operations than layers, such as `x + y`."""
+    operations = getattr(layer, "operations", [])
+    return not all(isinstance(operation, keras.Layer) for operation in operations)
+
+
+def holds_only(thing: Any, origins: tuple[str, ...]) -> bool:
+    """Whether the attributes of an object are no arrays, and no code from elsewhere."""
+    if not type(thing).__module__.startswith(origins):
+        return False
+    for value in vars(thing).values():
+        if isinstance(value, np.ndarray | tf.Tensor):
+            return False
+        code = value if hasattr(value, "__module__") else type(value)
+        if callable(value) and not (code.__module__ or "").startswith(origins):
+            return False
+    return True
