@@ -180,9 +180,9 @@ def central_differences(function: Callable[[], float], weights: Weights) -> Weig
     return found
 
 
-# Steps: from weights w, their gradient g and what is remembered of earlier updates, `s`,
-# to what is subtracted from w. `rate` is the learning rate and `t` the number of this
-# update, from 1.
+# Steps: from weights w, their gradient g and what is remembered of earlier updates,
+# `s`, to what is subtracted from w. `rate` is the learning rate and `t` the number of
+# this update, from 1.
 
 
 def float32(constant: float) -> float:

@@ -133,10 +133,7 @@ def rules_of(decay, settings, count, draws=()):
     """The rule in the reference of each of the weights."""
     rule = taken(getattr(reference, decay), settings)
     decayed = [settings.get("biases", False) or i % 2 == 0 for i in range(count)]
-    if draws:
-        of_each = [partial(rule, draw=draw) for draw in draws]
-    else:
-        of_each = [rule] * count
+    of_each = [partial(rule, draw=draw) for draw in draws] or [rule] * count
     return [
         rule if decays else reference.none
         for rule, decays in zip(of_each, decayed, strict=True)
