@@ -105,7 +105,7 @@ def decaying(stepper: type[keras.Optimizer]) -> type[Decaying]:
 def with_decay(optimizer: keras.Optimizer, decay: Decay) -> Decaying:
     """A fresh optimizer anew, as one that decays."""
     settings = {"decay": decay, "peak": decimal(optimizer.learning_rate)}
-    return decaying(type(optimizer)).from_config(optimizer.get_config() | settings)
+    return decaying(optimizer.__class__).from_config(optimizer.get_config() | settings)
 
 
 def decimal(number: keras.Variable) -> float:
