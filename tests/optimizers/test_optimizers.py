@@ -206,7 +206,7 @@ def fit(model, epochs=1):
     ("stepper", "rule"),
     [
         ("adam", Decoupled(2, 3, strength=3.0)),
-        ("muon", Constrained(2, 3, wait_epochs=1.0)),
+        ("muon", Constrained(2, 3, look_epochs=0.5)),
         ("adopt", FixedNorm(2, 3)),
         ("lion", RandomMask(2, 3)),
     ],

@@ -57,7 +57,7 @@ SETTINGS = {
     "cautious": STRONG,
     "random_mask": STRONG,
     "fixed_norm": {},
-    "constrained": {"wait_epochs": 2.0, "smoothing": 0.8},
+    "constrained": {"look_epochs": 0.7, "smoothing": 0.8},
 }
 """The same of each rule."""
 
