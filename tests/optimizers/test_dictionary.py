@@ -47,7 +47,8 @@ def updated(
     batches = tf.tile(tf.range(M)[None], [updates, 1])
     rates = tf.constant(np.full(updates, settings["learning_rate"]))
     data = (tf.constant(images), tf.constant(LABELS), batches, rates)
-    program.updates(*data, tf.constant(0), tf.constant(updates))
+    seed = tf.constant(0, tf.int64)
+    program.updates(*data, tf.constant(0), tf.constant(updates), seed)
     return model.trainable_variables[0].numpy()
 
 

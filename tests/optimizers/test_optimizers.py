@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from experiment.config import resolve_section
+from experiment.config import resolve_table
 from models import is_kernel, mlp
 from optimizers import DECAYS, OPTIMIZERS, decay_share, make, prepare
 from optimizers.decay import (
@@ -292,8 +292,8 @@ def test_make_refuses_what_would_be_wrong_without_a_word(optimizer, part):
 )
 def test_settings_are_bounded(section, name, setting, allowed, refused):
     for value in allowed:
-        table = {"name": name, setting: value}
-        assert resolve_section(section, table)[setting] == value
+        table = resolve_table(section, {"name": name, setting: value})
+        assert value in [part.settings.get(setting) for part in table.values()]
     for value in refused:
         with pytest.raises(UserError, match=f"{section}.{setting}: "):
-            resolve_section(section, {"name": name, setting: value})
+            resolve_table(section, {"name": name, setting: value})
