@@ -53,7 +53,7 @@ def tutorial_command(run: Run, directory: Path) -> list[str]:
         "batch-size": training["batch_size"],
         "learning-rate": optimizer["learning_rate"],
         "l2": model["l2"],
-        "weight-decay": optimizer.get("weight_decay", 0.0),
+        "weight-decay": run.config.decay.settings.get("strength", 0.0),
         "seed": run.seed,
     }
     words = [f"--{name}={value}" for name, value in options.items()]

@@ -35,8 +35,8 @@ LONGEST = 1200
 
 SLOW = "(everything or checkpoint or compil)"
 KEYWORDS = {
-    "CautiousAdamW": "cautious",
-    "ScheduleFreeAdamW": "schedule_free",
+    "ScheduleFree": "schedule_free",
+    "Decaying": "everything",
     "constant": "test_schedules",
     "cosine": "test_schedules",
     "warm_restarts": "test_schedules",
