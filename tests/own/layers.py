@@ -254,6 +254,23 @@ class Body(keras.Model):
         return super().get_config() | {"units": self.units, "rate": self.rate}
 
 
+@keras.saving.register_keras_serializable("own")
+class DropCell(layers.Layer):
+    """A cell of a recurrent layer whose output is its input with Dropout."""
+
+    def __init__(self, units, rate, **kwargs):
+        super().__init__(**kwargs)
+        self.units = self.state_size = self.output_size = units
+        self.rate = rate
+        self.drop = layers.Dropout(rate, seed=0)
+
+    def call(self, x, states, training=False):
+        return self.drop(x, training=training), states
+
+    def get_config(self):
+        return super().get_config() | {"units": self.units, "rate": self.rate}
+
+
 class Unknown:
     """An activation that is an object: Keras cannot save it."""
 

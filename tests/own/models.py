@@ -11,6 +11,7 @@ from tests.own.layers import (
     Body,
     CalledConfig,
     Counter,
+    DropCell,
     Leaky,
     Longest,
     Noise,
@@ -186,8 +187,8 @@ def adapted_normalization(image_shape, num_classes, *, share: float = 1.0):
 
 def random_constant(image_shape, num_classes, *, most: float = 1.0):
     """Keras' own layers alone, with a number that is drawn."""
-    scale = layers.Rescaling(float(np.random.uniform(0, most)), name="scale")
-    return stack(image_shape, num_classes, scale, hidden("relu"))
+    leaky = layers.LeakyReLU(float(np.random.uniform(0, most)), name="leaky")
+    return stack(image_shape, num_classes, hidden(), leaky)
 
 
 def random_matrix_operation(image_shape, num_classes, *, scale: float = 1.0):
@@ -214,6 +215,21 @@ def regularizer_of_variable(image_shape, num_classes, *, strength: float = 0.1):
     model = stack(image_shape, num_classes, hidden("relu"))
     kernel = model.get_layer("hidden").kernel
     kernel.regularizer = keras.regularizers.L2(strength * np.random.uniform(1, 2))
+    return model
+
+
+def constraint_of_variable(image_shape, num_classes, *, longest: float = 1.0):
+    model = stack(image_shape, num_classes, hidden("relu"))
+    kernel = model.get_layer("hidden").kernel
+    kernel.constraint = keras.constraints.MaxNorm(longest * np.random.uniform(0.5, 1))
+    return model
+
+
+def frozen_variable(image_shape, num_classes, *, units: PositiveInt = UNITS):
+    """The kernel of one of two layers, which of them is drawn for each run."""
+    parts = [layers.Dense(units, "relu", name=name) for name in ("a", "b", "c")]
+    model = stack(image_shape, num_classes, *parts)
+    parts[np.random.randint(1, 3)].kernel.trainable = False
     return model
 
 
@@ -251,6 +267,28 @@ def difference_of_masks(image_shape, num_classes, *, rate: float = 0.5):
     x = layers.Subtract()([drop(x), drop(x)])
     logits = layers.Dense(num_classes, kernel_initializer="zeros", name="logits")
     return keras.Model(images, logits(x))
+
+
+def difference_of_moments(image_shape, num_classes, part):
+    """Zero, and never trained, if the part does the same at two equal moments."""
+    images = keras.Input(image_shape)
+    x = layers.RepeatVector(2)(layers.Flatten()(images))
+    x = part(x)
+    first, second = (layers.Cropping1D(crop) for crop in ((0, 1), (1, 0)))
+    x = layers.Flatten()(layers.Subtract()([first(x), second(x)]))
+    logits = layers.Dense(num_classes, kernel_initializer="zeros", name="logits")
+    return keras.Model(images, logits(x))
+
+
+def dropout_in_cell(image_shape, num_classes, *, rate: float = 0.5):
+    cell = DropCell(int(np.prod(image_shape)), rate)
+    part = layers.RNN(cell, return_sequences=True)
+    return difference_of_moments(image_shape, num_classes, part)
+
+
+def dropout_in_time(image_shape, num_classes, *, rate: float = 0.5):
+    part = layers.TimeDistributed(layers.Dropout(rate, seed=0))
+    return difference_of_moments(image_shape, num_classes, part)
 
 
 def equal_names(image_shape, num_classes, *, rate: float = 0.3):

@@ -138,6 +138,21 @@ def hidden_numbers(*, learning_rate: PositiveFloat = 0.1):
     return HiddenNumbers(learning_rate)
 
 
+class DrawnNumber(Plain):
+    """Keeps a number that is drawn for each run."""
+
+    def __init__(self, learning_rate):
+        super().__init__(learning_rate)
+        self.gain = float(np.random.uniform(0, 1))
+
+    def shrink(self, variable):
+        return self.gain * variable
+
+
+def drawn_number(*, learning_rate: PositiveFloat = 0.1):
+    return DrawnNumber(learning_rate)
+
+
 class Counting(Plain):
     """Keeps a great many numbers, of which the last counts the updates."""
 
