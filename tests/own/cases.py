@@ -52,6 +52,7 @@ ROWS: list[tuple] = [
     (models.random_projection, "units", 8, 12, FIRST),
     (models.noise, "deviation", 0.1, 0.5, "depends on the process"),
     (models.seeded_noise, "deviation", 0.1, 0.5),
+    (models.tensorflow_variable, "growth", 0.01, 0.1),
     (models.stochastic_depth, "rate", 0.1, 0.5),
     (models.counter, "growth", 0.01, 0.1),
     (models.tied_weights, "scale", 0.5, 1.0),
@@ -127,15 +128,19 @@ CASES = {
     for case in (make(section, *row) for row in rows)
 }
 
-UNSAVABLE = {
-    name: make(section, function, setting, *values)
-    for name, section, function, setting, *values in [
-        ("partial", "model", models.partial_activation, "slope", 0.01, 0.9),
-        ("object", "model", models.plain_object_activation, "slope", 0.01, 0.9),
-        ("no get_config", "model", models.without_config, "rate", 0.1, 0.6),
-        ("tied", "model", models.tied_without_config, "scale", 0.5, 1.0),
-        ("no Input", "model", models.without_input, "units", 8, 12),
-        ("generator", "optimizer", optimizers.generator_langevin, *LANGEVIN),
+NOISE = ("deviation", 0.1, 0.5)
+RIGHT_OR_REFUSED = {
+    function.__name__: make(section, function, setting, *values)
+    for section, function, setting, *values in [
+        ("model", models.partial_activation, "slope", 0.01, 0.9),
+        ("model", models.plain_object_activation, "slope", 0.01, 0.9),
+        ("model", models.without_config, "rate", 0.1, 0.6),
+        ("model", models.tied_without_config, "scale", 0.5, 1.0),
+        ("model", models.without_input, "units", 8, 12),
+        ("model", models.cached_part, "l2", 0.01, 0.1),
+        ("model", models.tensorflow_noise, *NOISE),
+        ("model", models.numpy_noise, *NOISE),
+        ("optimizer", optimizers.generator_langevin, *LANGEVIN),
     ]
 }
-"""What Keras itself cannot save, or not without help: its right result, or a line."""
+"""What Keras cannot save, or what keeps a state where no checkpoint finds it."""

@@ -7,6 +7,7 @@ import functools
 
 import keras
 import numpy as np
+import tensorflow as tf
 from keras import layers, ops
 
 
@@ -124,6 +125,43 @@ class SeededNoise(Noise):
 
     def seed(self):
         return self.generator
+
+
+class TensorFlowNoise(Noise):
+    """Noise from TensorFlow's own generator, whose state is in no variable."""
+
+    def call(self, x, training=False):
+        return x + self.deviation * tf.random.normal(tf.shape(x)) if training else x
+
+
+class NumpyNoise(Noise):
+    """Noise that Python draws at each update."""
+
+    def call(self, x, training=False):
+        if not training:
+            return x
+        noise = tf.numpy_function(self.draw, [x], x.dtype)
+        return x + tf.ensure_shape(noise, x.shape)
+
+    def draw(self, x):
+        return (self.deviation * np.random.normal(size=x.shape)).astype(x.dtype)
+
+
+class TensorFlowVariable(layers.Layer):
+    """Keeps a count in a variable that Keras does not know of."""
+
+    def __init__(self, growth, **kwargs):
+        super().__init__(**kwargs)
+        self.growth = growth
+        self.calls = tf.Variable(0.0, trainable=False)
+
+    def call(self, x, training=False):
+        if training:
+            self.calls.assign_add(1.0)
+        return x * (1 + self.growth * self.calls)
+
+    def get_config(self):
+        return super().get_config() | {"growth": self.growth}
 
 
 class StochasticDepth(layers.Layer):

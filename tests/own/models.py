@@ -1,5 +1,7 @@
 """Models as users write them: images to logits, settings after the star."""
 
+import functools
+
 import keras
 import numpy as np
 from keras import layers, ops
@@ -15,6 +17,7 @@ from tests.own.layers import (
     Leaky,
     Longest,
     Noise,
+    NumpyNoise,
     Orthogonality,
     Penalized,
     RandomProjection,
@@ -22,6 +25,8 @@ from tests.own.layers import (
     SeededNoise,
     StochasticDepth,
     Subclassed,
+    TensorFlowNoise,
+    TensorFlowVariable,
     Transposed,
     Unknown,
     WithoutConfig,
@@ -146,6 +151,35 @@ def noise(image_shape, num_classes, *, deviation: float = 0.1):
 def seeded_noise(image_shape, num_classes, *, deviation: float = 0.1):
     part = SeededNoise(deviation, name="noise")
     return stack(image_shape, num_classes, part, hidden("relu"))
+
+
+def tensorflow_noise(image_shape, num_classes, *, deviation: float = 0.1):
+    part = TensorFlowNoise(deviation, name="noise")
+    return stack(image_shape, num_classes, part, hidden("relu"))
+
+
+def numpy_noise(image_shape, num_classes, *, deviation: float = 0.1):
+    part = NumpyNoise(deviation, name="noise")
+    return stack(image_shape, num_classes, part, hidden("relu"))
+
+
+def tensorflow_variable(image_shape, num_classes, *, growth: float = 0.01):
+    part = TensorFlowVariable(growth, name="counter")
+    return stack(image_shape, num_classes, hidden("relu"), part)
+
+
+@functools.cache
+def backbone(image_shape):
+    return keras.Sequential(
+        [keras.Input(image_shape), layers.Flatten(), layers.Dense(UNITS, "relu")],
+        name="backbone",
+    )
+
+
+def cached_part(image_shape, num_classes, *, l2: float = 0.01):
+    """Made once for all runs of the process: a later run would go on with it."""
+    logits = layers.Dense(num_classes, kernel_regularizer=L2(l2), name="logits")
+    return keras.Sequential([keras.Input(image_shape), backbone(image_shape), logits])
 
 
 def stochastic_depth(image_shape, num_classes, *, rate: float = 0.1):

@@ -173,6 +173,12 @@ def tested():
     return loss
 
 
+def test_callbacks_are_told_of_epochs_and_steps(run):
+    noting = Noting()
+    run(callbacks=[noting])
+    assert (noting.params["epochs"], noting.params["steps"]) == (2, 5)
+
+
 # What they monitor
 
 

@@ -9,7 +9,7 @@ epoch and continued besides. (The run that has neither is left out, to save time
 import pytest
 
 from system.errors import UserError
-from tests.own.cases import CASES, UNSAVABLE
+from tests.own.cases import CASES, RIGHT_OR_REFUSED
 from tests.own.conftest import Asked, differences, state_of
 from train import train
 
@@ -48,10 +48,10 @@ def test_a_run_is_the_run_alone_and_continued(name, hold):
     hold(CASES[name])
 
 
-@pytest.mark.parametrize("name", UNSAVABLE)
-def test_what_keras_cannot_save_is_refused_in_a_line_if_it_is_not_right(name, hold):
+@pytest.mark.parametrize("name", RIGHT_OR_REFUSED)
+def test_a_run_that_would_not_be_right_is_refused_in_a_line(name, hold):
     try:
-        hold(UNSAVABLE[name])
+        hold(RIGHT_OR_REFUSED[name])
     except UserError as error:
         assert "\n" not in str(error)
 
