@@ -37,7 +37,6 @@ FIRST = "each seed had the first one's numbers"
 ROWS: list[tuple] = [
     # function, setting and its values, what was wrong before, other settings
     (models.closure_activation, "slope", 0.01, 0.9, OTHER),
-    (models.object_activation, "slope", 0.01, 0.9, OTHER),
     (models.lambda_layer, "slope", 0.01, 0.9, OTHER, XLA),
     (models.closure_regularizer, "strength", 0.0, 0.1, OTHER),
     (models.own_regularizer, "strength", 0.0, 0.1, OTHER),
@@ -48,7 +47,6 @@ ROWS: list[tuple] = [
     (models.own_penalty, "l2", 0.01, 0.1, OTHER),
     (models.attribute_afterwards, "factor", 0.5, 2.0, OTHER),
     (models.omitted_from_config, "factor", 0.5, 2.0, OTHER),
-    (models.called_config, "slope", 0.5, 2.0, OTHER),
     (models.random_projection, "units", 8, 12, FIRST),
     (models.noise, "deviation", 0.1, 0.5, "depends on the process"),
     (models.seeded_noise, "deviation", 0.1, 0.5),
@@ -59,7 +57,6 @@ ROWS: list[tuple] = [
     (models.adapted_normalization, "share", 0.5, 1.0, FIRST),
     (models.random_constant, "most", 0.5, 1.0),
     (models.random_matrix_operation, "scale", 0.5, 1.0),
-    (models.random_permutation, "units", 8, 12),
     (models.regularizer_of_variable, "strength", 0.01, 0.1),
     (models.constraint_of_variable, "longest", 0.2, 0.5),
     (models.frozen_variable, "units", 8, 12),
@@ -70,10 +67,8 @@ ROWS: list[tuple] = [
     (models.subclassed, "rate", 0.1, 0.6, "KeyError"),
     (models.nested_subclass, "rate", 0.1, 0.6, "KeyError"),
     (models.every_noise, "rate", 0.1, 0.4),
-    (models.wrapped_dropout, "rate", 0.1, 0.6),
     (models.unnamed_layers, "units", 8, 12, "other names in each run"),
-    (models.shared_layer, "units", 8, 12),
-    (models.branches, "share", 0.2, 0.8),
+    (models.shared_branches, "share", 0.2, 0.8),
     (models.residual, "l2", 0.01, 0.1),
     (models.convolutional, "rate", 0.1, 0.4),
     (models.augmented, "most", 0.05, 0.3),
@@ -85,7 +80,6 @@ ROWS: list[tuple] = [
     (models.compiled, "l2", 0.01, 0.1),
     (models.several_penalties, "l2", 0.01, 0.1),
     (models.half_logits, "l2", 0.01, 0.1, "traceback"),
-    (models.half_logits_alone, "units", 8, 12),
     (models.half_variables, "units", 8, 12, "cannot be resumed"),
 ]
 DECAYS = ("weight_decay", 0.01, 0.5)
@@ -93,16 +87,13 @@ LANGEVIN = ("temperature", 0.1, 0.5)
 ROWS_OF_OPTIMIZERS: list[tuple] = [
     (optimizers.attribute_decay, *DECAYS, OTHER),
     (optimizers.closure_decay, *DECAYS, OTHER),
-    (optimizers.function_decay, *DECAYS, OTHER),
     (optimizers.hypergradient, *DECAYS),
     (optimizers.langevin, *LANGEVIN),
     (optimizers.hidden_numbers, "learning_rate", 0.05, 0.2, FIRST),
     (optimizers.drawn_number, "learning_rate", 0.05, 0.2),
     (optimizers.accumulating, *DECAYS),
-    (optimizers.averaged_rmsprop, "rho", 0.5, 0.9),
 ]
 ROWS_OF_DATA: list[tuple] = [
-    (datasets.squares, "noise", 0.2, 0.8),
     (datasets.coloured, "noise", 0.2, 0.8),
     (datasets.measurements, "columns", 20, 30),
     (datasets.pairs, "classes", 2, 5),

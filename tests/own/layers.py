@@ -235,20 +235,6 @@ class Bare(layers.Layer):
         return self.scale * x @ ops.transpose(self.tied.kernel)
 
 
-class CalledConfig(layers.Layer):
-    """A dense layer whose settings lie in one dictionary that is no setting."""
-
-    def __init__(self, **kwargs):
-        super().__init__()
-        self.settings = kwargs
-
-    def build(self, shape):
-        self.w = self.add_weight(shape=(shape[-1], self.settings["units"]), name="w")
-
-    def call(self, x):
-        return ops.tanh(self.settings["slope"] * (x @ self.w))
-
-
 class WithoutConfig(keras.Model):
     """A model with arguments and no `get_config`: Keras cannot save it."""
 
@@ -317,13 +303,6 @@ class Unknown:
 
     def __call__(self, x):
         return ops.maximum(x, self.slope * x)
-
-
-class Leaky(Unknown):
-    """An activation that is an object, whose config is empty."""
-
-    def get_config(self):
-        return {}
 
 
 def leaky(x, slope):

@@ -11,10 +11,8 @@ from tests.own.layers import (
     Bare,
     Block,
     Body,
-    CalledConfig,
     Counter,
     DropCell,
-    Leaky,
     Longest,
     Noise,
     NumpyNoise,
@@ -68,10 +66,6 @@ def closure_activation(image_shape, num_classes, *, slope: float = 0.1):
 
 def partial_activation(image_shape, num_classes, *, slope: float = 0.1):
     return stack(image_shape, num_classes, hidden(partial_leaky(slope)))
-
-
-def object_activation(image_shape, num_classes, *, slope: float = 0.1):
-    return stack(image_shape, num_classes, hidden(Leaky(slope)))
 
 
 def plain_object_activation(image_shape, num_classes, *, slope: float = 0.1):
@@ -132,10 +126,6 @@ def attribute_afterwards(image_shape, num_classes, *, factor: float = 1.0):
 
 def omitted_from_config(image_shape, num_classes, *, factor: float = 1.0):
     return stack(image_shape, num_classes, hidden("relu"), Scale(factor, name="scale"))
-
-
-def called_config(image_shape, num_classes, *, slope: float = 1.0):
-    return stack(image_shape, num_classes, CalledConfig(units=UNITS, slope=slope))
 
 
 def random_projection(image_shape, num_classes, *, units: PositiveInt = 8):
@@ -231,16 +221,6 @@ def random_matrix_operation(image_shape, num_classes, *, scale: float = 1.0):
     x = layers.Flatten()(images)
     matrix = np.random.normal(size=(x.shape[1], UNITS)).astype("float32")
     x = ops.relu(ops.matmul(x, scale * matrix / 8))
-    return keras.Model(images, layers.Dense(num_classes, name="logits")(x))
-
-
-def random_permutation(image_shape, num_classes, *, units: PositiveInt = UNITS):
-    """Pixels in an order of each run's own, by an operation that is no layer."""
-    images = keras.Input(image_shape)
-    x = layers.Flatten()(images)
-    order = np.random.permutation(x.shape[1])[: x.shape[1] // 2]
-    x = ops.take(x, order, axis=1)
-    x = layers.Dense(units, "relu", name="hidden")(x)
     return keras.Model(images, layers.Dense(num_classes, name="logits")(x))
 
 
@@ -358,14 +338,6 @@ def every_noise(image_shape, num_classes, *, rate: float = 0.2):
     )
 
 
-def wrapped_dropout(image_shape, num_classes, *, rate: float = 0.2):
-    rows = keras.Input(image_shape)
-    x = layers.TimeDistributed(layers.Dropout(rate), name="rows")(rows)
-    x = layers.SpatialDropout1D(rate, name="columns")(x)
-    x = layers.Flatten()(x)
-    return keras.Model(rows, layers.Dense(num_classes, name="logits")(x))
-
-
 # Ways to put a model together
 
 
@@ -382,20 +354,15 @@ def without_input(image_shape, num_classes, *, units: PositiveInt = UNITS):
     )
 
 
-def shared_layer(image_shape, num_classes, *, units: PositiveInt = UNITS):
+def shared_branches(image_shape, num_classes, *, share: float = 0.5):
+    """One layer on both halves of an image, and another beside it."""
     images = keras.Input(image_shape)
-    shared = layers.Dense(units, "relu", name="shared")
-    halves = [shared(layers.Flatten()(half)) for half in (images[:, :4], images[:, 4:])]
-    x = layers.Concatenate()(halves)
-    return keras.Model(images, layers.Dense(num_classes, name="logits")(x))
-
-
-def branches(image_shape, num_classes, *, share: float = 0.5):
-    images = keras.Input(image_shape)
-    x = layers.Flatten()(images)
-    left = layers.Dense(UNITS, "tanh", name="left")(x)
-    right = layers.Dense(UNITS, "relu", name="right")(x)
-    x = layers.Average()([share * left, (1 - share) * right])
+    shared = layers.Dense(UNITS, "relu", name="shared")
+    upper, lower = (
+        shared(layers.Flatten()(half)) for half in (images[:, :4], images[:, 4:])
+    )
+    beside = layers.Dense(UNITS, "tanh", name="beside")(layers.Flatten()(images))
+    x = layers.Concatenate()([share * upper, (1 - share) * lower, beside])
     return keras.Model(images, layers.Dense(num_classes, name="logits")(x))
 
 

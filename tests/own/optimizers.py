@@ -45,15 +45,6 @@ def closure_decay(
     return ClosureDecay(learning_rate)
 
 
-def function_decay(
-    *, learning_rate: PositiveFloat = 0.1, weight_decay: NonNegativeFloat = 0.1
-):
-    """The step is a function given from outside."""
-    optimizer = Plain(learning_rate)
-    optimizer.shrink = lambda variable: weight_decay * variable  # type: ignore
-    return optimizer
-
-
 class Hypergradient(keras.optimizers.Optimizer):
     """Momentum and a gain that grows, all of it in variables."""
 
@@ -175,12 +166,6 @@ def accumulating(*, learning_rate: PositiveFloat = 0.1, weight_decay: float = 0.
     """Keras' own, with an update for every two batches."""
     return keras.optimizers.SGD(
         learning_rate, weight_decay=weight_decay, gradient_accumulation_steps=2
-    )
-
-
-def averaged_rmsprop(*, learning_rate: PositiveFloat = 0.01, rho: float = 0.9):
-    return keras.optimizers.RMSprop(
-        learning_rate, rho=rho, momentum=0.5, clipnorm=1.0, centered=True
     )
 
 
