@@ -70,8 +70,8 @@ def share_left(watching: Watch, rows: np.ndarray) -> np.ndarray:
     return norms / norms[0]
 
 
-def adamw(decay: float, *more: str) -> tuple[str, ...]:
-    return ("decay.name=decoupled", f"decay.strength={decay}", *more)
+def adamw(strength: float, *more: str) -> tuple[str, ...]:
+    return ("decay.name=decoupled", f"decay.strength={strength}", *more)
 
 
 def draw_dead_pixels(runs: Path, axes) -> None:
@@ -142,11 +142,10 @@ def draw_update_rules(runs: Path, shares, results) -> None:
     for color, l2 in zip(BLUES, (3e-4, 1e-3, 3e-3), strict=True):
         run, config = watch(runs, f"model.l2={l2}")
         updates = config.training.settings["epochs"] * 10
-        correction = 1 - config.optimizer.settings["beta_2"] ** updates
-        divisor = (
-            np.sqrt(run.square / correction) + config.optimizer.settings["epsilon"]
-        )
-        removed = config.optimizer.settings["learning_rate"] * 2 * l2 / divisor
+        adam = config.optimizer.settings
+        correction = 1 - adam["beta_2"] ** updates
+        divisor = np.sqrt(run.square / correction) + adam["epsilon"]
+        removed = adam["learning_rate"] * 2 * l2 / divisor
         label = f"Adam + L2, l2 = {l2:g}"
         shares.plot(tenths, mean(removed, groups(run)), "o-", color=color, label=label)
         left = np.sqrt(mean(run.second[-1] ** 2, group)) / size
