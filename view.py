@@ -17,6 +17,29 @@ from system.errors import UserError
 IMAGES_KEPT = 100
 """Pictures per tag and run; TensorBoard by itself keeps 10, and drops some of ours."""
 
+OPEN = "open"
+PAGE = b"""<!DOCTYPE html><title>TensorBoard</title><script>
+const key = "_tb_global_settings";
+if (!localStorage.getItem(key))
+    localStorage.setItem(key, JSON.stringify(
+        {timeSeriesSettingsPaneOpened: false, sideBarWidthInPercent: 23}));
+location.replace("/" + location.search + location.hash);
+</script>"""
+"""Goes on to TensorBoard with the settings closed, which take a sixth of the page, and
+room for the names of runs; no link can say so."""
+
+
+def with_closed_pane(board):
+    """TensorBoard's application, and `PAGE` at the address `OPEN`."""
+
+    def answer(environ, start_response):
+        if environ["PATH_INFO"] != f"/{OPEN}":
+            return board(environ, start_response)
+        start_response("200 OK", [("Content-Type", "text/html; charset=utf-8")])
+        return [PAGE]
+
+    return answer
+
 
 def start(directory: Path, port: int | None) -> str:
     """Start TensorBoard in a thread of its own.
@@ -31,7 +54,12 @@ def start(directory: Path, port: int | None) -> str:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     from tensorboard import default, program
 
-    board = program.TensorBoard(default.get_plugins())
+    def make_server(board, flags):
+        return program.create_port_scanning_werkzeug_server(
+            with_closed_pane(board), flags
+        )
+
+    board = program.TensorBoard(default.get_plugins(), server_class=make_server)
     board.configure(
         logdir=str(directory),
         host="127.0.0.1",
@@ -65,7 +93,8 @@ def main() -> int:
         raise UserError(f"{arguments.directory}: expected a directory of runs")
     console = Console()
     address = start(arguments.directory, arguments.port)
-    found = {name: address + link for name, link in views(arguments.directory).items()}
+    links = views(arguments.directory).items()
+    found = {name: address + OPEN + link for name, link in links}
     for name, link in found.items():
         console.print(f"{name}: {link}", soft_wrap=True, highlight=False, markup=False)
     console.print("Ctrl-C ends it.")

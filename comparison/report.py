@@ -3,27 +3,38 @@
 import base64
 import io
 import platform
-from dataclasses import dataclass
+import re
+import shlex
+import sys
+import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import jinja2
 import pandas as pd
+from matplotlib import rc_context
 from matplotlib.figure import Figure
 
 from comparison.answer import MOMENTS, Answer, find_answer
 from comparison.board import write_board
-from comparison.figures import draw_figures
+from comparison.colors import CSS_NAMES, color_of
+from comparison.figures import draw_answer, draw_course, name_of, short, threshold
+from comparison.filters import read_filters
 from comparison.findings import notes, sentences
 from comparison.plan import Comparison
 from comparison.summary import read_curves, summarize
-from comparison.tables import all_pairs, table_of_methods, table_of_pairs
-from experiment.config import flatten
+from comparison.tables import all_pairs, matrix, table_of_methods, table_of_pairs
+from experiment.config import flatten, resolve
 from experiment.run_directory import below
+from monitoring.card import find_commit
 from system.files import replacing
 
 TEMPLATE = Path(__file__).with_name("report.html.jinja")
-DOTS_PER_INCH, CSS_PIXELS = 150, 96
+
+FEW = 4
+"""Methods whose filters are shown over the epochs and not only at the end, and whose
+pairs are shown in one table."""
 
 
 def write_tables(
@@ -39,9 +50,8 @@ def write_tables(
     summary = summarize((run, results.get(run.path, {})) for run in comparison.runs)
     curves = read_curves(directory, comparison.runs)
     directory.mkdir(parents=True, exist_ok=True)
-    for name, table in {"summary": summary, "curves": curves}.items():
-        with replacing(directory / f"{name}.csv") as partial:
-            table.to_csv(partial, index=False)
+    write(directory / "summary.csv", summary.to_csv(index=False))
+    write(directory / "curves.csv", curves.to_csv(index=False))
     return summary, curves
 
 
@@ -52,8 +62,8 @@ def write_report(
 ) -> dict[str, Answer]:
     """Write what a comparison came to.
 
-    Writes summary.csv, pairs.csv, curves.csv, figures/*.png, report.html, and what
-    TensorBoard shows of the comparison as a whole.
+    Writes summary.csv, curves.csv, pairs.csv, report.html, the panels of its figures
+    and its tables in figures/, and what TensorBoard shows of the comparison as a whole.
 
     Args:
         comparison: What was asked.
@@ -65,75 +75,121 @@ def write_report(
     """
     summary, curves = write_tables(comparison, directory, results)
     answers = {moment: find_answer(comparison, summary, moment) for moment in MOMENTS}
-    with replacing(directory / "pairs.csv") as partial:
-        all_pairs(answers.values()).to_csv(partial, index=False)
+    write(directory / "pairs.csv", all_pairs(answers.values()).to_csv(index=False))
     selected = answers[comparison.select]
-    pictures = {}
-    figures = below(directory, Path("figures"))
-    figures.mkdir(exist_ok=True)
-    for name, (drawing, caption) in draw_figures(selected, curves).items():
-        png = as_png(drawing)
-        with replacing(figures / f"{name}.png") as partial:
-            partial.write_bytes(png)
-        inches = drawing.get_figwidth()
-        pictures[name] = Picture(caption, encode(png), round(inches * CSS_PIXELS))
-    page = make_page(answers, pictures, results)
-    with replacing(directory / "report.html") as partial:
-        partial.write_text(page, encoding="utf-8")
-    write_board(selected, directory, curves, results)
-    return answers
-
-
-@dataclass(frozen=True)
-class Picture:
-    """A figure as the page holds it: PNG in base64, and its width in CSS pixels."""
-
-    caption: str
-    png: str
-    width: int
-
-
-def encode(png: bytes) -> str:
-    return base64.b64encode(png).decode("ascii")
-
-
-def as_png(drawing: Figure) -> bytes:
-    buffer = io.BytesIO()
-    drawing.savefig(buffer, format="png", dpi=DOTS_PER_INCH)
-    return buffer.getvalue()
-
-
-def make_page(
-    answers: dict[str, Answer],
-    pictures: dict[str, Picture],
-    results: dict[Path, dict[str, Any]],
-) -> str:
-    """One HTML page that needs no other file."""
-    comparison = next(iter(answers.values())).comparison
-    selected = answers[comparison.select]
+    folder = below(directory, Path("figures"))
+    folder.mkdir(exist_ok=True)
+    drawn = {m: save_panels(draw_answer(a), folder, m) for m, a in answers.items()}
+    course = save_panels(draw_course(selected, curves), folder)
+    tables = [table_of_pairs(selected, measure) for measure in selected.measures[1:]]
+    for number, table in enumerate([table_of_methods(selected), *tables], start=1):
+        write(folder / f"table-{number}.tex", table.latex())
+        frame = pd.DataFrame(table.rows, columns=table.headings)
+        write(folder / f"table-{number}.csv", frame.to_csv(index=False))
+    filters = read_filters(selected, directory)
+    config, bare = comparison.runs[0].config, resolve({"name": "bare"})
+    versions = {"machine": f"{platform.system()} {platform.machine()}"}
+    for result in results.values():
+        versions |= result.get("versions", {})
     environment = jinja2.Environment(
         autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True
     )
-    base = dict(flatten(comparison.runs[0].config.tables()))
-    versions: dict[str, str] = {"machine": f"{platform.system()} {platform.machine()}"}
-    for result in results.values():
-        versions |= result.get("versions", {})
-    return environment.from_string(TEMPLATE.read_text(encoding="utf-8")).render(
+    page = environment.from_string(TEMPLATE.read_text(encoding="utf-8")).render(
         comparison=comparison,
         selected=selected,
+        answers=answers,
         moments=MOMENTS,
-        sentences=[*sentences(selected), *notes(selected)],
-        tables=[
-            table_of_methods(selected),
-            *(table_of_pairs(selected, measure) for measure in selected.measures[1:]),
-            *(table_of_methods(a) for a in answers.values() if a is not selected),
-        ],
-        pictures=pictures,
-        settings={k: v for k, v in base.items() if k not in ("name", "seed")},
+        sentences=sentences,
+        notes=notes(selected),
+        settings=settings_of_all(comparison),
+        minutes=sum(r.get("seconds") or 0 for r in results.values()) / 60,
+        today=time.strftime("%Y-%m-%d"),
+        commit=find_commit(),
+        command=shlex.join(["python", Path(sys.argv[0]).name, *sys.argv[1:]]),
+        colors={m: CSS_NAMES[color] for m, color in color_of(selected).items()},
+        drawn=drawn,
+        course=course,
+        threshold=threshold(selected) if len(comparison.conditions) > 1 else None,
+        filters={
+            f"{name_of(entry)} {entry.condition}".rstrip(): [
+                (epoch, base64.b64encode(png).decode("ascii"))
+                for epoch, png in rows.items()
+                if len(filters) <= FEW or epoch == max(rows)
+            ]
+            for entry, rows in filters.items()
+        },
+        many=len(comparison.methods) > FEW,
+        matrix=matrix,
+        table_of_methods=table_of_methods,
+        table_of_pairs=table_of_pairs,
+        changed={key: here for key, _, here in bare.differences(config)},
         changes={method: changes(comparison, method) for method in comparison.methods},
         missing=[run.path for run in comparison.runs if run.path not in results],
         versions=versions,
     )
+    write(directory / "report.html", page)
+    write_board(selected, directory, curves, results, filters)
+    return answers
+
+
+def write(path: Path, content: str | bytes) -> None:
+    with replacing(path) as partial:
+        partial.write_bytes(content.encode() if isinstance(content, str) else content)
+
+
+def save_panels(
+    figures: Mapping[str, Sequence[Figure]], folder: Path, *moment: str
+) -> dict[str, list[str]]:
+    """Save all panels as SVG and PDF; returns them by figure, as a page holds them."""
+    found: dict[str, list[str]] = {}
+    for figure, panels in figures.items():
+        for number, panel in enumerate(panels, start=1):
+            panel.draw_without_rendering()
+            panel.set_layout_engine("none")
+            name = "-".join([figure, *moment, str(number)])
+            svg, pdf = (as_bytes(panel, kind, name) for kind in ("svg", "pdf"))
+            write(folder / f"{name}.svg", svg)
+            write(folder / f"{name}.pdf", pdf)
+            found.setdefault(figure, []).append(inline(svg.decode()))
+    return found
+
+
+def as_bytes(panel: Figure, kind: str, name: str) -> bytes:
+    """A file of a panel; its name makes the ids in it differ from those of others."""
+    buffer = io.BytesIO()
+    undated = {"Date" if kind == "svg" else "CreationDate": None}
+    with rc_context({"svg.fonttype": "none", "svg.hashsalt": name, "pdf.fonttype": 42}):
+        panel.savefig(buffer, format=kind, metadata=undated)
+    return buffer.getvalue()
+
+
+def inline(svg: str) -> str:
+    """An SVG file of matplotlib's as a part of a page, whose font and colors it takes.
+
+    What shows a method, "method|text", bears its name and a text to point at.
+    """
+    svg = re.sub(r"<metadata>.*?</metadata>|<!--.*?-->|\n\s*", "", svg, flags=re.S)
+    svg = re.sub(r' (width|height)="[\d.]+pt"', "", svg[svg.index("<svg") :])
+    svg = re.sub(r"font: (bold|\d+) ([\d.]+px) [^;\"]*", r"font-weight: \1; @\2", svg)
+    svg = re.sub(r"(font: |@)([\d.]+px)[^;\"]*", r"font-size: \2", svg)
+    svg = re.sub(
+        r'<g id="(\w+)\|([^"]*)">', r'<g data-method="\1"><title>\2</title>', svg
+    ).replace("<title></title>", "")
+    used = set(re.findall(r"#([\w-]+)", svg))
+    svg = re.sub(r' id="([^"]*)"', lambda g: g[0] if g[1] in used else "", svg)
+    for color, name in CSS_NAMES.items():
+        svg = svg.replace(color, f"var({name})")
+    return svg
+
+
+def settings_of_all(comparison: Comparison) -> dict[str, str]:
+    """Every setting with all its values in a comparison, in words."""
+    found: dict[str, dict[str, None]] = {}
+    for run in comparison.runs:
+        for key, value in flatten(run.config.tables()):
+            text = f"{value:,}" if type(value) is int else short(value)
+            found.setdefault(key, {})[text] = None
+    return {key: " / ".join(values) for key, values in found.items() if key != "name"}
 
 
 def changes(comparison: Comparison, method: str) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """Fixtures: Keras loaded as the entry points load it, and a small part of MNIST."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,9 @@ from system.processes import load_keras
 from train import train
 
 load_keras(seed=0, threads=1)
+
+SCREENSHOTS = Path(__file__).parents[1] / "screenshots"
+CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
 
 
 @pytest.fixture(scope="session")
@@ -69,3 +73,20 @@ def run(configure, tmp_path):
         return train(configure(*overrides), path, **arguments), path
 
     return make
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """A page that notes what goes wrong on it."""
+    from playwright.sync_api import sync_playwright
+
+    found = [path for name in CHROMIUM if (path := shutil.which(name))]
+    if not found:
+        pytest.skip("no Chromium to look with: apt install chromium, or Google Chrome")
+    SCREENSHOTS.mkdir(exist_ok=True)
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(
+            executable_path=found[0], args=["--no-sandbox", "--disable-gpu"]
+        )
+        yield chromium
+        chromium.close()

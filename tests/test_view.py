@@ -20,10 +20,11 @@ def test_it_serves_this_machine_alone_and_prints_links_that_open(tmp_path):
         printed = [process.stdout.readline() for _ in views(tmp_path)]
         assert "Ctrl-C" in process.stdout.readline()
         for line, (name, link) in zip(printed, views(tmp_path).items(), strict=True):
-            found = re.fullmatch(rf"{name}: (http://127\.0\.0\.1:\d+/)(.*)\n", line)
+            found = re.fullmatch(rf"{name}: (http://127\.0\.0\.1:\d+/)open(.*)\n", line)
             assert found[2] == link
-            with urllib.request.urlopen(found[1] + link) as answer:
-                assert answer.status == 200
+            for address in (found[1] + "open" + link, found[1] + link):
+                with urllib.request.urlopen(address) as answer:
+                    assert answer.status == 200
         process.send_signal(signal.SIGINT)
         assert process.wait(timeout=20) == 0
 

@@ -21,16 +21,17 @@ vary.decay.strength = [0.3, 1.0, 3.0]
 """
 
 
-@pytest.fixture
-def simulate(tmp_path):
+@pytest.fixture(scope="module")
+def simulate(tmp_path_factory):
     """A comparison and its simulated results: `better` is by an effect, `equal` not.
 
     Runs of one seed share most of their noise; the middle strength is the best.
     """
-    (tmp_path / "base.toml").write_text("")
+    folder = tmp_path_factory.mktemp("simulated")
+    (folder / "base.toml").write_text("")
 
     def make(conditions="", lost=(), seed=0, effect=0.1):
-        path = tmp_path / "planted.toml"
+        path = folder / "planted.toml"
         path.write_text(FILE.format(conditions=conditions))
         comparison = load_comparison(path)
         random = np.random.default_rng(seed)

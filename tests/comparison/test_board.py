@@ -1,7 +1,6 @@
 """What TensorBoard's own plugins say of a comparison."""
 
 import re
-import shutil
 import urllib.parse
 from html import unescape
 
@@ -12,7 +11,7 @@ from tensorboard.backend.event_processing.event_file_loader import EventFileLoad
 from tensorboard.util.tensor_util import make_ndarray
 
 from comparison.answer import find_answer
-from comparison.board import METRICS, TITLES, write_board, write_experiment
+from comparison.board import METRICS, write_board, write_experiment
 from comparison.hparams import SESSION_FILE, ensure_session, list_trials
 from comparison.summary import identity
 from monitoring.events import EventWriter
@@ -42,7 +41,7 @@ def board(simulate, tmp_path):
             results[run.path] = {**results[run.path], "status": "diverged"}
     curves = pd.DataFrame(rows)
     answer = find_answer(comparison, summary, "final")
-    write_board(answer, directory, curves, results)
+    write_board(answer, directory, curves, results, {})
     return directory, comparison, curves
 
 
@@ -56,31 +55,28 @@ def scalars(path):
     }
 
 
-def test_mean_runs_hold_means_and_bands_over_seeds(board):
+def test_mean_runs_hold_the_means_of_all_scalars(board):
     directory, _, curves = board
-    found = scalars(directory / "mean/better/l2=1e-02/validation")
+    found = scalars(directory / "mean/better 0.01")
     chosen = curves[(curves["method"] == "better") & (curves["strength"] == "l2=0.01")]
     for epoch in EPOCHS:
         values = chosen.loc[chosen["epoch"] == epoch, "weights/norm"]
         assert len(values) == 6
-        assert found["mean/loss", epoch] == pytest.approx(values.mean())
-        assert found["band/norm/low", epoch] == values.min()
-        assert found["band/norm/high", epoch] == values.max()
-    train = scalars(directory / "mean/better/l2=1e-02/train")
-    assert {tag for tag, _ in train} == {"mean/loss", "mean/accuracy"}
+        assert found["weights/norm", epoch] == pytest.approx(values.mean())
+    assert {tag for tag, _ in found} == {*TAGS, *OTHERS}
 
 
 def test_a_new_report_replaces_the_mean_runs(board, simulate):
     directory, _, curves = board
     before = {path.name for path in (directory / "mean").rglob("events*")}
-    mine = directory / "mean/none/train/notes.txt"
+    mine = directory / "mean/none/notes.txt"
     mine.write_text("kept")
     comparison, _, summary = simulate(lost={"equal/strength=1e00/seed=00"})
-    write_board(find_answer(comparison, summary, "final"), directory, curves, {})
+    write_board(find_answer(comparison, summary, "final"), directory, curves, {}, {})
     assert mine.exists()
-    assert not (directory / "mean/equal/strength=1e00").exists()
+    assert not (directory / "mean/equal 1.0").exists()
     after = [path.name for path in (directory / "mean").rglob("events*")]
-    assert len(after) == 6
+    assert len(after) == 3
     assert not before & set(after)
 
 
@@ -137,65 +133,6 @@ def test_hparams_columns_can_be_filtered_and_none_is_the_seed(board):
     assert shown == list(METRICS)
 
 
-def charts(board):
-    """The charts in the order in which the page shows them, by category."""
-    shown = {}
-    for category in board("custom_scalars/layout")["category"]:
-        lines = [chart for chart in category["chart"] if "multiline" in chart]
-        bands = [chart for chart in category["chart"] if "margin" in chart]
-        shown[category["title"]] = lines + bands[::-1]
-    return shown
-
-
-def matching(board, tag, expected):
-    """The runs that a chart of a tag shows."""
-    found = {}
-    for run in board.runs():
-        answer = board("custom_scalars/scalars", tag=tag, run=run)
-        if answer["tag_to_events"]:
-            found[run] = [step for _, step, _ in answer["tag_to_events"][expected]]
-    return found
-
-
-def test_custom_charts_are_titled_ordered_and_show_all_methods(board):
-    plugins = open_plugins(board[0])
-    ((title, shown),) = charts(plugins).items()
-    assert title == ("Means over seeds: none, better l2=0.01, equal strength=1.0")
-    assert [chart["title"] for chart in shown] == list(TITLES.values())
-    folders = ["better/l2=1e-02", "equal/strength=1e00", "none"]
-    for chart in shown[:2]:
-        (tag,) = chart["multiline"]["tag"]
-        found = matching(plugins, tag, tag.rstrip("$"))
-        assert set(found) == {
-            f"mean/{folder}/{split}"
-            for folder in folders
-            for split in ("train", "validation")
-        }
-    for chart in shown[2:]:
-        ((tags),) = chart["margin"]["series"]
-        steps = [matching(plugins, tags[part], tags[part]) for part in tags]
-        assert set(steps[0]) == {f"mean/{folder}/validation" for folder in folders}
-        assert steps[0] == steps[1] == steps[2]  # Else a red box takes its place.
-        assert set(map(tuple, steps[0].values())) == {EPOCHS}
-
-
-def test_no_chart_has_more_lines_than_there_are_colors(simulate, tmp_path):
-    comparison, _, summary = simulate("conditions = [{data.train_size = 300}, {}]")
-    rows = [
-        {**identity(run), "epoch": epoch, **dict.fromkeys((*TAGS, *OTHERS), 1.0)}
-        for run in comparison.runs
-        for epoch in EPOCHS
-    ]
-    answer = find_answer(comparison, summary, "final")
-    write_board(answer, tmp_path / "board", pd.DataFrame(rows), {})
-    plugins = open_plugins(tmp_path / "board")
-    shown = charts(plugins)
-    assert len(shown) == 2
-    for category in shown.values():
-        (tag,) = category[0]["multiline"]["tag"]
-        assert len(matching(plugins, tag, tag.rstrip("$"))) == 6
-
-
 def test_the_text_has_means_deviations_intervals_and_links(board, simulate):
     directory, _, _ = board
     _, _, summary = simulate()
@@ -224,24 +161,48 @@ def test_the_text_has_means_deviations_intervals_and_links(board, simulate):
     assert links == list(views(directory).values())
 
 
-def test_links_show_the_runs_at_the_chosen_strengths(board):
+def test_links_show_means_and_the_runs_at_the_chosen_strengths(board):
     directory, comparison, _ = board
-    names = [run.path.as_posix() for run in comparison.runs]
-    (pattern,) = re.findall(r"runFilter=(.*?)&", views(directory)["front page"])
-    pattern = urllib.parse.unquote(pattern)
-    shown = {name for name in names if re.search(pattern, name)}
-    assert shown == {
-        f"{folder}/seed={seed:02d}"
-        for folder in (
-            "none",
-            "better/l2=1e-02",
-            "equal/strength=1e00",
-        )
-        for seed in comparison.seeds
+    names = open_plugins(directory).runs()
+    expected = {
+        "means over seeds": {"mean/none", "mean/better 0.01", "mean/equal 1.0"},
+        "every seed": {
+            f"{folder}/seed={seed:02d}"
+            for folder in ("none", "better/l2=1e-02", "equal/strength=1e00")
+            for seed in comparison.seeds
+        },
     }
+    for page, runs in expected.items():
+        assert shown(views(directory)[page], names) == runs
+        above = [f"planted/{name}".removesuffix("/.") for name in names]
+        link = views(directory.parent)[f"planted, {page}"]
+        assert shown(link, above) == {f"planted/{run}" for run in runs}
+
+
+def shown(link, names):
+    (pattern,) = re.findall(r"runFilter=(.*?)&", link)
+    pattern = urllib.parse.unquote(pattern)
+    return {name for name in names if re.search(pattern, name)}
+
+
+def test_the_root_and_the_control_are_the_first_group_of_colors(board):
+    """TensorBoard goes through the runs by name, and gives each new group a color."""
+    directory, _, _ = board
+    link = urllib.parse.unquote(views(directory)["means over seeds"])
+    (pattern,) = re.findall(r"runColorGroup=regex:(.*?)&smoothing", link)
+    groups = {}
+    for run in sorted(open_plugins(directory).runs()):
+        found = re.search(pattern, run)
+        if found:
+            groups.setdefault(found.groups(), []).append(run.partition("/")[0])
+    assert [set(runs) - {"mean"} for runs in groups.values()] == [
+        {".", "none"},
+        {"better"},
+        {"equal"},
+    ]
 
 
 def test_before_the_answer_links_show_all_runs(board):
     directory, _, _ = board
-    shutil.rmtree(directory / "mean")
-    assert "runFilter=%2Fseed%3D" in views(directory)["front page"].replace("/", "%2F")
+    (directory / "board.json").unlink()
+    assert list(views(directory)) == ["every run", "table"]

@@ -1,6 +1,10 @@
 """The report: one page, its figures, and nothing in it that runs."""
 
+import contextlib
 import csv
+import functools
+import io
+import itertools
 import re
 
 import pytest
@@ -8,17 +12,19 @@ from rich.console import Console
 
 from comparison.report import write_report
 from comparison.terminal import show_answers
+from monitoring.links import read_board
 
 CONDITIONS = "conditions = [{data.train_size = 300}, {data.train_size = 3000}]"
 
 
-@pytest.fixture
-def report(simulate, tmp_path, capsys):
+@pytest.fixture(scope="module")
+def report(simulate, tmp_path_factory):
     """Write a report of simulated runs; returns its directory and what it printed."""
 
+    @functools.cache
     def write(conditions="", lost=(), damaged=()):
         comparison, results, _ = simulate(conditions, lost)
-        directory = tmp_path / "planted"
+        directory = tmp_path_factory.mktemp("report") / "planted"
         for number, path in enumerate(results):
             (directory / path).mkdir(parents=True)
             lines = ["epoch,step,loss/train,loss/validation,accuracy/train,"]
@@ -28,46 +34,77 @@ def report(simulate, tmp_path, capsys):
             if path.as_posix() in damaged:
                 lines.append('"')
             (directory / path / "history.csv").write_text("\n".join(lines) + "\n")
-        answers = write_report(comparison, directory, results)
-        show_answers(answers, Console(width=80))
-        printed, complaints = capsys.readouterr()
-        assert complaints.count("left out of all curves") == len(damaged)
-        return directory, comparison, printed
+        complaints, printed = io.StringIO(), io.StringIO()
+        with contextlib.redirect_stderr(complaints):
+            answers = write_report(comparison, directory, results)
+        show_answers(answers, Console(width=80, file=printed))
+        said = complaints.getvalue().count("left out of all curves")
+        assert said == len(damaged)
+        return directory, comparison, printed.getvalue()
 
     return write
 
 
-def test_the_page_holds_tables_figures_words_and_versions(report):
+def test_the_page_holds_figures_words_tables_and_versions(report):
     directory, _, printed = report()
     page = (directory / "report.html").read_text()
-    names = {path.stem for path in (directory / "figures").glob("*.png")}
-    assert names == {
-        *("differences", "gap", "learning_curves", "norm_and_gap", "strengths"),
-        "weight_norms",
-    }
-    assert page.count('src="data:image/png;base64,') == len(names)
+    panels = {path.stem for path in (directory / "figures").glob("*.svg")}
+    of_moments = itertools.product(("methods", "pairs"), ("final", "best"), "12")
+    of_course = itertools.product(("when", "strengths", "weights"), "12")
+    assert panels == set(map("-".join, [*of_moments, *of_course]))
+    assert page.count("<svg") == len(panels)
+    assert {path.stem for path in (directory / "figures").glob("*.pdf")} == panels
     assert "better (l2=0.01) has the lowest test cross-entropy" in page
     assert "decay.strength" in page
     assert re.search(r"python</td>\s*<td[^>]*>3<", page)
     assert "better (l2=0.01) has the lowest test cross-entropy" in printed
 
 
-def test_the_page_needs_no_other_file_and_runs_nothing(report):
+def test_tables_are_there_for_other_programs(report):
+    figures = report()[0] / "figures"
+    with open(figures / "table-1.csv", newline="") as file:
+        headings, *rows = csv.reader(file)
+    assert headings[:2] == ["method", "strength"]
+    assert [row[0] for row in rows] == ["none", "better", "equal"]
+    latex = (figures / "table-2.tex").read_text()
+    assert latex.count(r"\\") == 1 + 3
+    assert latex.startswith(r"\begin{tabular}{lrrrr}")
+
+
+def test_the_page_loads_nothing_and_shows_no_foreign_markup(report):
     page = (report()[0] / "report.html").read_text()
-    assert not re.findall(r"(?:src|href)=\"(?!data:)", page)
-    assert "<script" not in page
+    assert not re.findall(r"(?:src|href)=\"(?!data:|#)", page)
+    assert not re.findall(r"@import|url\((?!#)|fetch\(|<link", page)
     assert "&lt;b&gt;3&lt;/b&gt;" in page
+
+
+def test_the_page_and_tensorboard_color_methods_in_one_order(report):
+    """The control, then by name: so TensorBoard gives its own colors to groups."""
+    directory, _, _ = report()
+    page = (directory / "report.html").read_text()
+    dot = r'data-for="(\w+)"><span class="dot" style="background: var\((.*?)\)'
+    colors = dict(re.findall(dot, page))
+    assert colors == {"none": "--c0", "better": "--c1", "equal": "--c2"}
+    board = read_board(directory)
+    assert board.methods == ["none", "better", "equal"]
+    assert board.folders == ["none", "better/l2=1e-02", "equal/strength=1e00"]
 
 
 def test_conditions_have_a_figure_of_their_own(report):
     directory, _, _ = report(CONDITIONS)
-    assert (directory / "figures/conditions.png").exists()
+    panels = {path.stem for path in (directory / "figures").glob("*.svg")}
+    # The measure, the test error and the training accuracy; then a panel a condition.
+    assert {f"conditions-final-{i}" for i in (1, 2, 3)} <= panels
+    assert {name for name in panels if name.startswith("methods-final")} == {
+        "methods-final-1",
+        "methods-final-2",
+    }
     page = (directory / "report.html").read_text()
-    assert page.count(">train_size=3000<") == 13
+    assert "How the answer changes" in page
 
 
 def test_what_is_missing_is_said(report):
-    lost = {"equal/strength=3e-01/seed=00"}
+    lost = ("equal/strength=3e-01/seed=00",)
     page = (report(lost=lost)[0] / "report.html").read_text()
     assert "Missing: equal/strength=3e-01/seed=00." in page
 
@@ -95,7 +132,7 @@ def test_curves_hold_every_history_digit_for_digit(report):
 
 
 def test_a_damaged_history_costs_its_own_curve_alone(report):
-    directory, comparison, _ = report(damaged={"none/seed=00"})
+    directory, comparison, _ = report(damaged=("none/seed=00",))
     assert (directory / "report.html").exists()
     with open(directory / "curves.csv", newline="") as file:
         assert len(list(csv.DictReader(file))) == 3 * (len(comparison.runs) - 1)

@@ -6,7 +6,9 @@ Each test opens a link that the project prints or writes, and saves what it saw 
 
 import contextlib
 import json
-import shutil
+import re
+import subprocess
+import sys
 import urllib.parse
 import urllib.request
 from pathlib import Path
@@ -14,37 +16,22 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from playwright.sync_api import expect, sync_playwright
-from rich.console import Console
+from playwright.sync_api import expect
 
-from comparison.board import METRICS, TITLES
+from comparison.board import METRICS
+from comparison.colors import COLORS
 from comparison.hparams import list_trials
 from comparison.plan import load_comparison
 from comparison.report import write_report
-from monitoring.links import FRONT_CARDS, page, views
+from monitoring.links import COMPARED, FRONT_CARDS, page, read_board, views
 from tests.board import eventually, serve
+from tests.conftest import SCREENSHOTS
 from tests.monitoring.conftest import CONFIGS
 from tests.monitoring.test_monitor import read_history
 from train import train
 
-SCREENSHOTS = Path(__file__).parents[2] / "screenshots"
-CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
+ROOT = Path(__file__).parents[2]
 ROWS = "tb-data-table-content-row"
-
-
-@pytest.fixture(scope="session")
-def browser():
-    """A page that notes what goes wrong on it."""
-    found = [path for name in CHROMIUM if (path := shutil.which(name))]
-    if not found:
-        pytest.skip("no Chromium to look with: apt install chromium, or Google Chrome")
-    SCREENSHOTS.mkdir(exist_ok=True)
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(
-            executable_path=found[0], args=["--no-sandbox", "--disable-gpu"]
-        )
-        yield chromium
-        chromium.close()
 
 
 class Visitor:
@@ -136,15 +123,15 @@ def comparison(tmp_path_factory, digits):
         )
         for run in made.runs
     }
-    write_report(made, directory, results, Console(quiet=True))
+    write_report(made, directory, results)
     return made, directory
 
 
 @pytest.fixture(scope="module")
 def compared(browser, comparison):
     _, directory = comparison
-    # 15 runs, train and validation means of three methods, and the root.
-    with visit(browser, directory, run_count=15 + 6 + 1) as visitor:
+    # 15 runs, the means of three methods, and the root.
+    with visit(browser, directory, run_count=15 + 3 + 1) as visitor:
         yield visitor
 
 
@@ -154,7 +141,7 @@ def colors_by_run(page):
     return dict(
         rows.evaluate_all(
             """rows => rows.map(row => [
-                row.innerText.trim().split(/\\s+/)[0],
+                row.innerText.trim().split('\\n')[0],
                 getComputedStyle(row.querySelector('.run-color-swatch')).backgroundColor
             ])"""
         )
@@ -164,25 +151,31 @@ def colors_by_run(page):
 def values_by_run(card):
     """Of the table beneath a chart: the value at the last step."""
     return {
-        row.split()[0]: float(row.split()[1])
+        lines[0]: float(lines[1])
         for row in card.locator(ROWS).all_inner_texts()
+        for lines in [[line for line in row.split("\n") if line.strip()]]
     }
 
 
-def see_front_page(visitor, link, expected):
-    """Check a front page against {run: {tag: value of the last evaluation}}."""
+def see_front_page(visitor, link, expected, tags=FRONT_CARDS):
+    """Check a front page against {run: {tag: value of the last evaluation}}.
+
+    Returns:
+        The colors by group of runs.
+    """
     page = visitor.open(link)
     page.wait_for_selector(f"metrics-pinned-view scalar-card {ROWS}")
     colors = colors_by_run(page)
     assert set(colors) == set(expected)
     groups = {}
     for run, color in colors.items():
-        groups.setdefault(run.partition("/")[0], set()).add(color)
+        group = re.match("(?:mean/)?([a-z0-9]+)", run)[1]
+        groups.setdefault(group, set()).add(color)
     assert all(len(of_group) == 1 for of_group in groups.values())
     assert len(set.union(*groups.values())) == len(groups)
     cards = page.locator("metrics-pinned-view scalar-card")
-    expect(cards).to_have_count(len(FRONT_CARDS))
-    for card, tag in zip(cards.all(), FRONT_CARDS, strict=True):
+    expect(cards).to_have_count(len(tags))
+    for card, tag in zip(cards.all(), tags, strict=True):
         assert "".join(card.locator(".tag").first.inner_text().split()) == tag
         shown = values_by_run(card)
         assert shown == {
@@ -192,11 +185,12 @@ def see_front_page(visitor, link, expected):
         }
     smoothing = page.locator("metrics-dashboard input[type=number], .slider-input")
     assert smoothing.first.input_value() == "0"
+    return {group: color for group, (color,) in groups.items()}
 
 
-def last_values(directory, run):
+def last_values(directory, run, tags=FRONT_CARDS):
     row = read_history(directory / run)[-1]
-    return {tag: float(row[tag]) for tag in FRONT_CARDS}
+    return {tag: float(row[tag]) for tag in tags}
 
 
 def test_the_front_page_of_single_runs(single, runs):
@@ -245,45 +239,60 @@ def test_the_link_in_a_run_card_opens_the_front_page(single, runs):
     assert "baseline" in "".join(colors_by_run(opened))
 
 
-def chosen_runs(directory):
-    folders = sorted(path.parent for path in directory.glob("mean/**/validation"))
-    return [folder.relative_to(directory / "mean").as_posix() for folder in folders]
+CARDS = (*COMPARED, "weights/norm/hidden_1", "weights/norm/logits")
 
 
-def test_the_front_page_of_a_comparison(compared, comparison):
+def test_a_comparison_in_the_colors_of_its_report(compared, comparison):
     _, directory = comparison
-    names = [f"{run}/seed={s:02d}" for run in chosen_runs(directory) for s in range(3)]
-    expected = {name: last_values(directory, name) for name in names}
-    see_front_page(compared, views(directory)["front page"], expected)
-    compared.shoot("front_page")
+    folders = read_board(directory).folders
+    seeds = [f"seed={seed:02d}" for seed in range(3)]
+    of_folder = {
+        folder: [last_values(directory, f"{folder}/{seed}", CARDS) for seed in seeds]
+        for folder in folders
+    }
+    names = [path.name for path in (directory / "mean").iterdir()]
+    means = {}
+    for folder, rows in of_folder.items():
+        (name,) = (n for n in names if n.split()[0] == folder.partition("/")[0])
+        means[f"mean/{name}"] = {t: np.mean([row[t] for row in rows]) for t in CARDS}
+    every = {
+        f"{folder}/{seed}": row
+        for folder, rows in of_folder.items()
+        for seed, row in zip(seeds, rows, strict=True)
+    }
+    report = (directory / "report.html").read_text()
+    dot = r'data-for="(\w+)"><span class="dot" style="background: var\(--c(.)'
+    expected = {
+        method: "rgb({}, {}, {})".format(*bytes.fromhex(COLORS[int(number)][1:]))
+        for method, number in re.findall(dot, report)
+    }
+    for link, runs in (("means over seeds", means), ("every seed", every)):
+        found = see_front_page(compared, views(directory)[link], runs, CARDS)
+        assert found == expected
+        compared.shoot(link.replace(" ", "_"))
 
 
-CHARTS = "tf-custom-scalar-multi-line-chart-card, tf-custom-scalar-margin-chart-card"
-DRAWN = "path.line[d], path.area[d]"
-
-
-def test_charts_of_means(compared, comparison):
+def test_view_opens_the_comparisons_of_a_directory_with_the_settings_closed(
+    browser, comparison
+):
     _, directory = comparison
-    shown = compared.open(views(directory)["means over seeds"])
-    charts = shown.locator(CHARTS)
-    expect(charts).to_have_count(len(TITLES))
-    shown.wait_for_load_state("networkidle")
-    shown.wait_for_timeout(1500)
-    titles = [chart.evaluate("chart => chart.title") for chart in charts.all()]
-    assert titles == list(TITLES.values())
-    for chart, lines in zip(charts.all(), (6, 6, 3, 3, 3), strict=True):
-        strokes = chart.evaluate(
-            """chart => {
-                const loader = chart.shadowRoot
-                    .querySelector('tf-line-chart-data-loader').shadowRoot;
-                const lines = loader.querySelector('vz-line-chart2').shadowRoot
-                    .querySelectorAll('path.line');
-                return [...lines].filter(line => line.getAttribute('d')?.length > 20)
-                    .map(line => line.getAttribute('stroke')).filter(Boolean);
-            }"""
-        )
-        assert len(set(strokes)) == len(strokes) == lines
-    compared.shoot("custom_scalars")
+    with subprocess.Popen(
+        [sys.executable, ROOT / "view.py", directory.parent, "--port", "0"],
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        try:
+            name, _, link = process.stdout.readline().strip().partition(": ")
+            assert name == "small, means over seeds"
+            visitor = Visitor(browser, "")
+            page_ = visitor.open(link)
+            page_.wait_for_selector(f"metrics-pinned-view scalar-card {ROWS}")
+            assert len(colors_by_run(page_)) == 3
+            assert not page_.locator("metrics-dashboard-settings-component").count()
+            visitor.shoot("view")
+            visitor.page.close()
+        finally:
+            process.kill()
 
 
 def test_the_hparams_table(compared, comparison):
@@ -332,7 +341,7 @@ def test_the_results_and_their_links(compared, comparison):
     summary = pd.read_csv(directory / "summary.csv")
     control = summary.loc[summary["method"] == "none", "final_test_cross_entropy"]
     (row,) = [row for row in rows if row.startswith("none")]
-    assert f"{control.mean():.4f} ± {control.std():.4f}" in row
+    assert f"{control.mean():.3f} ± {control.std():.3f}" in row
     links = shown.locator("tf-text-loader a")
     targets = [urllib.parse.unquote(a.get_attribute("href")) for a in links.all()]
     assert targets == [urllib.parse.unquote(link) for link in views(directory).values()]

@@ -1,0 +1,52 @@
+"""The color of each method, on every page."""
+
+from comparison.answer import Answer
+
+COLORS = ("#425066", "#12b5cb", "#e52592", "#f9ab00", "#9334e6", "#7cb342", "#e8710a")
+"""Those of TensorBoard 2.21, which gives them to groups of runs by the runs' names."""
+
+GREY = "#9aa0a6"
+INK, MUTED, RULE, PAPER = "#22262b", "#6b7280", "#d5d9de", "#fefefe"
+"""Of text, axes, grids and the page."""
+
+FEW = 4
+"""Methods in color if there are more than colors."""
+
+
+def colored_methods(answer: Answer) -> list[str]:
+    """The methods in color, in the order of COLORS: the control, then by name.
+
+    They are all methods, or the best few of too many to tell apart.
+    """
+    control, condition = (
+        answer.comparison.control,
+        next(iter(answer.comparison.conditions)),
+    )
+    others = [method for method in answer.comparison.methods if method != control]
+    if len(others) >= len(COLORS):
+        ranked = [e.method for e in answer.ranked(condition) if e.method in others]
+        others = ranked[: FEW - 1]
+    return [control, *sorted(others)]
+
+
+def color_of(answer: Answer) -> dict[str, str]:
+    """The color of every method."""
+    colors = dict(zip(colored_methods(answer), COLORS, strict=False))
+    return {method: colors.get(method, GREY) for method in answer.comparison.methods}
+
+
+def shade(color: str) -> str:
+    """A color dark enough for text on a white page."""
+    channels = [int(color[i : i + 2], 16) for i in (1, 3, 5)]
+    return "#" + "".join(f"{round(0.62 * channel):02x}" for channel in channels)
+
+
+CSS_NAMES = {
+    **{color: f"--c{number}" for number, color in enumerate((*COLORS, GREY))},
+    **{shade(color): f"--t{number}" for number, color in enumerate((*COLORS, GREY))},
+    INK: "--ink",
+    MUTED: "--muted",
+    RULE: "--rule",
+    PAPER: "--paper",
+}
+"""What the report's style sheet calls each color; "--t" are those of text."""
