@@ -117,8 +117,8 @@ def make_and_grow(
         The comparison with its grids grown; the contents of result.json of its runs,
         and why others have none, by their path.
     """
-    from comparison.answer import grow_grids
     from comparison.board import write_experiment
+    from comparison.growth import grow_grids
 
     failures: dict[Path, str] = {}
     for growth in range(comparison.grow + 1):

@@ -3,8 +3,9 @@
 import pandas as pd
 import pytest
 
-from comparison.answer import find_answer, grow_grids
+from comparison.answer import find_answer
 from comparison.findings import notes, sentences
+from comparison.growth import grow_grids
 from comparison.plan import against_itself
 from comparison.statistics import DIFFERENT, EQUAL, UNDECIDED
 

@@ -4,7 +4,8 @@ from pathlib import Path
 import pytest
 import tomli_w
 
-from comparison.plan import load_comparison, next_value, sortable
+from comparison.growth import next_value
+from comparison.plan import load_comparison, sortable
 from system.errors import UserError
 
 FILE = """
@@ -170,13 +171,13 @@ def test_runs_differ_in_method_strength_and_seed_alone(write):
             "seeds",
             "conditions = [{optimizer.name = 'sgd'}, {optimizer.name = 'adam'}]\nseeds",
             'conditions: optimizer.name = "sgd": expected a setting that methods leave '
-            "alone, received methods.adamw.set.optimizer.name",
+            "alone, received methods.adamw, which sets it",
         ),
         (
             "seeds",
             "conditions = [{optimizer.learning_rate = 1}, "
             "{optimizer.learning_rate = 2}]\nseeds",
-            "leave alone, received methods.adamw.vary.optimizer.learning_rate",
+            "leave alone, received methods.adamw, which varies it",
         ),
         ("set.training.epochs", "set.training.epoch", "training.epochs"),
         ("set.training.epochs = 4", "set = 4", "set: expected"),
@@ -233,8 +234,8 @@ def test_a_condition_that_a_method_has_no_use_for_is_refused(write):
     with pytest.raises(UserError) as caught:
         load_comparison(write(text))
     assert str(caught.value) == (
-        "conditions: optimizer.momentum = 0.1: expected a setting that methods have, "
-        "received adamw of methods.adamw, which has none"
+        "conditions: optimizer.momentum = 0.1: expected a setting that methods leave "
+        "alone, received methods.adamw, whose adamw does not have it"
     )
 
 
