@@ -233,8 +233,8 @@ def test_a_grid_grows_where_its_best_strength_lies_on_the_edge(simulate):
     )
     new = [run for run in grown.runs if run not in comparison.runs]
     assert [run.seed for run in new] == list(comparison.seeds)
-    assert {run.config.model["l2"] for run in new} == {1.0}
-    assert {run.config.data["train_size"] for run in new} == {3000}
+    assert {run.config.model.settings["l2"] for run in new} == {1.0}
+    assert {run.config.split.settings["train_size"] for run in new} == {3000}
     assert new[0].path.as_posix() == "better/train_size=003000/l2=1e00/seed=00"
     assert grow_grids(comparison, results) == (grown, added)
     results |= {run.path: {} for run in new}

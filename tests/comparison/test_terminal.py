@@ -66,7 +66,7 @@ def test_one_table_is_what_markdown_and_latex_show(simulate):
     for row in table.rows:
         assert f"| {' | '.join(row)} |" in markdown
         assert row[-1] in latex
-    assert r"weight\_decay=1.0" in latex
+    assert "strength=1.0" in latex
     assert r"\begin{tabular}{llrrrrrr}" in latex
     assert table.headings[-3:] == (
         "train accuracy (%)",
@@ -90,7 +90,7 @@ def test_memorized_labels_and_calibration_have_columns_where_runs_have_them(simu
     comparison, results, _ = simulate()
     for result in results.values():
         result["final"] |= {"memorized": {"wrong_label": 0.98, "clean_label": 1.0}}
-        result["final"]["validation"] |= {"calibration": 0.132}
+        result["final"]["validation"] |= {"calibration_error": 0.132}
     answer = find_answer(comparison, simulate.summarize(comparison, results), "final")
     table = table_of_methods(answer)
     rows = dict(zip(table.headings, table.rows[0], strict=True))
