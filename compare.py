@@ -146,12 +146,14 @@ def show_plan(
     for run in comparison.runs:
         done = "  (finished)" if run.path in plan.finished else ""
         print(f"{directory / run.path}{done}")
-    print(f"{len(comparison.runs)} runs, {len(plan.pending)} of them to make", end="")
+    runs = count(len(comparison.runs), "run")
+    print(f"{runs}, {len(plan.pending)} of them to make", end="")
     if plan.pending:
-        minutes = estimate_seconds(plan.pending, workers) / 60
+        minutes = max(1, round(estimate_seconds(plan.pending, workers) / 60))
         print(
-            f": about {minutes:.0f} minutes in {workers} worker processes here, give "
-            "or take a factor of two",
+            f": about {count(minutes, 'minute')} in "
+            f"{count(workers, 'worker process', 'es')} here, give or take a factor of "
+            "two",
             end="",
         )
     print()
