@@ -182,15 +182,8 @@ class Answer:
         pairs = [pair for pair in self.pairs if pair.first.condition == condition]
         if len(pairs) <= MANY:
             return pairs
-        best, *others = self.ranked(condition)
-        control = [e for e in others if e.method == self.comparison.control]
-        against = [pair.turned() for pair in self.against(best)]
-        return against + [
-            pair
-            for reference in control
-            for pair in self.against(reference)
-            if pair.first is not best
-        ]
+        told = {self.ranked(condition)[0].method, self.comparison.control}
+        return [p for p in pairs if told & {p.first.method, p.second.method}]
 
     def pair(self, first: Entry, second: Entry) -> Pair:
         return next(pair for pair in self.against(second) if pair.first is first)

@@ -23,7 +23,7 @@ def sentences(answer: Answer) -> list[str]:
         return ["Fewer than two methods have all their runs: there is no answer."]
     if len(answer.comparison.conditions) > 1:
         return [*winners(answer, ranked), verdicts(answer)]
-    best, *others = ranked[""]
+    ((best, *others),) = ranked.values()
     lines = [winner(answer, best, others), price(answer, best, others[0])]
     told = {best.method, others[0].method}
     return lines + ([verdicts(answer, told)] if len(answer.pairs) > 1 else [])

@@ -1,5 +1,7 @@
 """A planted difference is found, a planted tie is not, and no more is claimed."""
 
+from dataclasses import replace
+
 import pandas as pd
 import pytest
 
@@ -120,6 +122,36 @@ def test_with_conditions_the_answer_says_which_wins_where(simulate):
     assert first.startswith("Lowest test cross-entropy: better under train_size=300; ")
     assert second.startswith("The best is different from the second under 1 of 2 cond")
     assert third.startswith("Of 6 pairs ")
+
+
+def test_a_single_condition_is_answered_as_none_is(simulate):
+    comparison, _, summary = simulate("conditions = [{data.train_size = 300}]")
+    lines = sentences(find_answer(comparison, summary, "final"))
+    assert lines[0].startswith("better (l2=0.01) has the lowest test cross-entropy, ")
+    assert len(lines) == 3
+
+
+def test_with_one_seed_nothing_is_shown(simulate):
+    comparison, results, _ = simulate()
+    one = replace(
+        comparison,
+        seeds=(0,),
+        runs=tuple(run for run in comparison.runs if run.seed == 0),
+    )
+    answer = find_answer(one, simulate.summarize(one, results), "final")
+    assert "but is not shown to be better than" in sentences(answer)[0]
+    assert "no interval, lower in 1 of 1 seed" in sentences(answer)[0]
+    assert notes(answer)[-1] == "1 seed is too few to tell; 5 or more make an answer."
+
+
+def test_of_many_pairs_those_with_the_best_and_the_control_are_shown(simulate):
+    more = "\n".join(f"[methods.m{number}]" for number in range(3))
+    comparison, _, summary = simulate(f"control = 'none'\n{more}")
+    answer = find_answer(comparison, summary, "final")
+    assert len(answer.pairs) == 15
+    shown = [(p.first.method, p.second.method) for p in answer.telling_pairs("")]
+    assert len(shown) == 9  # Five with each of both, and one pair has both.
+    assert all({"better", "none"} & set(pair) for pair in shown)
 
 
 def test_families_of_copies_are_seldom_called_different(simulate):
