@@ -89,7 +89,7 @@ def make_runs(
     """Make what is pending, and show how far that has come."""
     trials = list_trials(comparison)
     maker = RunMaker(directory, plan.marks)
-    with CompareDisplay(console, len(plan.pending)) as display:
+    with CompareDisplay(console, comparison, len(plan.pending)) as display:
 
         def show(run: Run | None) -> None:
             if run is None:

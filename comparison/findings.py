@@ -109,10 +109,10 @@ def verdicts(answer: Answer, told: Set[str] = frozenset()) -> str:
     text = f"Of {count(len(answer.pairs), 'pair')} {', '.join(parts)}"
     if tally[UNDECIDED] <= NAMED:
         open_pairs = [
-            f"{pair.first.label} against {pair.second.label}{would_decide(found, ': ')}"
+            f"{pair.first.method} against {pair.second.label}"
+            + would_decide(pair.differences[key], ": ")
             for pair in answer.pairs
-            for found in [pair.differences[key]]
-            if found.verdict == UNDECIDED
+            if pair.differences[key].verdict == UNDECIDED
             and {pair.first.method, pair.second.method} != told
         ]
         text += f" ({', '.join(open_pairs)})" if open_pairs else ""

@@ -29,11 +29,15 @@ def show(simulate, capsys):
     return make
 
 
-@pytest.mark.parametrize("conditions", ["", CONDITIONS])
+WIDE = "conditions = [{model.hidden_units = [128]}, {model.hidden_units = [1024]}]"
+
+
+@pytest.mark.parametrize("conditions", ["", CONDITIONS, WIDE])
 def test_at_80_columns_no_line_is_wider_and_no_word_is_broken(show, conditions):
     lines, answer = show(80, conditions)
     assert max(len(line.rstrip()) for line in lines) <= 80
     text = "\n".join(lines)
+    assert all(name in text for name in answer.comparison.conditions)
     tables = [table_of_methods(answer), table_of_pairs(answer, answer.headline)]
     for table in tables:
         for row in table.rows:
