@@ -325,7 +325,9 @@ def test_a_moving_average_is_what_is_evaluated(optimizer):
     evaluated = program.evaluate(tf.constant(images), tf.constant(labels))
     logits = reference.forward(averaged[-1], images.reshape(COUNT, -1))[-1]
     np.testing.assert_allclose(
-        evaluated["cross_entropy"], reference.cross_entropy(labels, logits), rtol=TOLERANCE
+        evaluated["cross_entropy"],
+        reference.cross_entropy(labels, logits),
+        rtol=TOLERANCE,
     )
 
 
