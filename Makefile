@@ -3,13 +3,13 @@
 
 PYTHON ?= python3
 
-ifneq ($(filter-out help compare train tensorboard test test-faults lint audit bench clean .venv/%,$(MAKECMDGOALS)),)
+ifneq ($(filter-out help compare train tensorboard test test-faults lint audit bench house clean .venv/%,$(MAKECMDGOALS)),)
 $(error configs and settings go into ARGS: make train ARGS="configs/l2.toml model.l2=1e-3")
 endif
 
 BIN := .venv/bin
 
-.PHONY: help compare train tensorboard test test-faults lint audit bench clean
+.PHONY: help compare train tensorboard test test-faults lint audit bench house clean
 
 help:
 	@echo "make compare      compare regularizers: ARGS='[COMPARISON.toml] [section.key=value ...]'"
@@ -20,6 +20,7 @@ help:
 	@echo "make lint         check style and types"
 	@echo "make audit        look for known vulnerabilities of the packages"
 	@echo "make bench        time it against model.fit, PyTorch and JAX"
+	@echo "make house        count what a newcomer has to read"
 	@echo "make clean        remove the environment and the caches"
 
 compare: .venv/user
@@ -61,6 +62,9 @@ bench: .venv/user
 .venv/developer: .venv/user requirements-dev.txt
 	@$(BIN)/python -m pip install --quiet --requirement requirements-dev.txt
 	@touch $@
+
+house: .venv/user
+	@$(BIN)/python -m benchmarks.house
 
 clean:
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache

@@ -89,7 +89,7 @@ def make_runs(
     """Make what is pending, and show how far that has come."""
     trials = list_trials(comparison)
     maker = RunMaker(directory, plan.marks)
-    with CompareDisplay(console, len(plan.pending)) as display:
+    with CompareDisplay(console, comparison, len(plan.pending)) as display:
 
         def show(run: Run | None) -> None:
             if run is None:
@@ -117,8 +117,8 @@ def make_and_grow(
         The comparison with its grids grown; the contents of result.json of its runs,
         and why others have none, by their path.
     """
-    from comparison.answer import grow_grids
     from comparison.board import write_experiment
+    from comparison.growth import grow_grids
 
     failures: dict[Path, str] = {}
     for growth in range(comparison.grow + 1):
@@ -146,12 +146,14 @@ def show_plan(
     for run in comparison.runs:
         done = "  (finished)" if run.path in plan.finished else ""
         print(f"{directory / run.path}{done}")
-    print(f"{len(comparison.runs)} runs, {len(plan.pending)} of them to make", end="")
+    runs = count(len(comparison.runs), "run")
+    print(f"{runs}, {len(plan.pending)} of them to make", end="")
     if plan.pending:
-        minutes = estimate_seconds(plan.pending, workers) / 60
+        minutes = max(1, round(estimate_seconds(plan.pending, workers) / 60))
         print(
-            f": about {minutes:.0f} minutes in {workers} worker processes here, give "
-            "or take a factor of two",
+            f": about {count(minutes, 'minute')} in "
+            f"{count(workers, 'worker process', 'es')} here, give or take a factor of "
+            "two",
             end="",
         )
     print()

@@ -11,7 +11,6 @@ measure that methods are compared in.
 """
 
 import argparse
-import functools
 import tempfile
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
@@ -27,8 +26,9 @@ from comparison.answer import find_answer
 from comparison.plan import Comparison, Run, against_itself, load_comparison
 from comparison.statistics import DIFFERENT, EQUAL
 from comparison.summary import summarize
-from comparison.workers import local_pool, processors
+from comparison.workers import local_pool
 from data.mnist import mnist
+from system.processes import processors
 
 SEEDS = 5
 BASE = """
@@ -96,8 +96,8 @@ def make(comparisons: list[Comparison], directory: Path) -> dict[Path, dict[str,
     runs = tuple(run for comparison in comparisons for run in comparison.runs)
     everything = replace(comparisons[0], runs=runs)
     plan = make_plan(everything, directory)
-    pool = functools.partial(local_pool, processors())
-    maker = make_runs(everything, plan, directory, pool, lambda: False, Console())
+    with local_pool(processors()) as pool:
+        maker = make_runs(everything, plan, directory, pool, lambda: False, Console())
     return plan.finished | maker.results
 
 
@@ -109,10 +109,12 @@ def judge(
         summary = summarize((run, results[run.path]) for run in comparison.runs)
         answer = find_answer(comparison, summary, "final")
         found = [pair.differences[answer.headline.key] for pair in answer.pairs]
-        row = {
+        row: dict[str, float] = {
             "any pair different": any(f.verdict == DIFFERENT for f in found),
             "all intervals hold 0": all(f.low <= 0 <= f.high for f in found),
-            "pairs practically equal": np.mean([f.verdict == EQUAL for f in found]),
+            "pairs practically equal": float(
+                np.mean([f.verdict == EQUAL for f in found])
+            ),
         }
         for method in ("l2", "l1"):
             (entry,) = (e for e in answer.entries if e.method == method)

@@ -2,22 +2,18 @@
 
 import functools
 import itertools
-from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
 from comparison.measures import Measure, find_measure
-from comparison.plan import Comparison, grow, in_words
+from comparison.plan import Comparison, in_words
 from comparison.statistics import (
     Choice,
     Difference,
     choose_strength,
     paired_difference,
 )
-from comparison.summary import summarize
 
 MOMENTS = {
     "final": "Final weights",
@@ -186,15 +182,8 @@ class Answer:
         pairs = [pair for pair in self.pairs if pair.first.condition == condition]
         if len(pairs) <= MANY:
             return pairs
-        best, *others = self.ranked(condition)
-        control = [e for e in others if e.method == self.comparison.control]
-        against = [pair.turned() for pair in self.against(best)]
-        return against + [
-            pair
-            for reference in control
-            for pair in self.against(reference)
-            if pair.first is not best
-        ]
+        told = {self.ranked(condition)[0].method, self.comparison.control}
+        return [p for p in pairs if told & {p.first.method, p.second.method}]
 
     def pair(self, first: Entry, second: Entry) -> Pair:
         return next(pair for pair in self.against(second) if pair.first is first)
@@ -233,29 +222,3 @@ def find_answer(comparison: Comparison, summary: pd.DataFrame, moment: str) -> A
         runs = mine[mine["strength"] == strength].set_index("seed")
         entries.append(Entry(condition, method, choice, runs))
     return Answer(comparison, summary, moment, tuple(entries), measures)
-
-
-def grow_grids(
-    comparison: Comparison, results: Mapping[Path, dict[str, Any]]
-) -> tuple[Comparison, list[str]]:
-    """Go on with the grids whose best strength lies on their edge.
-
-    What is added follows from the finished runs alone, so that the same command, given
-    again, makes the same comparison.
-
-    Args:
-        comparison: As it is.
-        results: The contents of result.json, by the path of the run.
-
-    Returns:
-        The comparison with more runs, and what was added, in words.
-    """
-    summary = summarize((run, results.get(run.path, {})) for run in comparison.runs)
-    edges = {
-        (entry.condition, entry.method): {
-            key: entry.choice.strength[key] for key in entry.choice.at_edge
-        }
-        for entry in find_answer(comparison, summary, comparison.select).chosen()
-        if entry.choice
-    }
-    return grow(comparison, edges)

@@ -6,20 +6,24 @@ from typing import Any
 from rich.console import Console
 from rich.markup import escape
 
-from comparison.plan import Run
+from comparison.measures import find_measure
+from comparison.plan import Comparison, Run
 from monitoring.progress import LINES, make_bar
 
 
 class CompareDisplay:
     """How far a comparison has come: a bar on a terminal, elsewhere about ten lines."""
 
-    def __init__(self, console: Console, total: int):
+    def __init__(self, console: Console, comparison: Comparison, total: int):
         """
         Args:
             console: To write to.
+            comparison: Whose runs are made.
             total: Number of runs to be made.
         """
         self._console, self._total = console, total
+        self._moment, self._by = comparison.select, comparison.select_by
+        self._measure = find_measure(f"validation_{self._by}")
         self._done, self._failed = 0, 0
         self._started = time.monotonic()
         self._best: tuple[float, str] | None = None
@@ -46,10 +50,11 @@ class CompareDisplay:
     def advance(self, run: Run, result: dict[str, Any] | None, running: int) -> None:
         """Take notice that a run has ended, with a result or without."""
         self._done += 1
-        if result and result["status"] == "completed":
-            loss = result["final"]["validation"]["cross_entropy"]
-            if self._best is None or loss < self._best[0]:
-                self._best = loss, f"{run.method} {run.strength}".strip()
+        if result and result["status"] == "completed" and result[self._moment]:
+            value = result[self._moment]["validation"][self._by]
+            best = max if self._measure.better == "higher" else min
+            if self._best is None or best(value, self._best[0]) != self._best[0]:
+                self._best = value, f"{run.method} {run.strength}".strip()
         elif result is None or result["status"] == "diverged":
             self._failed += 1
         self.show(running)
@@ -70,5 +75,8 @@ class CompareDisplay:
         if self._failed:
             text += f", {self._failed} failed"
         if self._best:
-            text += f"; best validation loss {self._best[0]:.4f} ({self._best[1]})"
+            value, method = self._best
+            text += (
+                f"; best {self._measure.name} {self._measure.value(value)} ({method})"
+            )
         return text

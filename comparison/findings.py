@@ -23,7 +23,7 @@ def sentences(answer: Answer) -> list[str]:
         return ["Fewer than two methods have all their runs: there is no answer."]
     if len(answer.comparison.conditions) > 1:
         return [*winners(answer, ranked), verdicts(answer)]
-    best, *others = ranked[""]
+    ((best, *others),) = ranked.values()
     lines = [winner(answer, best, others), price(answer, best, others[0])]
     told = {best.method, others[0].method}
     return lines + ([verdicts(answer, told)] if len(answer.pairs) > 1 else [])
@@ -109,10 +109,10 @@ def verdicts(answer: Answer, told: Set[str] = frozenset()) -> str:
     text = f"Of {count(len(answer.pairs), 'pair')} {', '.join(parts)}"
     if tally[UNDECIDED] <= NAMED:
         open_pairs = [
-            f"{pair.first.label} against {pair.second.label}{would_decide(found, ': ')}"
+            f"{pair.first.method} against {pair.second.label}"
+            + would_decide(pair.differences[key], ": ")
             for pair in answer.pairs
-            for found in [pair.differences[key]]
-            if found.verdict == UNDECIDED
+            if pair.differences[key].verdict == UNDECIDED
             and {pair.first.method, pair.second.method} != told
         ]
         text += f" ({', '.join(open_pairs)})" if open_pairs else ""

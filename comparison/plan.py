@@ -29,9 +29,8 @@ of several conditions, with strengths of their own. The first setting of each na
 
 import itertools
 import json
-import math
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -301,16 +300,18 @@ def refuse_lost_condition(run: Run, settings: Settings, table: Tables) -> None:
     """
     found = dict(flatten(run.config.tables()))
     for key, value in settings.items():
-        where = f"conditions: {key} = {shown(value)}: expected a setting that methods "
-        for part in ("set", "vary"):
-            if key in settings_of(run.method, part, table):
-                raise UserError(
-                    f"{where}leave alone, received methods.{run.method}.{part}.{key}"
-                )
+        which = [
+            f"which {verb} it"
+            for part, verb in (("set", "sets"), ("vary", "varies"))
+            if key in settings_of(run.method, part, table)
+        ]
         if key not in found:
             name = found.get(f"{key.partition('.')[0]}.name")
+            which.append(f"whose {name} does not have it")
+        if which:
             raise UserError(
-                f"{where}have, received {name} of methods.{run.method}, which has none"
+                f"conditions: {key} = {shown(value)}: expected a setting that methods "
+                f"leave alone, received methods.{run.method}, {which[0]}"
             )
 
 
@@ -402,64 +403,6 @@ def make_run(
         resolve(tables),
         path,
         pictures,
-    )
-
-
-def grow(
-    comparison: Comparison, edges: Mapping[tuple[str, str], Settings]
-) -> tuple[Comparison, list[str]]:
-    """Add to grids the value that goes on beyond their edge, with all seeds.
-
-    Args:
-        comparison: As it is.
-        edges: By condition and method, the settings whose best value lies on an edge of
-            three or more numbers, and that value.
-
-    Returns:
-        The comparison with the runs added, and what was added, in words. A value that
-        the setting does not allow is not.
-    """
-    runs, added = list(comparison.runs), []
-    for (condition, method), best_of in edges.items():
-        for key, best in best_of.items():
-            mine = [r for r in runs if (r.condition, r.method) == (condition, method)]
-            beyond = next_value({run.strengths[key] for run in mine}, best)
-            of_edge = [run for run in mine if run.strengths[key] == best]
-            try:
-                new = [beside(comparison, run, {key: beyond}) for run in of_edge]
-            except UserError:
-                continue
-            is_first = mine[0].strengths[key] == best
-            at = runs.index(of_edge[0]) if is_first else runs.index(of_edge[-1]) + 1
-            runs[at:at] = new
-            label = " ".join(filter(None, (method, condition)))
-            added.append(f"{label}: {key} = {beyond:g}, for the best is {best:g}")
-    return replace(comparison, runs=tuple(runs)), added
-
-
-def next_value(values: Iterable[float], edge: float) -> float:
-    """The number beyond an edge, two steps of the grid from the last but one.
-
-    The next of 0.3, 1 and 3 is 10: grids often have two ratios in turn. Where none lies
-    beyond, as at 0, the result is NaN, which no setting allows.
-    """
-    *_, before, last, _ = sorted(values, reverse=edge == min(values))
-    value = last * edge / before if before else math.nan
-    if not math.isnan(value):
-        value = round(value) if isinstance(edge, int) else float(f"{value:.3g}")
-    return value if (value - edge) * (edge - last) > 0 else math.nan
-
-
-def beside(comparison: Comparison, run: Run, changes: Settings) -> Run:
-    """A run that differs from another in settings that it varies."""
-    return make_run(
-        comparison.name,
-        [run.config.tables(), changes],
-        (run.condition, comparison.conditions[run.condition]),
-        run.method,
-        run.strengths | changes,
-        run.seed,
-        run.pictures,
     )
 
 

@@ -53,11 +53,6 @@ class Difference:
     def seeds(self) -> int:
         return len(self.by_seed)
 
-    @property
-    def lower(self) -> int:
-        """Seeds in which the first method's measure was the lower one."""
-        return sum(value < 0 for value in self.by_seed)
-
     def better_in(self, better: str) -> int:
         """Seeds in which the first method was the better one.
 

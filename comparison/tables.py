@@ -181,7 +181,7 @@ def all_pairs(answers: Iterable[Answer]) -> pd.DataFrame:
             "high": found.high,
             "p": found.p,
             "seeds": found.seeds,
-            "first_lower_in": found.lower,
+            "first_lower_in": found.better_in("lower"),
             "verdict": found.verdict,
             "seeds_to_decide": found.seeds_to_decide,
         }

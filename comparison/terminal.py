@@ -53,7 +53,9 @@ def fit(table: Table, width: int) -> Grid:
     """
     first, words = int(table.grouped), table.words
     names = [row[first:words] for row in table.rows]
-    longest = width_of(word for name in names for cell in name for word in cell.split())
+    longest = width_of(
+        word for row in table.rows for cell in row[:words] for word in cell.split()
+    )
     headings = [heading.replace(" ", "\n") for heading in table.headings[words:]]
     cells = [row[words:] for row in table.rows]
     widths = [width_of(column) for column in zip(headings, *cells, strict=True)]

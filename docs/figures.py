@@ -15,8 +15,7 @@ import keras
 import matplotlib.pyplot as plt
 import numpy as np
 
-from data import DATASETS, split
-from experiment.config import Config, call, load_config
+from experiment.config import Config, load_config
 from train import train
 
 FOLDER = Path(__file__).parent
@@ -61,8 +60,7 @@ def watch(runs: Path, *overrides: str) -> tuple[Watch, Config]:
 
 def dead_pixels(config: Config) -> np.ndarray:
     """Which pixels are 0 in all training images."""
-    arrays = call(DATASETS[config.data["name"]], config.data)
-    data = call(split, config.data, arrays, config.seed)
+    data = config.split.build(config.dataset.build(), config.seed)
     return data.train.images.reshape(len(data.train), -1).max(axis=0) == 0
 
 
@@ -72,8 +70,8 @@ def share_left(watching: Watch, rows: np.ndarray) -> np.ndarray:
     return norms / norms[0]
 
 
-def adamw(decay: float, *more: str) -> tuple[str, ...]:
-    return ("optimizer.name=adamw", f"optimizer.weight_decay={decay}", *more)
+def adamw(strength: float, *more: str) -> tuple[str, ...]:
+    return ("decay.name=decoupled", f"decay.strength={strength}", *more)
 
 
 def draw_dead_pixels(runs: Path, axes) -> None:
@@ -84,7 +82,7 @@ def draw_dead_pixels(runs: Path, axes) -> None:
     for color, decay in zip(ORANGES, (0.1, 1.0, 3.0), strict=True):
         watching, config = watch(runs, *adamw(decay))
         left = share_left(watching, dead_pixels(config))
-        axes.plot(left, color=color, label=f"AdamW, weight_decay = {decay:g}")
+        axes.plot(left, color=color, label=f"AdamW, strength = {decay:g}")
     axes.set_yscale("log")
     count = dead_pixels(config).sum()
     axes.set_ylabel(f"norm of the weights of {count} dead pixels\nrelative to epoch 0")
@@ -104,12 +102,12 @@ def draw_shrink_factor(runs: Path, axes) -> None:
             "schedule.first_period_epochs=4.0",
         ),
         "timescale of 10 epochs": (
-            "optimizer.name=adamw_timescale",
-            "optimizer.timescale_epochs=10.0",
+            "decay.name=timescale",
+            "decay.timescale_epochs=10.0",
         ),
         "independent, half the learning rate": (
-            "optimizer.name=adamw_independent",
-            "optimizer.weight_decay=3e-3",
+            "decay.name=independent",
+            "decay.strength=3e-3",
             "optimizer.learning_rate=5e-4",
         ),
     }
@@ -143,18 +141,19 @@ def draw_update_rules(runs: Path, shares, results) -> None:
     size = np.sqrt(mean(plain.second[-1] ** 2, group))
     for color, l2 in zip(BLUES, (3e-4, 1e-3, 3e-3), strict=True):
         run, config = watch(runs, f"model.l2={l2}")
-        updates = config.training["epochs"] * 10
-        correction = 1 - config.optimizer["beta_2"] ** updates
-        divisor = np.sqrt(run.square / correction) + config.optimizer["epsilon"]
-        removed = config.optimizer["learning_rate"] * 2 * l2 / divisor
+        updates = config.training.settings["epochs"] * 10
+        adam = config.optimizer.settings
+        correction = 1 - adam["beta_2"] ** updates
+        divisor = np.sqrt(run.square / correction) + adam["epsilon"]
+        removed = adam["learning_rate"] * 2 * l2 / divisor
         label = f"Adam + L2, l2 = {l2:g}"
         shares.plot(tenths, mean(removed, groups(run)), "o-", color=color, label=label)
         left = np.sqrt(mean(run.second[-1] ** 2, group)) / size
         results.plot(tenths, left, "o-", color=color, label=label)
     for color, decay in zip(ORANGES, (1.0, 3.0, 10.0), strict=True):
         run, config = watch(runs, *adamw(decay))
-        removed = config.optimizer["learning_rate"] * decay
-        label = f"AdamW, weight_decay = {decay:g}"
+        removed = config.optimizer.settings["learning_rate"] * decay
+        label = f"AdamW, strength = {decay:g}"
         shares.plot(tenths, [removed] * 10, "s-", color=color, label=label)
         left = np.sqrt(mean(run.second[-1] ** 2, group)) / size
         results.plot(tenths, left, "s-", color=color, label=label)

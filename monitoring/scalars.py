@@ -260,8 +260,9 @@ SCALARS: list[Scalar | KernelScalar] = [
     ),
     Scalar(
         "decay/per_update",
-        "learning_rate * weight_decay: share of the kernels that decay takes off in an "
-        "update, whatever the gradient (Loshchilov & Hutter 2019). 0 under L2.",
+        "Share of the kernels that decay takes off in an update, whatever the gradient "
+        "(Loshchilov & Hutter 2019). 0 under L2; absent under rules that take more off "
+        "some weights of a kernel than off others.",
         lambda seen: seen.measurement.decay,
         detail=True,
     ),
@@ -295,7 +296,7 @@ SCALARS: list[Scalar | KernelScalar] = [
     ),
     Scalar(
         "optimizer/weight_decay",
-        "Weight decay, read back from the optimizer, which multiplies it by the "
+        "Weight decay, read back from the optimizer: as a rule it multiplies it by the "
         "learning rate.",
         lambda seen: seen.measurement.weight_decay,
     ),

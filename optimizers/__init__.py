@@ -67,13 +67,9 @@ def add_decay(optimizer, decay):
             "expected an optimizer without decay, received "
             f"{type(optimizer).__name__}(weight_decay={optimizer.weight_decay})"
         )
-    from optimizers.decaying import decaying
+    from optimizers.decaying import with_decay
 
-    # As decimal, to divide by 0.001 and not by the nearest number of float32.
-    peak = float(str(optimizer.learning_rate.numpy()))
-    return decaying(type(optimizer)).from_config(
-        optimizer.get_config() | {"decay": decay, "peak": peak}
-    )
+    return with_decay(optimizer, decay)
 
 
 def decay_share(optimizer: "keras.Optimizer") -> float | None:

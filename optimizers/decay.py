@@ -330,38 +330,41 @@ class FixedNorm(Decay):
 class Constrained(Decay):
     """Decay that keeps a kernel's sum of squares S at the inflection of its growth.
 
-        S  = sum(w^2)        average <- smoothing * average + (1 - smoothing) * S
-        bound <- S           once, when average grows more slowly than an update before
-        p  <- max(0, p + (S - bound) / size)           w <- w - 2 * p * w
+        S <- sum(w^2)        average <- smoothing * average + (1 - smoothing) * S
+        bound <- S           once, as average grows less between two looks than before
+        p <- max(0, p + (S - bound) / size)           w <- w - 2 * p * w
 
     (CPR: Franke et al. 2024, as their code has it: an augmented Lagrangian for each
-    kernel, with the multiplier p.) There is no strength, nor the learning rate.
+    kernel, with the multiplier p.) There is no strength, and no learning rate in it.
 
     Args:
-        wait_epochs: Epochs before the bound is looked for.
+        look_epochs: Epochs from one look at the average to the next; the bound is set
+            at the fourth at the earliest.
         smoothing: Share of the average that an update keeps.
     """
 
-    wait_epochs: NonNegativeFloat = 3.0
+    look_epochs: PositiveFloat = 1.0
     smoothing: Annotated[float, Interval(ge=0, lt=1)] = 0.9
 
     def memory(self, weights):
-        return [0.0] * 4
+        return [0.0] * 5
 
     def after(self, w, stepped, update):
         from keras import ops
 
-        bound, multiplier, average, growth = update.memory
+        bound, multiplier, average, seen, growth = update.memory
+        interval = max(1, round(self.look_epochs * self.steps_per_epoch))
+        looks = update.number % interval == 0
         squares = ops.sum(ops.square(stepped))
         excess = (squares - bound) / math.prod(w.shape)
         raised = ops.maximum(multiplier + excess, 0)
-        smooth = self.smoothing * average + (1 - self.smoothing) * squares
-        wait = round(self.wait_epochs * self.steps_per_epoch)
-        slows = (update.number > wait) & (smooth - average < growth)
         multiplier.assign(ops.where(bound > 0, raised, 0))
+        average.assign(self.smoothing * average + (1 - self.smoothing) * squares)
+        grown = average - seen
+        slows = looks & (update.number > 3 * interval) & (grown < growth)
         bound.assign(ops.where(slows & (bound == 0), squares, bound))
-        growth.assign(smooth - average)
-        average.assign(smooth)
+        growth.assign(ops.where(looks, grown, growth))
+        seen.assign(ops.where(looks, average, seen))
         return stepped - 2 * multiplier * stepped
 
 

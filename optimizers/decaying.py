@@ -47,15 +47,18 @@ class Decaying(keras.optimizers.Optimizer):
             others = [variable for variable in variables if not is_kernel(variable)]
             self.exclude_from_weight_decay(var_list=others)
         super().build(variables)
-        self._memory = [
-            [
-                self.add_variable(
-                    np.shape(value), keras.initializers.Constant(value), variable.dtype
-                )
-                for value in self.decay.memory(variable)
+        with tf.init_scope():  # The first call of a compiled step may be what builds.
+            self._memory = [
+                [
+                    self._remember(value, variable)
+                    for value in self.decay.memory(variable)
+                ]
+                for variable in variables
             ]
-            for variable in variables
-        ]
+
+    def _remember(self, value, variable):
+        start = keras.initializers.Constant(value)
+        return self.add_variable(np.shape(value), start, variable.dtype)
 
     def _apply_weight_decay(self, variables):
         """Not for all at once: in `update_step`, each with its step."""
@@ -88,7 +91,7 @@ class Decaying(keras.optimizers.Optimizer):
 
     def get_config(self):
         name = next(name for name, rule in DECAYS.items() if rule is type(self.decay))
-        added = {"decay": (name, asdict(self.decay)), "peak": float(self.peak)}
+        added = {"decay": (name, asdict(self.decay)), "peak": decimal(self.peak)}
         return super().get_config() | added | {"weight_decay": None}
 
 
@@ -97,6 +100,17 @@ def decaying(stepper: type[keras.Optimizer]) -> type[Decaying]:
     """The class of what steps as `stepper` does and decays by a rule."""
     made = type(f"Decaying{stepper.__name__}", (Decaying, stepper), {})
     return keras.saving.register_keras_serializable("optimizers")(made)
+
+
+def with_decay(optimizer: keras.Optimizer, decay: Decay) -> Decaying:
+    """A fresh optimizer anew, as one that decays."""
+    settings = {"decay": decay, "peak": decimal(optimizer.learning_rate)}
+    return decaying(optimizer.__class__).from_config(optimizer.get_config() | settings)
+
+
+def decimal(number: keras.Variable) -> float:
+    """The number that was written, 0.001, of which float32 holds the nearest of its."""
+    return float(str(number.numpy()))
 
 
 for known in ("SGD", "Adam", "Nadam", "Lion", "Muon"):

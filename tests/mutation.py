@@ -29,14 +29,16 @@ TESTS = (
     "tests/optimizers/test_dictionary.py",
     "tests/experiment/test_config.py",
     "tests/training/test_program.py",
+    "tests/training/test_dropout.py",
+    "tests/training/test_sharing.py",
 )
 LONGEST = 1200
 """Seconds after which a mutant that hangs counts as noticed."""
 
 SLOW = "(everything or checkpoint or compil)"
 KEYWORDS = {
-    "CautiousAdamW": "cautious",
-    "ScheduleFreeAdamW": "schedule_free",
+    "ScheduleFree": "schedule_free",
+    "Decaying": "everything",
     "constant": "test_schedules",
     "cosine": "test_schedules",
     "warm_restarts": "test_schedules",

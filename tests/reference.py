@@ -180,9 +180,9 @@ def central_differences(function: Callable[[], float], weights: Weights) -> Weig
     return found
 
 
-# Steps: from weights w, their gradient g and what is remembered of earlier updates, `s`,
-# to what is subtracted from w. `rate` is the learning rate and `t` the number of this
-# update, from 1.
+# Steps: from weights w, their gradient g and what is remembered of earlier updates,
+# `s`, to what is subtracted from w. `rate` is the learning rate and `t` the number of
+# this update, from 1.
 
 
 def float32(constant: float) -> float:
@@ -361,18 +361,19 @@ def fixed_norm(w, u, s, t, now):
     return radius * moved / np.linalg.norm(moved)
 
 
-def constrained(w, u, s, t, now, wait_epochs=3.0, smoothing=0.9):
+def constrained(w, u, s, t, now, look_epochs=1.0, smoothing=0.9):
     w = w - u
     squares = (w**2).sum()
     if "bound" in s:
         s["p"] = max(0, s.get("p", 0) + (squares - s["bound"]) / w.size)
         return w - 2 * s["p"] * w
-    before = s.get("average", 0)
-    s["average"] = smoothing * before + (1 - smoothing) * squares
-    growth = s["average"] - before
-    if t > wait_epochs * now.steps_per_epoch and growth < s["growth"]:
-        s["bound"] = squares
-    s["growth"] = growth
+    s["average"] = smoothing * s.get("average", 0) + (1 - smoothing) * squares
+    looks, rest = divmod(t, max(1, round(look_epochs * now.steps_per_epoch)))
+    if rest == 0:
+        growth = s["average"] - s.get("seen", 0)
+        if looks > 3 and growth < s["growth"]:
+            s["bound"] = squares
+        s["seen"], s["growth"] = s["average"], growth
     return w
 
 

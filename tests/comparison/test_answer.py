@@ -1,10 +1,13 @@
 """A planted difference is found, a planted tie is not, and no more is claimed."""
 
+from dataclasses import replace
+
 import pandas as pd
 import pytest
 
-from comparison.answer import find_answer, grow_grids
+from comparison.answer import find_answer
 from comparison.findings import notes, sentences
+from comparison.growth import grow_grids
 from comparison.plan import against_itself
 from comparison.statistics import DIFFERENT, EQUAL, UNDECIDED
 
@@ -121,6 +124,36 @@ def test_with_conditions_the_answer_says_which_wins_where(simulate):
     assert third.startswith("Of 6 pairs ")
 
 
+def test_a_single_condition_is_answered_as_none_is(simulate):
+    comparison, _, summary = simulate("conditions = [{data.train_size = 300}]")
+    lines = sentences(find_answer(comparison, summary, "final"))
+    assert lines[0].startswith("better (l2=0.01) has the lowest test cross-entropy, ")
+    assert len(lines) == 3
+
+
+def test_with_one_seed_nothing_is_shown(simulate):
+    comparison, results, _ = simulate()
+    one = replace(
+        comparison,
+        seeds=(0,),
+        runs=tuple(run for run in comparison.runs if run.seed == 0),
+    )
+    answer = find_answer(one, simulate.summarize(one, results), "final")
+    assert "but is not shown to be better than" in sentences(answer)[0]
+    assert "no interval, lower in 1 of 1 seed" in sentences(answer)[0]
+    assert notes(answer)[-1] == "1 seed is too few to tell; 5 or more make an answer."
+
+
+def test_of_many_pairs_those_with_the_best_and_the_control_are_shown(simulate):
+    more = "\n".join(f"[methods.m{number}]" for number in range(3))
+    comparison, _, summary = simulate(f"control = 'none'\n{more}")
+    answer = find_answer(comparison, summary, "final")
+    assert len(answer.pairs) == 15
+    shown = [(p.first.method, p.second.method) for p in answer.telling_pairs("")]
+    assert len(shown) == 9  # Five with each of both, and one pair has both.
+    assert all({"better", "none"} & set(pair) for pair in shown)
+
+
 def test_families_of_copies_are_seldom_called_different(simulate):
     """Of 200 whole comparisons without any effect, strengths chosen, few claim one."""
     claims = 0
@@ -232,8 +265,8 @@ def test_a_grid_grows_where_its_best_strength_lies_on_the_edge(simulate):
     )
     new = [run for run in grown.runs if run not in comparison.runs]
     assert [run.seed for run in new] == list(comparison.seeds)
-    assert {run.config.model["l2"] for run in new} == {1.0}
-    assert {run.config.data["train_size"] for run in new} == {3000}
+    assert {run.config.model.settings["l2"] for run in new} == {1.0}
+    assert {run.config.split.settings["train_size"] for run in new} == {3000}
     assert new[0].path.as_posix() == "better/train_size=003000/l2=1e00/seed=00"
     assert grow_grids(comparison, results) == (grown, added)
     results |= {run.path: {} for run in new}

@@ -4,7 +4,9 @@ from pathlib import Path
 import pytest
 import tomli_w
 
-from comparison.plan import load_comparison, next_value, sortable
+from comparison.growth import next_value
+from comparison.plan import load_comparison, sortable
+from experiment.config import SCHEMA_VERSION
 from system.errors import UserError
 
 FILE = """
@@ -65,7 +67,10 @@ def test_conditions_are_named_by_their_first_setting(write):
     )
     assert (runs[0].condition, runs[0].strength) == ("train_size=300", "")
     assert runs[-1].strength == "strength=10.0 learning_rate=0.001"
-    assert [run.config.training["epochs"] for run in (runs[0], runs[-1])] == [9, 4]
+    assert [run.config.training.settings["epochs"] for run in (runs[0], runs[-1])] == [
+        9,
+        4,
+    ]
 
 
 def test_runs_differ_in_method_strength_and_seed_alone(write):
@@ -77,10 +82,10 @@ def test_runs_differ_in_method_strength_and_seed_alone(write):
         "seed",
     }
     for run in (none, last):
-        assert run.config.model["hidden_units"] == [8]
-        assert run.config.model["l2"] == 0.5
-        assert run.config.training["epochs"] == 4
-    assert last.config.decay["strength"] == 10.0
+        assert run.config.model.settings["hidden_units"] == [8]
+        assert run.config.model.settings["l2"] == 0.5
+        assert run.config.training.settings["epochs"] == 4
+    assert last.config.decay.settings["strength"] == 10.0
     assert (none.config.seed, last.config.seed) == (0, 7)
 
 
@@ -110,25 +115,29 @@ def test_runs_differ_in_method_strength_and_seed_alone(write):
         (
             "[0.3, 10.0]",
             "[0.3, 0.3]",
-            "methods.adamw.vary: expected different values, received weight_decay=0.3 "
-            "learning_rate=0.001 and weight_decay=0.3 learning_rate=0.001, which make "
+            "methods.adamw.vary: expected different values, received strength=0.3 "
+            "learning_rate=0.001 and strength=0.3 learning_rate=0.001, which make "
             "one experiment",
         ),
         (
             "[0.3, 10.0]",
             "[1, 1.0]",
-            "weight_decay=1 learning_rate=0.001 and weight_dec",
+            "strength=1 learning_rate=0.001 and strength=1.0",
         ),
-        ("[0.3, 10.0]", "[nan]", "optimizer.weight_decay: expected a number >= 0"),
+        (
+            "[0.3, 10.0]",
+            "[nan]",
+            "decay.strength: expected a number >= 0, received NaN",
+        ),
         (
             "[0.3, 10.0]",
             "[1e-3, inf]",
-            "weight_decay: expected a number >= 0, received",
+            "decay.strength: expected a number >= 0, rec",
         ),
         (
             "vary.optimizer.learning_rate = [1e-3]",
             'set.data.name = "npz"\nvary.data.path = ["/a/b", "/ab"]',
-            "path=/a/b and weight_decay=0.3 path=/ab, which make one folder",
+            "path=/a/b and strength=0.3 path=/ab, which make one folder",
         ),
         (
             "vary.optimizer.learning_rate",
@@ -168,15 +177,15 @@ def test_runs_differ_in_method_strength_and_seed_alone(write):
         ("methods.none", "methods.figures", "methods.figures: expected another name"),
         (
             "seeds",
-            "conditions = [{optimizer.name = 'sgd'}, {optimizer.name = 'adam'}]\nseeds",
-            'conditions: optimizer.name = "sgd": expected a setting that methods leave '
-            "alone, received methods.adamw.set.optimizer.name",
+            "conditions = [{decay.name = 'none'}, {decay.name = 'cautious'}]\nseeds",
+            'conditions: decay.name = "none": expected a setting that methods leave '
+            "alone, received methods.adamw, which sets it",
         ),
         (
             "seeds",
             "conditions = [{optimizer.learning_rate = 1}, "
             "{optimizer.learning_rate = 2}]\nseeds",
-            "leave alone, received methods.adamw.vary.optimizer.learning_rate",
+            "leave alone, received methods.adamw, which varies it",
         ),
         ("set.training.epochs", "set.training.epoch", "training.epochs"),
         ("set.training.epochs = 4", "set = 4", "set: expected"),
@@ -230,11 +239,12 @@ def test_a_condition_that_a_method_has_no_use_for_is_refused(write):
     """Where a method chooses another optimizer, the other's settings are dropped."""
     conditions = "conditions = [{optimizer.momentum = 0.1}, {optimizer.momentum = 0.9}]"
     text = FILE.replace("seeds", f"{conditions}\nset.optimizer.name = 'sgd'\nseeds")
+    text = text.replace("set.decay.name", "set.optimizer.name = 'lion'\nset.decay.name")
     with pytest.raises(UserError) as caught:
         load_comparison(write(text))
     assert str(caught.value) == (
-        "conditions: optimizer.momentum = 0.1: expected a setting that methods have, "
-        "received adamw of methods.adamw, which has none"
+        "conditions: optimizer.momentum = 0.1: expected a setting that methods leave "
+        "alone, received methods.adamw, whose lion does not have it"
     )
 
 
@@ -245,7 +255,11 @@ def test_numbers_that_differ_in_the_last_digit_have_folders_of_their_own(write):
 
 def test_the_base_may_be_the_config_of_a_run(write, tmp_path):
     run = load_comparison(write()).runs[0]
-    saved = {"schema_version": 1, **run.config.tables(), "fingerprint": {"code": "x"}}
+    saved = {
+        "schema_version": SCHEMA_VERSION,
+        **run.config.tables(),
+        "fingerprint": {"code": "x"},
+    }
     (tmp_path / "config.toml").write_text(tomli_w.dumps(saved))
     text = FILE.replace("base.toml", "config.toml")
     assert load_comparison(write(text)).runs == load_comparison(write()).runs

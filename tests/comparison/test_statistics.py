@@ -60,7 +60,7 @@ def test_the_interval_is_that_of_the_paired_t_test():
         (mean - reach, mean + reach)
     )
     assert difference.p == pytest.approx(test.pvalue)
-    assert difference.lower == (a < b).sum()
+    assert difference.better_in("lower") == (a < b).sum()
 
 
 def test_interval_and_p_value_are_adjusted_together():
@@ -170,7 +170,7 @@ def test_turned_round_a_difference_says_the_same_of_the_other():
     found = compare([-3.0, -1.0, 0.5, 0.0])
     turned = found.turned()
     assert (turned.low, turned.mean, turned.high) == (-found.high, 0.875, -found.low)
-    assert (found.lower, turned.lower) == (2, 1)
+    assert (found.better_in("lower"), turned.better_in("lower")) == (2, 1)
     assert found.better_in("higher") == turned.better_in("lower") == 1
 
 

@@ -29,11 +29,15 @@ def show(simulate, capsys):
     return make
 
 
-@pytest.mark.parametrize("conditions", ["", CONDITIONS])
+WIDE = "conditions = [{model.hidden_units = [128]}, {model.hidden_units = [1024]}]"
+
+
+@pytest.mark.parametrize("conditions", ["", CONDITIONS, WIDE])
 def test_at_80_columns_no_line_is_wider_and_no_word_is_broken(show, conditions):
     lines, answer = show(80, conditions)
     assert max(len(line.rstrip()) for line in lines) <= 80
     text = "\n".join(lines)
+    assert all(name in text for name in answer.comparison.conditions)
     tables = [table_of_methods(answer), table_of_pairs(answer, answer.headline)]
     for table in tables:
         for row in table.rows:
@@ -66,7 +70,7 @@ def test_one_table_is_what_markdown_and_latex_show(simulate):
     for row in table.rows:
         assert f"| {' | '.join(row)} |" in markdown
         assert row[-1] in latex
-    assert r"weight\_decay=1.0" in latex
+    assert "strength=1.0" in latex
     assert r"\begin{tabular}{llrrrrrr}" in latex
     assert table.headings[-3:] == (
         "train accuracy (%)",
@@ -90,7 +94,7 @@ def test_memorized_labels_and_calibration_have_columns_where_runs_have_them(simu
     comparison, results, _ = simulate()
     for result in results.values():
         result["final"] |= {"memorized": {"wrong_label": 0.98, "clean_label": 1.0}}
-        result["final"]["validation"] |= {"calibration": 0.132}
+        result["final"]["validation"] |= {"calibration_error": 0.132}
     answer = find_answer(comparison, simulate.summarize(comparison, results), "final")
     table = table_of_methods(answer)
     rows = dict(zip(table.headings, table.rows[0], strict=True))

@@ -22,7 +22,12 @@ def pytest_terminal_summary(terminalreporter, config):
     if not rows:
         return
     terminalreporter.section("largest relative differences over 200 updates")
-    columns = list(dict.fromkeys(column for row in rows.values() for column in row))
-    for name, row in {"": {c: c for c in columns}, **rows}.items():
-        cells = "".join(f"{row.get(column, '-'):>15}" for column in columns)
-        terminalreporter.write_line(f"{name:15}{cells}".rstrip())
+    oracles = {name: row for name, row in rows.items() if "ours" in row}
+    pairs = {name: row for name, row in rows.items() if name not in oracles}
+    for table, width in ((pairs, 14), (oracles, 12)):
+        columns = list(
+            dict.fromkeys(column for row in table.values() for column in row)
+        )
+        for name, row in {"": {c: c for c in columns}, **table}.items():
+            cells = "".join(f" {row.get(column, '-'):<{width}}" for column in columns)
+            terminalreporter.write_line(f"{name:26}{cells}".rstrip())

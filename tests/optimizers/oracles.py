@@ -9,9 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
+from optimizers.decay import DECAYS
 from optimizers.schedules import constant, cosine
 from tests.optimizers import task
-from tests.reference import float32
 
 PATH = Path(__file__).with_name("oracles.npz")
 EVERY = 20
@@ -33,7 +33,8 @@ class Oracle:
         optimizer: The name in `OPTIMIZERS`.
         source: Who made it.
         settings: Of the optimizer.
-        decay: What the update multiplies by the learning rate and the weights.
+        decay: The name in `DECAYS`.
+        decay_settings: Of the rule.
         l2: Of the model.
         global_clipnorm: Longest gradient.
         multipliers: Of the learning rate.
@@ -42,16 +43,25 @@ class Oracle:
     optimizer: str
     source: str
     settings: dict
-    decay: float = 0.0
+    decay: str = "none"
+    decay_settings: dict = field(default_factory=dict)
     l2: float = 0.0
     global_clipnorm: float | None = None
     multipliers: np.ndarray = field(default_factory=lambda: COSINE)
 
     @property
+    def peak(self) -> float:
+        return self.settings["learning_rate"]
+
+    @property
     def rates(self) -> np.ndarray:
-        return np.float32(self.settings["learning_rate"] * self.multipliers).astype(
-            float
-        )
+        return np.float32(self.peak * self.multipliers).astype(float)
+
+    @property
+    def weight_decay(self) -> float:
+        """What the update multiplies by the learning rate and the weights."""
+        rule = DECAYS[self.decay](task.STEPS, task.EPOCHS, **self.decay_settings)
+        return rule.weight_decay(self.peak) if rule else 0.0
 
 
 def adam(rate=0.02, **settings):
@@ -59,7 +69,7 @@ def adam(rate=0.02, **settings):
 
 
 SGD = {"learning_rate": 0.05}
-DECAY = float32(0.3)
+STRENGTH = {"strength": 0.3}
 
 ORACLES = {
     "sgd": Oracle("sgd", "torch SGD", SGD),
@@ -79,64 +89,79 @@ ORACLES = {
         l2=0.0625,
         multipliers=CONSTANT,
     ),
-    "sgdw": Oracle(
-        "sgdw",
+    "sgd, decoupled": Oracle(
+        "sgd",
         "optax trace + add_decayed_weights",
-        SGD | {"momentum": 0.9, "weight_decay": DECAY},
-        DECAY,
+        SGD | {"momentum": 0.9},
+        "decoupled",
+        STRENGTH,
         multipliers=CONSTANT,
     ),
     "adam": Oracle("adam", "torch Adam", adam()),
     "adam + L2": Oracle("adam", "torch Adam(weight_decay)", adam(), l2=0.0625),
-    "adamw": Oracle("adamw", "torch AdamW", adam(weight_decay=DECAY), DECAY),
-    "adamw, clipped": Oracle(
-        "adamw",
+    "adam, decoupled": Oracle("adam", "torch AdamW", adam(), "decoupled", STRENGTH),
+    "adam, decoupled, clipped": Oracle(
+        "adam",
         "optax adamw + clip_by_global_norm",
-        adam(weight_decay=DECAY),
-        DECAY,
+        adam(),
+        "decoupled",
+        STRENGTH,
         global_clipnorm=0.25,
     ),
-    "adamw_independent": Oracle(
-        "adamw_independent",
+    "amsgrad, decoupled": Oracle(
+        "adam", "torch AdamW", adam(amsgrad=True), "decoupled", STRENGTH
+    ),
+    "adam, independent": Oracle(
+        "adam",
         "optax scale_by_adam + add_decayed_weights",
-        adam(weight_decay=0.005),
-        0.005 / 0.02,
+        adam(),
+        "independent",
+        {"strength": 0.005},
     ),
-    "adamw_normalized": Oracle(
-        "adamw_normalized",
+    "adam, normalized": Oracle(
+        "adam",
         "optax scale_by_adam + add_decayed_weights",
-        adam(weight_decay=0.1),
-        0.1 / np.sqrt(200) / 0.02,
+        adam(),
+        "normalized",
+        {"strength": 0.1},
     ),
-    "adamw_timescale": Oracle(
-        "adamw_timescale",
-        "torch AdamW",
-        adam(timescale_epochs=8.0),
-        1 / (8 * 10) / 0.02,
+    "adam, timescale": Oracle(
+        "adam", "torch AdamW", adam(), "timescale", {"timescale_epochs": 8.0}
     ),
-    "adamw_schedule_free": Oracle(
-        "adamw_schedule_free",
+    "adam, corrected": Oracle(
+        "adam", "pytorch_optimizer AdamC", adam(), "corrected", STRENGTH
+    ),
+    "adam, cautious": Oracle("adam", "heavyball AdamW", adam(), "cautious", STRENGTH),
+    "adam, fixed_norm": Oracle(
+        "adam", "heavyball HyperBallAdamW", adam(beta_1=0.0), "fixed_norm"
+    ),
+    "adam, constrained": Oracle(
+        "adam",
+        "pytorch_cpr AdamCPR",
+        adam(),
+        "constrained",
+        {"look_epochs": 0.8, "smoothing": 0.5},
+    ),
+    "nadam, decoupled": Oracle(
+        "nadam",
+        "torch NAdam(decoupled, momentum_decay=1)",
+        adam(),
+        "decoupled",
+        STRENGTH,
+    ),
+    "adopt": Oracle("adopt", "adopt ADOPT", adam(epsilon=1e-6)),
+    "schedule_free, decoupled": Oracle(
+        "schedule_free",
         "schedulefree AdamWScheduleFree",
-        adam(weight_decay=DECAY),
-        DECAY,
+        adam(),
+        "decoupled",
+        STRENGTH,
         multipliers=WARMUP,
     ),
-    "amsgradw": Oracle(
-        "amsgradw", "torch AdamW(amsgrad)", adam(weight_decay=DECAY), DECAY
+    "lion, decoupled": Oracle(
+        "lion", "optax lion", {"learning_rate": 2e-3}, "decoupled", STRENGTH
     ),
-    "nadamw": Oracle(
-        "nadamw",
-        "torch NAdam(decoupled, momentum_decay=1)",
-        adam(weight_decay=DECAY),
-        DECAY,
-    ),
-    "lion": Oracle(
-        "lion",
-        "optax lion",
-        {"learning_rate": 2e-3, "weight_decay": DECAY},
-        DECAY,
-    ),
-    "muon": Oracle(
-        "muon", "torch Muon and AdamW", adam(0.002, weight_decay=DECAY), DECAY
+    "muon, decoupled": Oracle(
+        "muon", "torch Muon and AdamW", adam(0.002), "decoupled", STRENGTH
     ),
 }

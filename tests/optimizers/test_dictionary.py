@@ -10,7 +10,7 @@ import pytest
 import tensorflow as tf
 
 from models import mlp
-from optimizers import OPTIMIZERS, prepare
+from optimizers import DECAYS, OPTIMIZERS, prepare
 from tests import reference
 from tests.optimizers import task
 from training.program import Program
@@ -25,23 +25,37 @@ IMAGES, LABELS = task.images_and_labels(M)
 KERNEL = np.linspace(-1, 1, 18).reshape(6, 3)
 
 
-def updated(name, settings, images, updates=UPDATES, kernel=KERNEL, **strengths):
-    """The kernel of a softmax regression after updates on all images at once."""
+def updated(
+    name, settings, images, updates=UPDATES, kernel=KERNEL, decay=None, **strengths
+):
+    """The kernel of a softmax regression after updates on all images at once.
+
+    Args:
+        name: Of the optimizer.
+        settings: Of the optimizer.
+        images: Of all updates.
+        updates: Their number.
+        kernel: To begin with.
+        decay: A rule's name and its strength.
+        **strengths: Of the model.
+    """
     model = mlp((3, 2), 3, hidden_units=[], **strengths)
     model.trainable_variables[0].assign(kernel)
-    optimizer = prepare(OPTIMIZERS[name](**settings), model)
+    rule = DECAYS[decay[0]](1, 1, strength=decay[1]) if decay else None
+    optimizer = prepare(OPTIMIZERS[name](**settings), model, rule)
     program = Program(model, optimizer, "cross_entropy", jit=False)
     batches = tf.tile(tf.range(M)[None], [updates, 1])
     rates = tf.constant(np.full(updates, settings["learning_rate"]))
     data = (tf.constant(images), tf.constant(LABELS), batches, rates)
-    program.updates(*data, tf.constant(0), tf.constant(updates))
+    seed = tf.constant(0, tf.int64)
+    program.updates(*data, tf.constant(0), tf.constant(updates), seed)
     return model.trainable_variables[0].numpy()
 
 
-def factor(name, l2=0.0, **settings):
+def factor(name, l2=0.0, decay=None, **settings):
     """What 200 updates without images make of a weight of 1."""
     ones = np.ones_like(KERNEL)
-    found = updated(name, settings, IMAGES * 0, kernel=ones, l2=l2)
+    found = updated(name, settings, IMAGES * 0, kernel=ones, decay=decay, l2=l2)
     assert np.ptp(found) < 1e-12
     return found[0, 0]
 
@@ -83,48 +97,44 @@ def test_ngs_update_is_a_shrink_factor_and_a_step():
     settings = {"learning_rate": rate}
     as_penalty = updated("sgd", settings, IMAGES, 1, l2=strength / (2 * M))
     np.testing.assert_allclose(as_penalty, shrunk, rtol=1e-12)
-    settings |= {"momentum": 0.0, "weight_decay": strength / M}
-    as_decay = updated("sgdw", settings, IMAGES, 1)
+    decay = ("decoupled", strength / M)
+    as_decay = updated("sgd", settings, IMAGES, 1, decay=decay)
     np.testing.assert_allclose(as_decay, shrunk, rtol=1e-12)
 
 
 def test_the_papers_lambda_is_pytorchs_times_the_learning_rate():
     rate, strength = 2**-7, 2**-10
-    settings = {"learning_rate": rate, "weight_decay": strength}
-    independent = updated("adamw_independent", settings, IMAGES)
-    settings["weight_decay"] = strength / rate
-    np.testing.assert_array_equal(independent, updated("adamw", settings, IMAGES))
+    settings = {"learning_rate": rate}
+    papers = updated("adam", settings, IMAGES, decay=("independent", strength))
+    pytorchs = updated("adam", settings, IMAGES, decay=("decoupled", strength / rate))
+    np.testing.assert_array_equal(papers, pytorchs)
 
 
 def test_l2_is_sgds_weight_decay_of_twice_its_strength_without_momentum():
-    settings = {"learning_rate": 0.125, "momentum": 0.0}
-    decayed = updated("sgdw", settings | {"weight_decay": 2**-5}, IMAGES)
+    settings = {"learning_rate": 0.125}
+    decayed = updated("sgd", settings, IMAGES, decay=("decoupled", 2**-5))
     penalized = updated("sgd", settings, IMAGES, l2=2**-6)
     np.testing.assert_allclose(penalized, decayed, rtol=1e-12)
 
 
 @pytest.mark.parametrize(
-    ("name", "l2", "settings", "left"),
+    ("name", "settings", "l2", "strength", "left"),
     [
-        ("sgd", 0.005, {"learning_rate": 0.1}, 0.819),
-        (
-            "sgdw",
-            0.0,
-            {"learning_rate": 0.1, "weight_decay": 0.01, "momentum": 0.0},
-            0.819,
-        ),
-        ("sgd", 0.005, {"learning_rate": 0.1, "momentum": 0.9}, 0.120),
-        ("sgdw", 0.0, {"learning_rate": 0.1, "weight_decay": 0.01}, 0.819),
-        ("sgdw", 0.0, {"learning_rate": 0.1, "weight_decay": 0.1}, 0.134),
-        ("adam", 0.005, {"learning_rate": 1e-3}, 0.808),
-        ("adam", 0.5, {"learning_rate": 1e-3}, 0.808),
-        ("adamw", 0.0, {"learning_rate": 1e-3, "weight_decay": 0.01}, 0.998),
-        ("adamw", 0.0, {"learning_rate": 1e-3, "weight_decay": 1.0}, 0.819),
+        ("sgd", {"learning_rate": 0.1}, 0.005, 0.0, 0.819),
+        ("sgd", {"learning_rate": 0.1}, 0.0, 0.01, 0.819),
+        ("sgd", {"learning_rate": 0.1, "momentum": 0.9}, 0.005, 0.0, 0.120),
+        ("sgd", {"learning_rate": 0.1, "momentum": 0.9}, 0.0, 0.01, 0.819),
+        ("sgd", {"learning_rate": 0.1, "momentum": 0.9}, 0.0, 0.1, 0.134),
+        ("adam", {"learning_rate": 1e-3}, 0.005, 0.0, 0.808),
+        ("adam", {"learning_rate": 1e-3}, 0.5, 0.0, 0.808),
+        ("adam", {"learning_rate": 1e-3}, 0.0, 0.01, 0.998),
+        ("adam", {"learning_rate": 1e-3}, 0.0, 1.0, 0.819),
     ],
 )
-def test_what_is_left_of_a_weight_of_1(name, l2, settings, left):
+def test_what_is_left_of_a_weight_of_1(name, settings, l2, strength, left):
     """The numbers that docs/theory.md prints, to their three digits."""
-    assert factor(name, l2, **settings) == pytest.approx(left, abs=5e-4)
+    found = factor(name, l2, ("decoupled", strength), **settings)
+    assert found == pytest.approx(left, abs=5e-4)
 
 
 def test_l1_pulls_by_one_force_to_near_0_and_l2_by_a_share():

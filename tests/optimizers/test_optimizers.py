@@ -1,26 +1,45 @@
-"""What the trajectories do not show: what decays, by how much, and with what."""
+"""What the trajectories do not show: what decays, by how much, and what is saved."""
+
+import os
+import subprocess
+import sys
+from dataclasses import asdict
 
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
-from experiment.config import call, parameters, resolve_section
-from models import kernels
-from optimizers import OPTIMIZERS, prepare
+from experiment.config import resolve_table
+from models import is_kernel, mlp
+from optimizers import DECAYS, OPTIMIZERS, decay_share, make, prepare
+from optimizers.decay import (
+    Cautious,
+    Constrained,
+    Decoupled,
+    FixedNorm,
+    RandomMask,
+    Timescale,
+)
 from system.errors import UserError
 
-pytestmark = pytest.mark.usefixtures("float64")
-
-RATE, DECAY = 0.01, 0.25
+RATE, STRENGTH = 0.01, 0.25
 STEPS, EPOCHS = 10, 4
-SHRINKS_BY = {
-    "sgd": 0.0,
-    "adam": 0.0,
-    "adamw_independent": DECAY,
-    "adamw_normalized": DECAY / np.sqrt(STEPS * EPOCHS),
-    "adamw_timescale": 1 / (DECAY * STEPS),
+SHARES = {
+    "decoupled": RATE * STRENGTH,
+    "independent": STRENGTH,
+    "normalized": STRENGTH / np.sqrt(STEPS * EPOCHS),
+    "timescale": 1 / (STRENGTH * STEPS),
+    "corrected": RATE * STRENGTH,
+    "scheduled": RATE * STRENGTH,
+    "cautious": RATE * STRENGTH,
+    "random_mask": RATE * STRENGTH,
+    "to_start": 0.0,
+    "none": 0.0,
+    "fixed_norm": 0.0,
+    "constrained": 0.0,
 }
-"""The share of a kernel that an update removes; of all others, RATE * DECAY."""
+"""What the first update takes off a kernel without gradient; of `huber` less."""
 
 
 @pytest.fixture
@@ -35,12 +54,10 @@ def model():
     )
 
 
-def make(name, steps=STEPS, epochs=EPOCHS, **settings):
-    function = OPTIMIZERS[name]
-    defaults = {key: p.default for key, p in parameters(function).items()}
-    strengths = {"weight_decay": DECAY, "timescale_epochs": DECAY}
-    given = defaults | {"learning_rate": RATE} | strengths | settings
-    return call(function, given, steps, epochs)
+def rule_of(name, steps=STEPS, epochs=EPOCHS, **settings):
+    key = "timescale_epochs" if name == "timescale" else "strength"
+    strength = {key: STRENGTH} if hasattr(DECAYS[name], key) else {}
+    return DECAYS[name](steps, epochs, **strength, **settings)
 
 
 def update_without_gradient(optimizer, model):
@@ -49,72 +66,213 @@ def update_without_gradient(optimizer, model):
     before = [v.numpy() for v in variables]
     if hasattr(optimizer, "look_ahead"):
         optimizer.look_ahead()
-    optimizer.apply([np.zeros(v.shape) for v in variables], variables)
+    optimizer.apply([tf.zeros_like(v) for v in variables], variables)
     with np.errstate(invalid="ignore"):
         ratios = [v.numpy() / w for v, w in zip(variables, before, strict=True)]
     return [np.nan_to_num(ratio, nan=1.0) for ratio in ratios]
 
 
-@pytest.mark.parametrize("decay_biases", [False, True])
-@pytest.mark.parametrize("name", OPTIMIZERS)
-def test_without_gradient_kernels_alone_shrink_by_the_decay(model, name, decay_biases):
+@pytest.mark.parametrize("name", SHARES)
+@pytest.mark.parametrize("biases", [False, True])
+def test_without_gradient_kernels_alone_shrink_by_the_decay(
+    float64, model, name, biases
+):
     """Biases and normalization do not, unless they are to."""
-    optimizer = prepare(make(name), model, decay_biases=decay_biases)
-    share = SHRINKS_BY.get(name, RATE * DECAY)
-    decayed = {id(kernel) for kernel in kernels(model).values()}
+    has_biases = "biases" in getattr(DECAYS[name], "__dataclass_fields__", {})
+    if biases and not has_biases:
+        pytest.skip("is for kernels alone")
+    rule = rule_of(name, **({"biases": biases} if has_biases else {}))
+    optimizer = prepare(OPTIMIZERS["adam"](learning_rate=RATE), model, rule)
     ratios = update_without_gradient(optimizer, model)
     for variable, ratio in zip(model.trainable_variables, ratios, strict=True):
         if np.all(variable.numpy() == 0):
             continue  # The offset of a normalization starts at 0.
-        shrinks = decay_biases or id(variable) in decayed
-        # Keras passes the weight decay through float32.
-        np.testing.assert_allclose(ratio, 1 - share * shrinks, rtol=1e-7)
+        share = SHARES[name] * (biases or is_kernel(variable))
+        np.testing.assert_allclose(ratio, 1 - share, rtol=1e-12)
 
 
-@pytest.mark.parametrize("name", OPTIMIZERS)
+FOLLOWS = {
+    "decoupled": (1, 1),
+    "independent": (0, 1),
+    "normalized": (0, 1),
+    "timescale": (0, 1),
+    "corrected": (1, 2),
+    "scheduled": (1, 0),
+}
+"""By which powers of the peak learning rate and of the multiplier a share grows."""
+
+
+@pytest.mark.parametrize("name", FOLLOWS)
 @pytest.mark.parametrize("multiplier", [1.0, 0.5])
-@pytest.mark.parametrize("peak", [1e-3, 1e-2])
-def test_every_decay_follows_the_schedule_and_some_the_peak(
-    model, name, peak, multiplier
+@pytest.mark.parametrize("peak", [1e-2, 2e-2])
+def test_every_decay_follows_the_schedule_and_the_peak_as_it_says(
+    float64, model, name, peak, multiplier
 ):
-    """Three do not depend on the peak; all are times the schedule's multiplier."""
-    optimizer = prepare(make(name, learning_rate=peak), model)
+    optimizer = prepare(OPTIMIZERS["sgd"](learning_rate=peak), model, rule_of(name))
     optimizer.learning_rate = peak * multiplier
-    share = SHRINKS_BY.get(name, peak * DECAY) * multiplier
+    of_peak, of_multiplier = FOLLOWS[name]
+    share = SHARES[name] * (peak / RATE) ** of_peak * multiplier**of_multiplier
+    assert decay_share(optimizer) == pytest.approx(share, rel=1e-12)
     ratio = update_without_gradient(optimizer, model)[0]
-    np.testing.assert_allclose(ratio, 1 - share, rtol=1e-7)
+    np.testing.assert_allclose(ratio, 1 - share, rtol=1e-12)
+
+
+def test_the_share_is_none_where_weights_are_not_decayed_alike(model):
+    assert decay_share(OPTIMIZERS["adam"]()) == 0
+    for name in DECAYS.keys() - FOLLOWS.keys() - {"none"}:
+        optimizer = prepare(OPTIMIZERS["adam"](), model, rule_of(name))
+        assert decay_share(optimizer) is None
 
 
 @pytest.mark.parametrize("length", [1, 4])
 def test_decay_of_a_whole_run(model, length):
     """As its length grows: by a fixed share, its root, or a fixed time."""
     shares = {}
-    for name in ("adamw_independent", "adamw_normalized", "adamw_timescale"):
-        optimizer = prepare(make(name, steps=STEPS * length), model)
-        shares[name] = STEPS * length * EPOCHS * float(optimizer.weight_decay) * RATE
+    for name in ("independent", "normalized", "timescale"):
+        rule = rule_of(name, steps=STEPS * length)
+        optimizer = prepare(OPTIMIZERS["adam"](), model, rule)
+        shares[name] = STEPS * length * EPOCHS * decay_share(optimizer)
     assert shares == {
-        "adamw_independent": pytest.approx(STEPS * EPOCHS * DECAY * length),
-        "adamw_normalized": pytest.approx(np.sqrt(STEPS * EPOCHS * length) * DECAY),
-        "adamw_timescale": pytest.approx(EPOCHS / DECAY),
+        "independent": pytest.approx(STEPS * EPOCHS * STRENGTH * length),
+        "normalized": pytest.approx(np.sqrt(STEPS * EPOCHS * length) * STRENGTH),
+        "timescale": pytest.approx(EPOCHS / STRENGTH),
     }
 
 
-@pytest.mark.parametrize("name", OPTIMIZERS)
-def test_state_exists_before_the_first_update(model, name):
-    optimizer = prepare(make(name), model)
+def test_assigning_to_the_decay_has_an_effect(model):
+    optimizer = prepare(
+        OPTIMIZERS["sgd"](learning_rate=RATE), model, rule_of("decoupled")
+    )
+    optimizer.weight_decay.assign(10.0)
+    np.testing.assert_allclose(
+        update_without_gradient(optimizer, model)[0], 1 - 10 * RATE, rtol=1e-6
+    )
+
+
+def test_a_bound_on_weights_holds_for_the_fast_sequence_of_schedule_free(model):
+    model.layers[0].kernel.constraint = keras.constraints.MaxNorm(1.0)
+    optimizer = prepare(OPTIMIZERS["schedule_free"](learning_rate=1.0), model)
+    for _ in range(3):
+        optimizer.look_ahead()
+        gradients = [tf.ones_like(v) for v in model.trainable_variables]
+        optimizer.apply(gradients, model.trainable_variables)
+    fast, bound = optimizer._momentums, 1 + 1e-5
+    assert np.linalg.norm(fast[0].numpy(), axis=0).max() < bound
+    assert np.linalg.norm(fast[-2].numpy(), axis=0).max() > bound
+
+
+@pytest.mark.parametrize("name", DECAYS)
+@pytest.mark.parametrize("stepper", OPTIMIZERS)
+def test_state_exists_before_the_first_update_and_config_makes_it_anew(
+    model, stepper, name
+):
+    if (stepper, name) == ("schedule_free", "fixed_norm"):
+        return
+    optimizer = prepare(OPTIMIZERS[stepper](), model, rule_of(name))
     assert optimizer.built
     before = len(optimizer.variables)
     update_without_gradient(optimizer, model)
     assert len(optimizer.variables) == before >= 2
+    optimizer.learning_rate = 1e-9
+    config = keras.saving.serialize_keras_object(optimizer)
+    again = keras.saving.deserialize_keras_object(config)
+    assert type(again) is type(optimizer)
+    if name != "none":
+        assert asdict(again.decay) == asdict(optimizer.decay)
+        assert float(again.weight_decay) == float(optimizer.weight_decay)
 
 
-def test_muon_updates_hidden_matrices_and_adamw_the_rest(model):
-    optimizer = prepare(make("muon"), model)
-    by_adamw = [v is not None for v in optimizer.adam_velocities]
+def test_muon_updates_hidden_matrices_and_adam_the_rest(model):
+    optimizer = prepare(OPTIMIZERS["muon"](), model)
+    by_adam = [v is not None for v in optimizer.adam_velocities]
     paths = [v.path.split("/", 1)[1] for v in model.trainable_variables]
-    assert [p for p, adamw in zip(paths, by_adamw, strict=True) if not adamw] == [
+    assert [p for p, adam in zip(paths, by_adam, strict=True) if not adam] == [
         "hidden/kernel"
     ]
+
+
+# An optimizer for a `model.fit` of one's own.
+
+RANDOM = np.random.default_rng(0)
+X, Y = RANDOM.normal(size=(40, 3)).astype("float32"), RANDOM.integers(2, size=40)
+
+
+def fit(model, epochs=1):
+    model.fit(X, Y, batch_size=20, epochs=epochs, shuffle=False, verbose=0)
+    return [v.numpy() for v in model.trainable_variables]
+
+
+@pytest.mark.parametrize(
+    ("stepper", "rule"),
+    [
+        ("adam", Decoupled(2, 3, strength=3.0)),
+        ("muon", Constrained(2, 3, look_epochs=0.5)),
+        ("adopt", FixedNorm(2, 3)),
+        ("lion", RandomMask(2, 3)),
+    ],
+    ids=str,
+)
+def test_an_optimizer_of_ones_own_is_compiled_saved_and_loaded(
+    model, tmp_path, stepper, rule
+):
+    """It goes on as if it had not been: it decays the same weights by as much."""
+    optimizer = make(OPTIMIZERS[stepper](learning_rate=RATE), rule)
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile(optimizer, loss, jit_compile=True)
+    fit(model)
+    model.save(tmp_path / "model.keras")
+    loaded = keras.models.load_model(tmp_path / "model.keras")
+    for ours, theirs in zip(fit(model), fit(loaded), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+def test_make_is_keras_adamw_on_kernels_bit_for_bit():
+    model = mlp((3,), 2, hidden_units=[4])
+    ends, start = [], model.get_weights()
+    theirs = keras.optimizers.AdamW(RATE)
+    theirs.weight_decay = keras.Variable(3.0, trainable=False)  # No folded constant.
+    theirs.exclude_from_weight_decay(
+        var_list=[v for v in model.trainable_variables if not is_kernel(v)]
+    )
+    ours = make(OPTIMIZERS["adam"](learning_rate=RATE), Decoupled(2, 3, strength=3.0))
+    for optimizer in (theirs, ours):
+        model.set_weights(start)
+        loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+        model.compile(optimizer, loss, jit_compile=True)
+        ends.append(fit(model, epochs=3))
+    for a, b in zip(*ends, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_another_process_loads_it_after_one_import(model, tmp_path):
+    optimizer = make(OPTIMIZERS["nadam"](), Timescale(2, 3))
+    model.compile(optimizer, "mse")
+    optimizer.build(model.trainable_variables)
+    model.save(tmp_path / "model.keras")
+    code = (
+        "import sys, keras, optimizers.decaying\n"
+        "model = keras.models.load_model(sys.argv[1])\n"
+        "print(type(model.optimizer).__name__, model.optimizer.decay)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path / "model.keras")],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": "."},
+    )
+    assert done.stdout.startswith("DecayingNadam Timescale(steps_per_epoch=2, epochs=3")
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "part"),
+    [
+        (lambda: OPTIMIZERS["schedule_free"](), "look_ahead"),
+        (lambda: keras.optimizers.AdamW(), r"AdamW\(weight_decay=0.004\)"),
+    ],
+)
+def test_make_refuses_what_would_be_wrong_without_a_word(optimizer, part):
+    with pytest.raises(UserError, match=part):
+        make(optimizer(), Cautious(1, 1))
 
 
 @pytest.mark.parametrize(
@@ -123,21 +281,19 @@ def test_muon_updates_hidden_matrices_and_adamw_the_rest(model):
         ("optimizer", "sgd", "momentum", [0.0, 0.999], [-0.001, 1.0]),
         ("optimizer", "adam", "beta_1", [0.0, 0.999], [-0.001, 1.0]),
         ("optimizer", "lion", "beta_1", [0.001, 0.999], [0.0, 1.0]),
-        ("optimizer", "adamw", "ema_momentum", [0.001, 0.999], [0.0, 1.0]),
+        ("optimizer", "adam", "ema_momentum", [0.001, 0.999], [0.0, 1.0]),
         ("schedule", "warm_restarts", "period_factor", [1.0, 3.0], [0.999]),
+        ("decay", "decoupled", "strength", [0.0, 1e30], [-0.001]),
+        ("decay", "timescale", "timescale_epochs", [0.1], [0.0]),
+        ("decay", "huber", "threshold", [0.1], [0.0]),
+        ("decay", "constrained", "smoothing", [0.0, 0.999], [-0.1, 1.0]),
+        ("decay", "scheduled", "schedule", ["cosine"], ["linear"]),
     ],
 )
 def test_settings_are_bounded(section, name, setting, allowed, refused):
     for value in allowed:
-        table = {"name": name, setting: value}
-        assert resolve_section(section, table)[setting] == value
+        table = resolve_table(section, {"name": name, setting: value})
+        assert value in [part.settings.get(setting) for part in table.values()]
     for value in refused:
-        with pytest.raises(UserError, match=f"{section}.{setting}: expected"):
-            resolve_section(section, {"name": name, setting: value})
-
-
-def test_a_decay_is_one_that_float32_holds(model):
-    prepare(make("adamw", weight_decay=3.3e38), model)
-    for decay in (3.5e38, 6e38, 1e40):
-        with pytest.raises(UserError, match=r"at most 3\.4e\+38,.*received [3-6i1]"):
-            prepare(make("adamw", weight_decay=decay), model)
+        with pytest.raises(UserError, match=f"{section}.{setting}: "):
+            resolve_table(section, {"name": name, setting: value})

@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 
 from optimizers.schedules import cosine, warm_restarts
-from tests import reference
 from tests.optimizers import task
 from tests.optimizers.oracles import EVERY, ORACLES, PATH, TINY
 from tests.optimizers.test_trajectories import (
-    VARIANTS,
-    assign_rules,
     build,
     difference,
+    expected,
+    rules_of,
+    steps_of,
     train,
 )
 from training.program import Program
@@ -50,37 +50,43 @@ def test_the_task_is_the_one_that_was_recorded(recorded):
 @pytest.mark.parametrize("name", ORACLES)
 def test_trajectory_of_the_reference_is_the_oracles(name, recorded, record):
     oracle = ORACLES[name]
-    images, labels = task.images_and_labels()
-    x = images.reshape(COUNT, -1)
     constants = oracle.settings | {"kept": float, "floor": 0.0}
-    weights = task.initial_weights()
-    rules, of_each = assign_rules(VARIANTS[oracle.optimizer], constants, len(weights))
-    made = reference.train(
-        weights,
-        [(x[batch], labels[batch]) for batch in task.batches()],
-        oracle.rates,
-        rules,
-        decay=oracle.decay,
-        constants=of_each,
+    count = len(task.initial_weights())
+    made = expected(
+        steps_of(oracle.optimizer, constants, count),
+        rules_of(oracle.decay, oracle.decay_settings, count),
+        oracle.multipliers,
+        COUNT,
+        oracle.peak,
         global_clipnorm=oracle.global_clipnorm,
         l2=oracle.l2,
     )
     theirs = [split(row) for row in recorded[name]]
-    reached = difference(list(made)[EVERY - 1 :: EVERY], theirs)
-    record(name, exact=reached)
-    assert reached < 1e-12
+    ours = made[EVERY // task.STEPS - 1 :: EVERY // task.STEPS]
+    reached = difference(ours, theirs)
+    record("reference", name, reached)
+    # AdamC of pytorch_optimizer adds 1e-15 to the mean square.
+    assert reached < (1e-12 if name != "adam, corrected" else 1e-10)
 
 
 @pytest.mark.parametrize("name", ORACLES)
 def test_trajectory_is_the_oracles_but_for_rounded_constants(name, recorded, record):
     oracle = ORACLES[name]
-    shared = {"global_clipnorm": oracle.global_clipnorm}
-    model, optimizer = build(oracle.optimizer, oracle.settings, shared, l2=oracle.l2)
+    model, optimizer = build(
+        oracle.optimizer,
+        oracle.settings,
+        oracle.decay,
+        oracle.decay_settings,
+        {"global_clipnorm": oracle.global_clipnorm},
+        l2=oracle.l2,
+    )
     program = Program(model, optimizer, "cross_entropy", jit=False)
     found, _ = train(program, oracle.multipliers, COUNT)
     theirs = [split(row) for row in recorded[name]]
-    reached = difference(found[EVERY // task.STEPS - 1 :: EVERY // task.STEPS], theirs)
-    record(name, outside=reached, oracle=oracle.source)
+    ours = found[EVERY // task.STEPS - 1 :: EVERY // task.STEPS]
+    reached = difference(ours, theirs)
+    record("ours", name, reached)
+    record("oracle", name, oracle.source)
     assert reached < 1e-4
 
 
@@ -101,6 +107,6 @@ def test_schedules_are_pytorchs(name, ours, recorded):
 
 
 def test_the_recorded_epsilon_is_too_small_to_matter():
-    assert {oracle.settings.get("epsilon", TINY) for oracle in ORACLES.values()} == {
-        TINY
-    }
+    epsilons = {o.optimizer: o.settings.get("epsilon", TINY) for o in ORACLES.values()}
+    assert epsilons.pop("adopt") == 1e-6  # Whose place does not differ.
+    assert set(epsilons.values()) == {TINY}

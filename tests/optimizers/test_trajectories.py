@@ -57,7 +57,7 @@ SETTINGS = {
     "cautious": STRONG,
     "random_mask": STRONG,
     "fixed_norm": {},
-    "constrained": {"wait_epochs": 2.0, "smoothing": 0.8},
+    "constrained": {"look_epochs": 0.7, "smoothing": 0.8},
 }
 """The same of each rule."""
 
@@ -95,7 +95,7 @@ def build_full(optimizer, decay):
 
 def make_trainer(program, multipliers, count):
     split = Split(*task.images_and_labels(count))
-    data = Data(split, split, split, 3)
+    data = Data(split, split, split, 3, split.labels)
     settings = TrainingSettings(epochs=task.EPOCHS, batch_size=task.BATCH_SIZE)
     return Trainer(program, data, multipliers, settings, task.SEED)
 
@@ -104,7 +104,7 @@ def train(program, multipliers, count, epochs=task.EPOCHS):
     """The weights after each epoch, and the trainer."""
     trainer, found = make_trainer(program, multipliers, count), []
     while trainer.epoch < epochs:
-        for _ in trainer.train_epoch():
+        for _ in trainer.train_epoch(evaluated=False):
             pass
         found.append([v.numpy() for v in program.model.trainable_variables])
     return found, trainer
@@ -133,10 +133,7 @@ def rules_of(decay, settings, count, draws=()):
     """The rule in the reference of each of the weights."""
     rule = taken(getattr(reference, decay), settings)
     decayed = [settings.get("biases", False) or i % 2 == 0 for i in range(count)]
-    if draws:
-        of_each = [partial(rule, draw=draw) for draw in draws]
-    else:
-        of_each = [rule] * count
+    of_each = [partial(rule, draw=draw) for draw in draws] or [rule] * count
     return [
         rule if decays else reference.none
         for rule, decays in zip(of_each, decayed, strict=True)
@@ -237,16 +234,16 @@ def test_trajectory_with_everything_on(optimizer, decay, record, tmp_path):
     restart()
     trainer = train(program, MULTIPLIERS, images, epochs=5)[1]
     trainer._updates_per_call = 3
-    next(trainer.train_epoch())
+    next(trainer.train_epoch(evaluated=False))
     trainer.best_weights = [v.numpy() for v in model.variables]
-    save_checkpoint(tmp_path, trainer)
+    save_checkpoint(tmp_path, trainer, [])
     train(program, MULTIPLIERS[::-1], images, epochs=1)
     restart()
     resumed = make_trainer(program, MULTIPLIERS, images)
-    assert load_checkpoint(tmp_path, resumed)
+    assert load_checkpoint(tmp_path, resumed) is not None
     assert resumed.within_epoch
     while resumed.epoch < 7:
-        for _ in resumed.train_epoch():
+        for _ in resumed.train_epoch(evaluated=False):
             pass
     for ours, theirs in zip(model.trainable_variables, whole[6], strict=True):
         np.testing.assert_array_equal(ours, theirs)
@@ -328,7 +325,9 @@ def test_a_moving_average_is_what_is_evaluated(optimizer):
     evaluated = program.evaluate(tf.constant(images), tf.constant(labels))
     logits = reference.forward(averaged[-1], images.reshape(COUNT, -1))[-1]
     np.testing.assert_allclose(
-        evaluated[0], reference.cross_entropy(labels, logits), rtol=TOLERANCE
+        evaluated["cross_entropy"],
+        reference.cross_entropy(labels, logits),
+        rtol=TOLERANCE,
     )
 
 

@@ -46,7 +46,10 @@ seeds = [0, 1]
 
 @pytest.fixture(scope="module", autouse=True)
 def named():
-    """Name each function of this folder in the dictionary of its kind."""
+    """Name each function of this folder in the dictionary of its kind.
+
+    The classes of optimizers are taken for some in `optimizers/`, as a user's are.
+    """
     with pytest.MonkeyPatch.context() as patch:
         for dictionary, module in (
             (MODELS, models),
@@ -57,6 +60,9 @@ def named():
                 if getattr(value, "__module__", "") == module.__name__:
                     patch.setitem(dictionary, name, value)
         patch.setitem(SCHEDULES, "saw_tooth", optimizers.saw_tooth)
+        for value in vars(optimizers).values():
+            if isinstance(value, type) and value.__module__ == optimizers.__name__:
+                patch.setattr(value, "__module__", "optimizers.own")
         yield
 
 

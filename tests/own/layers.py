@@ -7,6 +7,7 @@ import functools
 
 import keras
 import numpy as np
+import tensorflow as tf
 from keras import layers, ops
 
 
@@ -126,6 +127,43 @@ class SeededNoise(Noise):
         return self.generator
 
 
+class TensorFlowNoise(Noise):
+    """Noise from TensorFlow's own generator, whose state is in no variable."""
+
+    def call(self, x, training=False):
+        return x + self.deviation * tf.random.normal(tf.shape(x)) if training else x
+
+
+class NumpyNoise(Noise):
+    """Noise that Python draws at each update."""
+
+    def call(self, x, training=False):
+        if not training:
+            return x
+        noise = tf.numpy_function(self.draw, [x], x.dtype)
+        return x + tf.ensure_shape(noise, x.shape)
+
+    def draw(self, x):
+        return (self.deviation * np.random.normal(size=x.shape)).astype(x.dtype)
+
+
+class TensorFlowVariable(layers.Layer):
+    """Keeps a count in a variable that Keras does not know of."""
+
+    def __init__(self, growth, **kwargs):
+        super().__init__(**kwargs)
+        self.growth = growth
+        self.calls = tf.Variable(0.0, trainable=False)
+
+    def call(self, x, training=False):
+        if training:
+            self.calls.assign_add(1.0)
+        return x * (1 + self.growth * self.calls)
+
+    def get_config(self):
+        return super().get_config() | {"growth": self.growth}
+
+
 class StochasticDepth(layers.Layer):
     """Skips an inner layer for some images while training."""
 
@@ -197,20 +235,6 @@ class Bare(layers.Layer):
         return self.scale * x @ ops.transpose(self.tied.kernel)
 
 
-class CalledConfig(layers.Layer):
-    """A dense layer whose settings lie in one dictionary that is no setting."""
-
-    def __init__(self, **kwargs):
-        super().__init__()
-        self.settings = kwargs
-
-    def build(self, shape):
-        self.w = self.add_weight(shape=(shape[-1], self.settings["units"]), name="w")
-
-    def call(self, x):
-        return ops.tanh(self.settings["slope"] * (x @ self.w))
-
-
 class WithoutConfig(keras.Model):
     """A model with arguments and no `get_config`: Keras cannot save it."""
 
@@ -254,6 +278,23 @@ class Body(keras.Model):
         return super().get_config() | {"units": self.units, "rate": self.rate}
 
 
+@keras.saving.register_keras_serializable("own")
+class DropCell(layers.Layer):
+    """A cell of a recurrent layer whose output is its input with Dropout."""
+
+    def __init__(self, units, rate, **kwargs):
+        super().__init__(**kwargs)
+        self.units = self.state_size = self.output_size = units
+        self.rate = rate
+        self.drop = layers.Dropout(rate, seed=0)
+
+    def call(self, x, states, training=False):
+        return self.drop(x, training=training), states
+
+    def get_config(self):
+        return super().get_config() | {"units": self.units, "rate": self.rate}
+
+
 class Unknown:
     """An activation that is an object: Keras cannot save it."""
 
@@ -262,13 +303,6 @@ class Unknown:
 
     def __call__(self, x):
         return ops.maximum(x, self.slope * x)
-
-
-class Leaky(Unknown):
-    """An activation that is an object, whose config is empty."""
-
-    def get_config(self):
-        return {}
 
 
 def leaky(x, slope):

@@ -1,5 +1,7 @@
 """Models as users write them: images to logits, settings after the star."""
 
+import functools
+
 import keras
 import numpy as np
 from keras import layers, ops
@@ -9,11 +11,11 @@ from tests.own.layers import (
     Bare,
     Block,
     Body,
-    CalledConfig,
     Counter,
-    Leaky,
+    DropCell,
     Longest,
     Noise,
+    NumpyNoise,
     Orthogonality,
     Penalized,
     RandomProjection,
@@ -21,6 +23,8 @@ from tests.own.layers import (
     SeededNoise,
     StochasticDepth,
     Subclassed,
+    TensorFlowNoise,
+    TensorFlowVariable,
     Transposed,
     Unknown,
     WithoutConfig,
@@ -62,10 +66,6 @@ def closure_activation(image_shape, num_classes, *, slope: float = 0.1):
 
 def partial_activation(image_shape, num_classes, *, slope: float = 0.1):
     return stack(image_shape, num_classes, hidden(partial_leaky(slope)))
-
-
-def object_activation(image_shape, num_classes, *, slope: float = 0.1):
-    return stack(image_shape, num_classes, hidden(Leaky(slope)))
 
 
 def plain_object_activation(image_shape, num_classes, *, slope: float = 0.1):
@@ -128,10 +128,6 @@ def omitted_from_config(image_shape, num_classes, *, factor: float = 1.0):
     return stack(image_shape, num_classes, hidden("relu"), Scale(factor, name="scale"))
 
 
-def called_config(image_shape, num_classes, *, slope: float = 1.0):
-    return stack(image_shape, num_classes, CalledConfig(units=UNITS, slope=slope))
-
-
 def random_projection(image_shape, num_classes, *, units: PositiveInt = 8):
     part = RandomProjection(units, name="projection")
     return stack(image_shape, num_classes, part, hidden("relu"))
@@ -145,6 +141,35 @@ def noise(image_shape, num_classes, *, deviation: float = 0.1):
 def seeded_noise(image_shape, num_classes, *, deviation: float = 0.1):
     part = SeededNoise(deviation, name="noise")
     return stack(image_shape, num_classes, part, hidden("relu"))
+
+
+def tensorflow_noise(image_shape, num_classes, *, deviation: float = 0.1):
+    part = TensorFlowNoise(deviation, name="noise")
+    return stack(image_shape, num_classes, part, hidden("relu"))
+
+
+def numpy_noise(image_shape, num_classes, *, deviation: float = 0.1):
+    part = NumpyNoise(deviation, name="noise")
+    return stack(image_shape, num_classes, part, hidden("relu"))
+
+
+def tensorflow_variable(image_shape, num_classes, *, growth: float = 0.01):
+    part = TensorFlowVariable(growth, name="counter")
+    return stack(image_shape, num_classes, hidden("relu"), part)
+
+
+@functools.cache
+def backbone(image_shape):
+    return keras.Sequential(
+        [keras.Input(image_shape), layers.Flatten(), layers.Dense(UNITS, "relu")],
+        name="backbone",
+    )
+
+
+def cached_part(image_shape, num_classes, *, l2: float = 0.01):
+    """Made once for all runs of the process: a later run would go on with it."""
+    logits = layers.Dense(num_classes, kernel_regularizer=L2(l2), name="logits")
+    return keras.Sequential([keras.Input(image_shape), backbone(image_shape), logits])
 
 
 def stochastic_depth(image_shape, num_classes, *, rate: float = 0.1):
@@ -186,8 +211,8 @@ def adapted_normalization(image_shape, num_classes, *, share: float = 1.0):
 
 def random_constant(image_shape, num_classes, *, most: float = 1.0):
     """Keras' own layers alone, with a number that is drawn."""
-    scale = layers.Rescaling(float(np.random.uniform(0, most)), name="scale")
-    return stack(image_shape, num_classes, scale, hidden("relu"))
+    leaky = layers.LeakyReLU(float(np.random.uniform(0, most)), name="leaky")
+    return stack(image_shape, num_classes, hidden(), leaky)
 
 
 def random_matrix_operation(image_shape, num_classes, *, scale: float = 1.0):
@@ -199,21 +224,26 @@ def random_matrix_operation(image_shape, num_classes, *, scale: float = 1.0):
     return keras.Model(images, layers.Dense(num_classes, name="logits")(x))
 
 
-def random_permutation(image_shape, num_classes, *, units: PositiveInt = UNITS):
-    """Pixels in an order of each run's own, by an operation that is no layer."""
-    images = keras.Input(image_shape)
-    x = layers.Flatten()(images)
-    order = np.random.permutation(x.shape[1])[: x.shape[1] // 2]
-    x = ops.take(x, order, axis=1)
-    x = layers.Dense(units, "relu", name="hidden")(x)
-    return keras.Model(images, layers.Dense(num_classes, name="logits")(x))
-
-
 def regularizer_of_variable(image_shape, num_classes, *, strength: float = 0.1):
     """Given to a variable that has been made, where no config tells of it."""
     model = stack(image_shape, num_classes, hidden("relu"))
     kernel = model.get_layer("hidden").kernel
     kernel.regularizer = keras.regularizers.L2(strength * np.random.uniform(1, 2))
+    return model
+
+
+def constraint_of_variable(image_shape, num_classes, *, longest: float = 1.0):
+    model = stack(image_shape, num_classes, hidden("relu"))
+    kernel = model.get_layer("hidden").kernel
+    kernel.constraint = keras.constraints.MaxNorm(longest * np.random.uniform(0.5, 1))
+    return model
+
+
+def frozen_variable(image_shape, num_classes, *, units: PositiveInt = UNITS):
+    """The kernel of one of two layers, which of them is drawn for each run."""
+    parts = [layers.Dense(units, "relu", name=name) for name in ("a", "b", "c")]
+    model = stack(image_shape, num_classes, *parts)
+    parts[np.random.randint(1, 3)].kernel.trainable = False
     return model
 
 
@@ -253,6 +283,28 @@ def difference_of_masks(image_shape, num_classes, *, rate: float = 0.5):
     return keras.Model(images, logits(x))
 
 
+def difference_of_moments(image_shape, num_classes, part):
+    """Zero, and never trained, if the part does the same at two equal moments."""
+    images = keras.Input(image_shape)
+    x = layers.RepeatVector(2)(layers.Flatten()(images))
+    x = part(x)
+    first, second = (layers.Cropping1D(crop) for crop in ((0, 1), (1, 0)))
+    x = layers.Flatten()(layers.Subtract()([first(x), second(x)]))
+    logits = layers.Dense(num_classes, kernel_initializer="zeros", name="logits")
+    return keras.Model(images, logits(x))
+
+
+def dropout_in_cell(image_shape, num_classes, *, rate: float = 0.5):
+    cell = DropCell(int(np.prod(image_shape)), rate)
+    part = layers.RNN(cell, return_sequences=True)
+    return difference_of_moments(image_shape, num_classes, part)
+
+
+def dropout_in_time(image_shape, num_classes, *, rate: float = 0.5):
+    part = layers.TimeDistributed(layers.Dropout(rate, seed=0))
+    return difference_of_moments(image_shape, num_classes, part)
+
+
 def equal_names(image_shape, num_classes, *, rate: float = 0.3):
     inner = keras.Sequential(
         [layers.Dense(UNITS, "relu"), layers.Dropout(rate, name="drop")], name="inner"
@@ -286,14 +338,6 @@ def every_noise(image_shape, num_classes, *, rate: float = 0.2):
     )
 
 
-def wrapped_dropout(image_shape, num_classes, *, rate: float = 0.2):
-    rows = keras.Input(image_shape)
-    x = layers.TimeDistributed(layers.Dropout(rate), name="rows")(rows)
-    x = layers.SpatialDropout1D(rate, name="columns")(x)
-    x = layers.Flatten()(x)
-    return keras.Model(rows, layers.Dense(num_classes, name="logits")(x))
-
-
 # Ways to put a model together
 
 
@@ -310,20 +354,15 @@ def without_input(image_shape, num_classes, *, units: PositiveInt = UNITS):
     )
 
 
-def shared_layer(image_shape, num_classes, *, units: PositiveInt = UNITS):
+def shared_branches(image_shape, num_classes, *, share: float = 0.5):
+    """One layer on both halves of an image, and another beside it."""
     images = keras.Input(image_shape)
-    shared = layers.Dense(units, "relu", name="shared")
-    halves = [shared(layers.Flatten()(half)) for half in (images[:, :4], images[:, 4:])]
-    x = layers.Concatenate()(halves)
-    return keras.Model(images, layers.Dense(num_classes, name="logits")(x))
-
-
-def branches(image_shape, num_classes, *, share: float = 0.5):
-    images = keras.Input(image_shape)
-    x = layers.Flatten()(images)
-    left = layers.Dense(UNITS, "tanh", name="left")(x)
-    right = layers.Dense(UNITS, "relu", name="right")(x)
-    x = layers.Average()([share * left, (1 - share) * right])
+    shared = layers.Dense(UNITS, "relu", name="shared")
+    upper, lower = (
+        shared(layers.Flatten()(half)) for half in (images[:, :4], images[:, 4:])
+    )
+    beside = layers.Dense(UNITS, "tanh", name="beside")(layers.Flatten()(images))
+    x = layers.Concatenate()([share * upper, (1 - share) * lower, beside])
     return keras.Model(images, layers.Dense(num_classes, name="logits")(x))
 
 

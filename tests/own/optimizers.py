@@ -45,15 +45,6 @@ def closure_decay(
     return ClosureDecay(learning_rate)
 
 
-def function_decay(
-    *, learning_rate: PositiveFloat = 0.1, weight_decay: NonNegativeFloat = 0.1
-):
-    """The step is a function given from outside."""
-    optimizer = Plain(learning_rate)
-    optimizer.shrink = lambda variable: weight_decay * variable  # type: ignore
-    return optimizer
-
-
 class Hypergradient(keras.optimizers.Optimizer):
     """Momentum and a gain that grows, all of it in variables."""
 
@@ -138,6 +129,21 @@ def hidden_numbers(*, learning_rate: PositiveFloat = 0.1):
     return HiddenNumbers(learning_rate)
 
 
+class DrawnNumber(Plain):
+    """Keeps a number that is drawn for each run."""
+
+    def __init__(self, learning_rate):
+        super().__init__(learning_rate)
+        self.gain = float(np.random.uniform(0, 1))
+
+    def shrink(self, variable):
+        return self.gain * variable
+
+
+def drawn_number(*, learning_rate: PositiveFloat = 0.1):
+    return DrawnNumber(learning_rate)
+
+
 class Counting(Plain):
     """Keeps a great many numbers, of which the last counts the updates."""
 
@@ -160,12 +166,6 @@ def accumulating(*, learning_rate: PositiveFloat = 0.1, weight_decay: float = 0.
     """Keras' own, with an update for every two batches."""
     return keras.optimizers.SGD(
         learning_rate, weight_decay=weight_decay, gradient_accumulation_steps=2
-    )
-
-
-def averaged_rmsprop(*, learning_rate: PositiveFloat = 0.01, rho: float = 0.9):
-    return keras.optimizers.RMSprop(
-        learning_rate, rho=rho, momentum=0.5, clipnorm=1.0, centered=True
     )
 
 

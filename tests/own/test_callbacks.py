@@ -147,12 +147,36 @@ def test_weights_that_a_callback_changed_are_described_and_saved(run, tested):
     assert changed["best"] == as_trained["best"]
 
 
+class HalveAtLast(keras.callbacks.Callback):
+    """Changes the weights after the last epoch, not at the end of training."""
+
+    def on_epoch_end(self, epoch, logs=None):
+        if epoch == self.params["epochs"] - 1:
+            Halve.on_train_end(self)
+
+
+def test_the_best_is_not_what_a_callback_makes_of_the_last_epoch(run, tested):
+    settings = ("data.noise=1.0", "optimizer.learning_rate=0.02")
+    as_trained, _ = run(*settings, directory="as_trained")
+    changed, path = run(*settings, callbacks=[HalveAtLast()], directory="changed")
+    assert as_trained["best"]["epoch"] == 2, "the run is no example"
+    assert changed["best"] == as_trained["best"]
+    assert changed["final"]["test"]["cross_entropy"] == tested(path)
+    assert changed["final"]["weights"] == "changed by a callback"
+
+
 @pytest.fixture
 def tested():
     def loss(path):
         return pytest.approx(evaluate(path, noise=1.0)[0], rel=1e-5)
 
     return loss
+
+
+def test_callbacks_are_told_of_epochs_and_steps(run):
+    noting = Noting()
+    run(callbacks=[noting])
+    assert (noting.params["epochs"], noting.params["steps"]) == (2, 5)
 
 
 # What they monitor
@@ -256,6 +280,16 @@ def test_an_assigned_rate_is_warmed_up_to_and_kept(run):
         "schedule.warmup_epochs=1",
     )
     assert rates[1:] == pytest.approx([1e-3] * 4)
+
+
+class RateAtBegin(keras.callbacks.Callback):
+    def on_train_begin(self, logs=None):
+        self.model.optimizer.learning_rate = 1e-3
+
+
+def test_a_rate_assigned_at_the_beginning_of_training_is_kept(run):
+    rates = rates_of(run, RateAtBegin(), "training.epochs=3")
+    assert rates[1:] == pytest.approx([1e-3] * 3)
 
 
 def test_an_assigned_rate_is_the_highest_of_an_epoch_of_a_cosine(run):
@@ -398,16 +432,14 @@ def test_a_run_continued_goes_on_with_what_callbacks_remembered(run, name):
         *OVERFITTING, callbacks=callbacks(), should_stop=asked, directory="whole"
     )
     state, cut = state_of(whole), whole.parent / "cut"
-    # Within the last epochs but one and but two, when they have begun to wait.
-    for ask in (asked.times - 5, 4):
-        result, _ = run(
-            *OVERFITTING,
-            callbacks=callbacks(),
-            should_stop=Asked(ask),
-            directory="cut",
-            resume=cut.exists(),
-        )
-        assert result["status"] == "interrupted"
+    # Within the last epochs but two, when they have begun to wait.
+    result, _ = run(
+        *OVERFITTING,
+        callbacks=callbacks(),
+        should_stop=Asked(asked.times - 5),
+        directory="cut",
+    )
+    assert result["status"] == "interrupted"
     words = told(run, *OVERFITTING, callbacks=callbacks(), directory="cut", resume=True)
     assert not any(
         keras_name in line for line in words for keras_name in ("EarlyS", "Reduce")
@@ -424,5 +456,10 @@ def test_a_run_continued_says_what_a_callback_has_forgotten(run):
 def test_a_hook_for_batches_is_said_not_to_be_called_once(run):
     words = told(run, "training.epochs=3", callbacks=[Batches()])
     assert sum("Batches" in line for line in words) == 1
-    quiet = told(run, callbacks=[stopping(), Noting()], directory="quiet")
+    of_keras = keras.callbacks.LambdaCallback(on_train_batch_end=print)
+    words = told(run, callbacks=[of_keras], directory="lambda")
+    assert sum("LambdaCallback" in line for line in words) == 1
+    epochs_alone = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: None)
+    callbacks = [stopping(), Noting(), epochs_alone]
+    quiet = told(run, callbacks=callbacks, directory="quiet")
     assert not any("batch" in line.lower() for line in quiet)

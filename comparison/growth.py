@@ -1,0 +1,78 @@
+"""Lets a grid grow where its best strength lies on its edge."""
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from comparison.answer import find_answer
+from comparison.plan import Comparison, Run, make_run
+from comparison.summary import summarize
+from experiment.config import Settings
+from system.errors import UserError
+
+
+def grow_grids(
+    comparison: Comparison, results: Mapping[Path, dict[str, Any]]
+) -> tuple[Comparison, list[str]]:
+    """Add the value beyond each edge that a best strength lies on, with all seeds.
+
+    What is added follows from the finished runs alone, so that the same command, given
+    again, makes the same comparison. A value that its setting does not allow is not.
+
+    Args:
+        comparison: As it is.
+        results: The contents of result.json, by the path of the run.
+
+    Returns:
+        The comparison with more runs, and what was added, in words.
+    """
+    summary = summarize((run, results.get(run.path, {})) for run in comparison.runs)
+    runs, added = list(comparison.runs), []
+    for entry in find_answer(comparison, summary, comparison.select).chosen():
+        assert entry.choice
+        for key in entry.choice.at_edge:
+            mine = [
+                run
+                for run in runs
+                if (run.condition, run.method) == (entry.condition, entry.method)
+            ]
+            best = entry.choice.strength[key]
+            beyond = next_value({run.strengths[key] for run in mine}, best)
+            of_edge = [run for run in mine if run.strengths[key] == best]
+            try:
+                new = [beside(comparison, run, {key: beyond}) for run in of_edge]
+            except UserError:
+                continue
+            is_first = mine[0].strengths[key] == best
+            at = runs.index(of_edge[0]) if is_first else runs.index(of_edge[-1]) + 1
+            runs[at:at] = new
+            added.append(f"{entry.label}: {key} = {beyond:g}, for the best is {best:g}")
+    return replace(comparison, runs=tuple(runs)), added
+
+
+def next_value(values: Iterable[float], edge: float) -> float:
+    """The number beyond an edge, two steps of the grid from the last but one.
+
+    The next of 0.3, 1 and 3 is 10: grids often have two ratios in turn. Where none lies
+    beyond, as at 0, the result is NaN, which no setting allows.
+    """
+    *_, before, last, _ = sorted(values, reverse=edge == min(values))
+    value = last * edge / before if before else math.nan
+    if not math.isnan(value):
+        value = round(value) if isinstance(edge, int) else float(f"{value:.3g}")
+    return value if (value - edge) * (edge - last) > 0 else math.nan
+
+
+def beside(comparison: Comparison, run: Run, changes: Settings) -> Run:
+    """A run that differs from another in settings that it varies."""
+    return make_run(
+        comparison.name,
+        [run.config.tables(), changes],
+        (run.condition, comparison.conditions[run.condition]),
+        run.method,
+        run.strengths | changes,
+        run.seed,
+        run.pictures,
+    )
