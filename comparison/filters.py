@@ -11,6 +11,7 @@ from PIL import Image
 from tensorboard.compat.proto import event_pb2
 
 from comparison.answer import Answer, Entry
+from comparison.figures import name_of
 from experiment.run_directory import below
 from monitoring.pictures import FILTERS, render
 
@@ -75,6 +76,6 @@ def draw_last_filters(filters: Mapping[Entry, Mapping[int, bytes]]) -> bytes:
     for axes, (entry, rows) in zip(panels, filters.items(), strict=True):
         image = Image.open(io.BytesIO(rows[max(rows)])).convert("RGB")
         axes.imshow(np.asarray(image), interpolation="nearest")
-        axes.set_title(f"{entry.label} {entry.strength}".strip(), loc="left")
+        axes.set_title(f"{name_of(entry)} {entry.condition}".rstrip(), loc="left")
         axes.axis("off")
     return render(figure)

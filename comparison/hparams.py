@@ -58,7 +58,8 @@ def list_trials(
         chosen: The runs at the chosen strengths; None if they are not yet known.
     """
     chosen = None if chosen is None else set(chosen)
-    names = strength_columns(comparison)
+    most = max(len(run.strengths) for run in comparison.runs)
+    names = [f"strength {n}".removesuffix(" 1") for n in range(1, most + 1)]
     texts = {
         name
         for run in comparison.runs
@@ -78,20 +79,6 @@ def list_trials(
         words = [run.method, run.condition, *map(str, run.strengths.values())]
         trials[run.path] = Trial(" ".join(filter(None, words)), columns)
     return trials
-
-
-def strength_columns(comparison: Comparison) -> list[str]:
-    """A name for each column of strengths: that of the setting if it is but one."""
-    columns: list[list[str]] = []
-    for run in comparison.runs:
-        for number, key in enumerate(run.strengths):
-            if number == len(columns):
-                columns.append([])
-            columns[number].append(key.partition(".")[2])
-    return [
-        keys[0] if len(set(keys)) == 1 else f"strength {number}".removesuffix(" 1")
-        for number, keys in enumerate(columns, start=1)
-    ]
 
 
 def describe_experiment(
