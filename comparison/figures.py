@@ -148,6 +148,7 @@ class Panel:
 
     def write_ends(self) -> None:
         """Name lines at their right ends, moved apart where they would overlap."""
+        self.axes.autoscale_view()  # Else the limits are still those of no data.
         to_axes = self.axes.transScale + self.axes.transLimits
         ends = sorted(
             (

@@ -9,6 +9,7 @@ import pytest
 
 from comparison.plan import load_comparison
 from comparison.report import write_report
+from experiment.config import flatten
 from monitoring.events import EventWriter, image_pb
 from monitoring.history import History
 from monitoring.pictures import draw_filters
@@ -62,10 +63,12 @@ FAULTS = """() => {
     }
     const width = document.documentElement.scrollWidth;
     if (width > innerWidth) faults.push(`wider than the window: ${width}`);
-    for (const cell of document.querySelectorAll(".wide td"))
-        if (cell.offsetHeight && cell.getClientRects().length
-            && cell.offsetHeight > 2.2 * parseFloat(getComputedStyle(cell).fontSize) * 1.5)
+    for (const cell of document.querySelectorAll(".wide td:not(.text)")) {
+        const range = document.createRange();
+        range.selectNodeContents(cell);
+        if (new Set([...range.getClientRects()].map(line => line.top)).size > 1)
             faults.push("broken number: " + cell.textContent);
+    }
     return faults;
 }"""  # noqa: E501
 
@@ -79,8 +82,8 @@ def make_up(path, random):
         method = comparison.methods.index(run.method)
         place = sum(f"{run.strengths}".encode()) % 3
         loss = 0.5 - 0.02 * method + 0.03 * place + random.normal(scale=0.01)
-        width = run.config.model["hidden_units"][0]
-        fitted = 0.9 if width < 100 else 1.0
+        settings = dict(flatten(run.config.tables()))
+        fitted = 0.9 if settings["model.hidden_units"] == [16] else 1.0
         moment = {
             "epoch": 10,
             **{
@@ -100,7 +103,8 @@ def make_up(path, random):
             "best": moment,
             "versions": {"keras": "3"},
         }
-        write_history(directory / run.path, run, loss, method)
+        noisy = settings["data.label_noise"] > 0
+        write_history(directory / run.path, loss, method, noisy)
         if run.pictures:
             writer = EventWriter(directory / run.path, {})
             for epoch in (0, 10):
@@ -111,11 +115,10 @@ def make_up(path, random):
     return directory
 
 
-def write_history(directory, run, loss, method):
+def write_history(directory, loss, method, noisy):
     directory.mkdir(parents=True)
     tags = [f"{name}/{split}" for name in ("loss", "accuracy") for split in SPLITS]
     tags += ["gap/loss", "weights/norm", "weights/norm/hidden_1", "weights/norm/logits"]
-    noisy = run.config.data["label_noise"] > 0
     tags += ["memorized/wrong_label", "memorized/true_label"] if noisy else []
     history = History(directory, tags)
     for epoch in range(0, 11, 2):

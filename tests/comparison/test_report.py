@@ -10,6 +10,8 @@ import re
 import pytest
 from rich.console import Console
 
+from comparison.answer import find_answer
+from comparison.figures import draw_conditions
 from comparison.report import write_report
 from comparison.terminal import show_answers
 from monitoring.links import read_board
@@ -101,6 +103,24 @@ def test_conditions_have_a_figure_of_their_own(report):
     }
     page = (directory / "report.html").read_text()
     assert "How the answer changes" in page
+
+
+def test_names_stand_at_the_ends_of_their_lines(simulate):
+    comparison, _, summary = simulate(CONDITIONS)
+    for figure in draw_conditions(find_answer(comparison, summary, "final")):
+        figure.draw_without_rendering()
+        (axes,) = figure.axes
+        (bottom, top), names = axes.get_ylim(), axes.texts
+        ends = {
+            line.get_gid().partition("|")[0]: line.get_ydata()[-1]
+            for line in axes.lines
+            if line.get_gid() and len(line.get_xdata()) == len(comparison.conditions)
+        }
+        heights = {name.get_text(): name.xy[1] for name in names}
+        order = sorted(heights, key=heights.get)
+        assert order == sorted(ends, key=ends.get)
+        best = (ends[order[0]] - bottom) / (top - bottom)
+        assert heights[order[0]] == pytest.approx(best, abs=0.15)
 
 
 def test_what_is_missing_is_said(report):
