@@ -87,18 +87,18 @@ def is_text(statement: ast.stmt) -> bool:
 def imports_of(path: Path, tree: ast.Module) -> Iterator[Path]:
     """Files of this project that a module imports, wherever in it."""
     for node in ast.walk(tree):
-        names: list[str] = []
+        modules: list[Path] = []
         if isinstance(node, ast.Import):
-            names = [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            base = "." * node.level + node.module
-            names = [base, *(f"{base}.{alias.name}" for alias in node.names)]
-        for name in names:
-            where = path.parent if name.startswith(".") else ROOT
-            module = where.joinpath(*name.strip(".").split("."))
-            for file in (module.with_suffix(".py"), module / "__init__.py"):
-                is_choice = file.name == "__init__.py" and module.name in CHOICES
-                if file.is_file() and not is_choice:
+            modules = [ROOT.joinpath(*name.name.split(".")) for name in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            where = path.parents[node.level - 1] if node.level else ROOT
+            base = where.joinpath(*(node.module or "").split("."))
+            modules = [base, *(base / name.name for name in node.names)]
+        for module in modules:
+            packages = [p for p in (module, *module.parents) if ROOT in p.parents]
+            listed = [p / "__init__.py" for p in packages if p.name not in CHOICES]
+            for file in (module.with_suffix(".py"), *listed):
+                if file.is_file():
                     yield file
 
 
