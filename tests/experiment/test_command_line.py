@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from experiment.command_line import exit_status
+from experiment.command_line import exit_with_status
 from system.errors import UserError
 
 DEAF = """
@@ -60,7 +60,7 @@ def test_errors_are_one_line_and_a_status(capsys, error, status, message):
     def main():
         raise error
 
-    assert exit_status(main) == status
+    assert exit_with_status(main) == status
     assert capsys.readouterr().err.endswith(f": {message}\n")
 
 

@@ -7,17 +7,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from experiment.command_line import help_settings
 from experiment.config import (
-    SECTIONS,
-    help_settings,
+    OPTIONS,
+    TABLES,
     load_config,
-    meanings,
     name_run,
-    parameters,
     parse_override,
     resolve,
 )
 from experiment.run_directory import dump
+from experiment.schema import meanings, parameters
 from models import MODELS
 from system.errors import UserError
 
@@ -42,6 +42,9 @@ def test_shipped_configs_load_and_say_what_they_show(path):
         ('optimizer.name="sgd"', "sgd"),
         ("data.path=/some/where/x.npz", "/some/where/x.npz"),
         ("data.path=/my data/x.npz", "/my data/x.npz"),
+        ("name=2024-01-01", "2024-01-01"),
+        ('name="2024-01-01"', "2024-01-01"),
+        ("name=7", "7"),
     ],
 )
 def test_override_values_are_toml_and_bare_words_are_strings(text, value):
@@ -52,8 +55,8 @@ def test_override_values_are_toml_and_bare_words_are_strings(text, value):
 
 def test_overrides_replace_the_file_and_defaults_fill_the_rest():
     config = load_config(BASELINE, ["optimizer.learning_rate=1e-2", "seed=0"])
-    assert config.optimizer["learning_rate"] == 1e-2
-    assert config.optimizer["beta_1"] == 0.9
+    assert config.optimizer.settings["learning_rate"] == 1e-2
+    assert config.optimizer.settings["beta_1"] == 0.9
     assert config.seed == 0
 
 
@@ -81,7 +84,10 @@ def test_overrides_replace_the_file_and_defaults_fill_the_rest():
         (["schedule.warmup_epochs=100"], ["schedule.warmup_epochs", "60", "100"]),
         (["training=5"], ["unknown setting training", "section.key"]),
         (["model={l2=1.0}"], ["unknown setting model", "section.key"]),
-        (["model.l2=1.0", "model.l2=2.0"], ["one value", "model.l2=2.0"]),
+        (
+            ["model.l2=1.0", "model.l2=2.0"],
+            ["model.l2: expected one value", "received two"],
+        ),
         (["decay.strength=1.0"], ["decoupled or independent or normalized or"]),
         (["model.l2=1e300"], ["model.l2", "float32", "1e+300"]),
         (["training.epochs=10000000"], ["training.epochs", "<= 1000000"]),
@@ -141,22 +147,22 @@ json_like = st.recursive(
 )
 
 
-@given(st.sampled_from(sorted(SECTIONS)), st.data())
-def test_no_value_ends_in_anything_but_a_config_or_a_user_error(section, data):
-    functions = [*SECTIONS[section].choices.values(), SECTIONS[section].always]
-    known = [name for f in functions if f for name in parameters(f)] + ["name"]
-    table = data.draw(st.dictionaries(st.sampled_from(known) | st.text(), json_like))
+@given(st.sampled_from(TABLES), st.data())
+def test_no_value_ends_in_anything_but_a_config_or_a_user_error(table, data):
+    options = [option for option in OPTIONS.values() if option.table == table]
+    functions = [f for option in options for f in option.functions.values()]
+    known = [name for f in functions for name in parameters(f)] + ["name"]
+    values = data.draw(st.dictionaries(st.sampled_from(known) | st.text(), json_like))
     try:
-        resolve({"name": "x", section: table})
+        resolve({"name": "x", table: values})
     except UserError as error:
         assert "\n" not in str(error)
 
 
 def test_every_setting_says_what_it_means():
-    for section in SECTIONS.values():
-        for function in [*section.choices.values(), section.always]:
-            if function:
-                assert parameters(function).keys() <= meanings(function).keys()
+    for option in OPTIONS.values():
+        for function in option.functions.values():
+            assert parameters(function).keys() <= meanings(function).keys()
 
 
 def test_ordinary_annotations_of_ones_own_function(monkeypatch):
@@ -173,8 +179,8 @@ def test_ordinary_annotations_of_ones_own_function(monkeypatch):
     monkeypatch.setitem(MODELS, "mine", mine)
     table = {"name": "mine", "size": [5, 7], "mode": "none"}
     resolved = resolve({"name": "x", "model": table}).model
-    assert resolved == {
-        "name": "mine",
+    assert (resolved.name, resolved.function) == ("mine", mine)
+    assert resolved.settings == {
         "depth": 3,
         "size": [5, 7],
         "mode": None,
@@ -196,10 +202,9 @@ def test_a_setting_without_annotation_is_refused_in_words(monkeypatch):
 def test_another_choice_drops_the_settings_that_it_does_not_have(tmp_path):
     path = tmp_path / "x.toml"
     path.write_text("[optimizer]\nname = 'adam'\nbeta_1 = 0.5\nlearning_rate = 0.2")
-    optimizer = load_config(
-        path, ["optimizer.momentum=0.1", "optimizer.name=sgd"]
-    ).optimizer
-    assert (optimizer["learning_rate"], optimizer["momentum"]) == (0.2, 0.1)
+    overrides = ["optimizer.momentum=0.1", "optimizer.name=sgd"]
+    settings = load_config(path, overrides).optimizer.settings
+    assert (settings["learning_rate"], settings["momentum"]) == (0.2, 0.1)
     with pytest.raises(UserError, match=r"optimizer\.beta_1"):
         load_config(path, ["optimizer.name=sgd", "optimizer.beta_1=0.1"])
 
@@ -207,8 +212,65 @@ def test_another_choice_drops_the_settings_that_it_does_not_have(tmp_path):
 def test_none_unsets_what_a_file_has_set(tmp_path):
     path = tmp_path / "x.toml"
     path.write_text("data.train_size = 7")
-    assert load_config(path).data["train_size"] == 7
-    assert load_config(path, ["data.train_size=none"]).data["train_size"] is None
+    assert load_config(path).split.settings["train_size"] == 7
+    unset = load_config(path, ["data.train_size=none"])
+    assert unset.split.settings["train_size"] is None
+
+
+def test_none_in_place_of_a_default_is_saved_and_read_back(tmp_path, monkeypatch):
+    """TOML has no null: left out, the default would come back."""
+
+    def mine(image_shape, num_classes, *, rate: float | None = 0.5): ...
+
+    monkeypatch.setitem(MODELS, "mine", mine)
+    config = load_config(BASELINE, ["model.name=mine", "model.rate=none"])
+    assert config.model.settings == {"rate": None}
+    path = tmp_path / "config.toml"
+    path.write_text(dump(config, {}))
+    assert load_config(path) == config
+
+
+def test_a_file_that_begins_with_a_byte_order_mark_is_read(tmp_path):
+    path = tmp_path / "windows.toml"
+    path.write_bytes("model.l2 = 0.5".encode("utf-8-sig"))
+    assert load_config(path).model.settings["l2"] == 0.5
+
+
+def test_a_config_says_what_differs_from_its_base(tmp_path):
+    """The base of a base counts, names aside; another choice drops its settings."""
+    (tmp_path / "folder").mkdir()
+    files = {
+        "first.toml": "seed = 3\n[optimizer]\nlearning_rate = 0.2\nbeta_1 = 0.5",
+        "folder/second.toml": "base = '../first.toml'\nname = 'x'\nmodel.l2 = 0.5",
+        "third.toml": "base = 'folder/second.toml'\n[optimizer]\nname = 'sgd'",
+    }
+    for name, content in files.items():
+        (tmp_path / name).write_text(content)
+    config = load_config(tmp_path / "third.toml", ["model.l1=0.25"])
+    assert (config.seed, config.name) == (3, "third,model.l1=0.25")
+    assert config.model.settings["l2"] == 0.5
+    assert config.model.settings["l1"] == 0.25
+    assert config.optimizer.name == "sgd"
+    assert config.optimizer.settings["learning_rate"] == 0.2
+    assert "beta_1" not in config.optimizer.settings
+
+
+def test_the_config_of_a_run_can_be_a_base(tmp_path):
+    config = load_config("configs/l2.toml", ["model.l2=1e-3", "seed=7"])
+    (tmp_path / "config.toml").write_text(dump(config, {"data": "d"}))
+    path = tmp_path / "wider.toml"
+    path.write_text("base = 'config.toml'\nmodel.hidden_units = [8]")
+    wider = load_config(path)
+    assert (wider.name, wider.seed) == ("wider", 7)
+    assert [key for key, *_ in wider.differences(config)] == ["model.hidden_units"]
+
+
+@pytest.mark.parametrize("names", [["a"], ["a", "b"], ["a", "b", "c"]])
+def test_bases_in_a_circle_are_refused(tmp_path, names):
+    for name, base in zip(names, [*names[1:], names[0]], strict=True):
+        (tmp_path / f"{name}.toml").write_text(f"base = '{base}.toml'")
+    with pytest.raises(UserError, match="base: expected another file, received a circ"):
+        load_config(tmp_path / "a.toml")
 
 
 def test_reading_configs_does_not_load_tensorflow():

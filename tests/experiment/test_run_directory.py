@@ -5,12 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from experiment import run_directory
 from experiment.run_directory import (
+    Place,
     below,
     claim,
-    fingerprint,
     locked,
+    look,
+    read_mark,
     run_path,
     write_result,
 )
@@ -29,22 +30,24 @@ def result(status):
     losses = {"cross_entropy": 0.5, "accuracy": 0.9}
     moment = {
         "epoch": 3,
+        "weights": "as trained",
+        "memorized": {},
         **dict.fromkeys(("train", "validation", "test"), losses),
         **dict.fromkeys(("penalty", "generalization_gap", "weight_norm"), 1.0),
         "weight_norm_of_layer": {"logits": 1.0},
     }
     ends = {"seed": 0, "seconds": 1.0, "final": moment, "best": None, "versions": {}}
-    return {"status": status, **ends}
+    return {"status": status, **ends, "changed_before_resume": []}
 
 
 def begin(directory, config, mark=MARK, status=None, **how):
     """Claim a directory; leave the traces of a run, unfinished or with a status."""
-    with claim(directory, config, mark, **how) as finished:
-        if finished is None:
+    with claim(directory, config, mark, **how) as run:
+        if not run.result:
             (directory / "history.csv").write_text("")
         if status:
             write_result(directory, result(status))
-    return finished
+    return run.result
 
 
 def test_a_finished_run_is_not_repeated(directory, configure):
@@ -72,19 +75,108 @@ def test_an_unfinished_run_is_continued_only_on_request(directory, configure, st
     assert begin(directory, configure(), resume=True) is None
 
 
-@pytest.mark.parametrize("resume", [False, True])
-@pytest.mark.parametrize("status", [None, "completed"])
-def test_another_run_is_refused_with_what_differs(directory, configure, status, resume):
-    begin(directory, configure(), status=status)
-    with pytest.raises(UserError, match=r"model\.l2 \(0\.0 there, 0\.5 here\)"):
-        begin(directory, configure("model.l2=0.5"), resume=resume)
+@pytest.mark.parametrize("status", [None, "interrupted", "completed", "diverged"])
+def test_another_run_is_set_aside_under_a_number(directory, configure, status):
+    """Twice: every run stays, whole, and one line says what differs and where it is."""
+    said = []
+    for number, l2 in enumerate(("0.0", "0.5", "0.7")):
+        config = configure(f"model.l2={l2}")
+        assert begin(directory, config, status=status, say=said.append) is None
+        assert look(directory, config, MARK).config == config
+        assert len(said) == number
+    assert said == [
+        f"The run that lay in {directory} differs in model.l2 (0.0 there, 0.5 here); "
+        "it lies in run.1 now.",
+        f"The run that lay in {directory} differs in model.l2 (0.5 there, 0.7 here); "
+        "it lies in run.2 now.",
+    ]
+    aside = directory.with_name("run.1")
+    assert (aside / "history.csv").exists()
+    assert look(aside, configure("model.l2=0.0"), MARK).place is (
+        Place.FINISHED if status in ("completed", "diverged") else Place.UNFINISHED
+    )
+
+
+def test_a_run_that_is_set_aside_takes_no_number_twice(directory, configure):
+    begin(directory, configure(), status="completed")
+    directory.with_name("run.1").mkdir()
+    begin(directory, configure("model.l2=0.5"))
+    assert not list(directory.with_name("run.1").iterdir())
+    assert (directory.with_name("run.2") / "result.json").exists()
+
+
+def test_a_run_that_another_process_writes_is_not_set_aside(directory, configure):
+    begin(directory, configure())
+    with locked(directory), pytest.raises(UserError, match="another process"):
+        begin(directory, configure("model.l2=0.5"))
+    assert not directory.with_name("run.1").exists()
+
+
+def test_the_run_in_the_place_of_another_is_owned_too(directory, configure):
+    begin(directory, configure())
+    other = configure("model.l2=0.5")
+    with (
+        claim(directory, other, MARK),
+        pytest.raises(UserError, match="another process"),
+    ):
+        begin(directory, other)
 
 
 @pytest.mark.parametrize("part", MARK)
-def test_other_data_or_code_is_another_run(directory, configure, part):
+def test_a_finished_run_of_other_data_or_code_is_another(directory, configure, part):
     begin(directory, configure(), status="completed")
-    with pytest.raises(UserError, match=f"the {part} it was made with"):
-        begin(directory, configure(), MARK | {part: "other"})
+    said = []
+    other = MARK | {part: "other"}
+    assert begin(directory, configure(), other, say=said.append) is None
+    assert f"differs in the {part} it was made with" in said[0]
+    assert read_mark(directory / "config.toml") == other
+
+
+def test_another_version_is_named(directory, configure):
+    begin(directory, configure(), MARK | {"keras": "3.1"}, status="completed")
+    said = []
+    begin(directory, configure(), MARK | {"keras": "3.2"}, say=said.append)
+    assert "differs in keras (3.1 there, 3.2 here)" in said[0]
+
+
+def test_other_settings_are_not_resumed(directory, configure):
+    begin(directory, configure())
+    for how in ("resume", "resume_changed"):
+        with pytest.raises(UserError, match=r"model\.l2 \(0\.0 there, 0\.5 here\)"):
+            begin(directory, configure("model.l2=0.5"), **{how: True})
+    assert not directory.with_name("run.1").exists()
+
+
+@pytest.mark.parametrize("part", MARK)
+def test_an_unfinished_run_goes_on_across_a_change_when_told_so(
+    directory, configure, part
+):
+    begin(directory, configure())
+    other = MARK | {part: "other"}
+    for how in ({}, {"resume": True}):
+        if how:
+            with pytest.raises(UserError, match="--resume-changed continues it"):
+                begin(directory, configure(), other, **how)
+    with claim(directory, configure(), other, resume_changed=True) as run:
+        assert run.changes == (part,)
+        assert (directory / "history.csv").exists()
+    with claim(directory, configure(), other, resume=True) as run:
+        assert run.changes == ()
+
+
+def test_what_the_same_run_has_decided_is_kept(directory, configure):
+    """Begun with one thread and without XLA: another machine would decide otherwise."""
+    config = configure()
+    with claim(directory, config, MARK) as run:
+        assert run.config == config
+        run.write_config(config.decide(threads=lambda: 3, jit_compile=lambda: False))
+        write_result(directory, result("interrupted"))
+    with claim(directory, config, MARK, resume=True) as run:
+        settings = run.config.training.settings
+        assert (settings["threads"], settings["jit_compile"]) == (3, False)
+        run.write_config(run.config)
+    with pytest.raises(UserError, match=r"training\.threads \(3 there, 4 here\)"):
+        begin(directory, configure("training.threads=4"), resume=True)
 
 
 def test_an_unfinished_run_may_grow_in_epochs(directory, configure):
@@ -98,6 +190,8 @@ def test_a_finished_run_does_not_grow(directory, configure):
     begin(directory, configure("training.epochs=5"), status="completed")
     with pytest.raises(UserError, match=r"training\.epochs"):
         begin(directory, configure("training.epochs=8"), resume=True)
+    assert begin(directory, configure("training.epochs=8")) is None
+    assert (directory.with_name("run.1") / "result.json").exists()
 
 
 def test_a_schedule_with_a_horizon_does_not_grow(directory, configure):
@@ -215,38 +309,17 @@ def test_a_checkpoint_does_not_outlive_its_run(directory, configure):
         ("result.json", "[" * 100_000),
     ],
 )
-def test_damaged_runs_are_refused_and_can_be_replaced(
+def test_damaged_runs_are_not_continued_and_are_set_aside(
     directory, configure, name, content
 ):
     begin(directory, configure(), status="completed")
     (directory / name).write_text(content)
-    with pytest.raises(UserError, match="--overwrite replaces it"):
-        begin(directory, configure())
-    assert begin(directory, configure(), overwrite=True) is None
-
-
-def test_the_fingerprint_covers_data_and_the_code_that_makes_a_run(
-    tmp_path, monkeypatch
-):
-    folders = ("experiment", "data", "models", "optimizers", "training", "monitoring")
-    others = ("tests", "docs", "comparison")
-    for folder in folders + others:
-        (tmp_path / folder).mkdir()
-        (tmp_path / folder / "code.py").write_text("1")
-    files = ("train.py",)
-    for file in files:
-        (tmp_path / file).write_text("1")
-    monkeypatch.setattr(run_directory, "ROOT", tmp_path)
-    before = fingerprint("x")
-    assert before["data"] == "x"
-    for folder in others:
-        (tmp_path / folder / "code.py").write_text("2")
-    assert fingerprint("x") == before
-    seen = {before["code"]}
-    for file in (*[f"{folder}/code.py" for folder in folders], *files):
-        (tmp_path / file).write_text("2")
-        seen.add(fingerprint("x")["code"])
-    assert len(seen) == 1 + len(folders) + len(files)
+    with pytest.raises(UserError, match=r"cannot be read \("):
+        begin(directory, configure(), resume=True)
+    said = []
+    assert begin(directory, configure(), say=said.append) is None
+    assert "cannot be read (" in said[0]
+    assert (directory.with_name("run.1") / name).read_text() == content
 
 
 def test_results_are_written_whole(directory):

@@ -1,0 +1,163 @@
+"""What makes a run another run besides its settings."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from experiment import fingerprint as module
+from experiment.config import load_config
+from experiment.fingerprint import code_of, digest_of_modules, fingerprint, read_module
+
+ROOT = Path(__file__).parent.parent.parent
+
+PROJECT = {
+    "train.py": "from data import DATASETS, split\nimport training.fit\n",
+    "training/__init__.py": "",
+    "training/fit.py": "def fit():\n    from training import trainer\n",
+    "training/trainer.py": "import numpy\nSECONDS = 1\n",
+    "data/__init__.py": "from data.mnist import mnist\nDATASETS = {}\n",
+    "data/split.py": "",
+    "data/mnist.py": "",
+    "models/__init__.py": "from models.mlp import mlp\nfrom models.mine import mine\n",
+    "models/mlp.py": "",
+    "models/mine.py": "from . import blocks\nfrom my_layers.gate import Gate\n",
+    "models/blocks.py": "",
+    "my_layers/__init__.py": "",
+    "my_layers/gate.py": "from ..my_numbers import RATE\n",
+    "my_numbers.py": "RATE = 0.5\n",
+    "compare.py": "",
+}
+USED = {
+    *("train.py", "training/__init__.py", "training/fit.py", "training/trainer.py"),
+    *("data/split.py", "models/mine.py", "models/blocks.py"),
+    *("my_layers/__init__.py", "my_layers/gate.py", "my_numbers.py"),
+}
+"""By a run of `mine`; `models` and `data` only list what could be chosen."""
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    """A small project in which a run of the model `mine` can be looked at."""
+    for name, content in PROJECT.items():
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(content)
+    monkeypatch.setattr(module, "ROOT", tmp_path)
+    read_module.cache_clear()
+    return tmp_path
+
+
+def digest(project):
+    read_module.cache_clear()
+    return digest_of_modules([project / "train.py", project / "models/mine.py"])
+
+
+@pytest.mark.parametrize("name", PROJECT)
+def test_code_that_a_run_loads_counts_and_no_other(project, name):
+    before = digest(project)
+    (project / name).write_text(f"{PROJECT[name]}ADDED = 1\n")
+    assert (digest(project) != before) == (name in USED)
+
+
+def test_a_change_is_seen_by_the_same_process(project):
+    paths = [project / "train.py"]
+    before = digest_of_modules(paths)
+    (project / "training/trainer.py").write_text("SECONDS = 2\n")
+    assert digest_of_modules(paths) != before
+
+
+BEFORE = """
+def double(x):
+    return 2 * x
+"""
+
+
+@pytest.mark.parametrize(
+    ("after", "same"),
+    [
+        ("# A remark.\n" + BEFORE, True),
+        (BEFORE.replace("2 * x", "(2\n            * x)  # twice"), True),
+        (BEFORE.replace("    return", '    """Twice a number."""\n    return'), True),
+        ('"""A module."""\n' + BEFORE, True),
+        (BEFORE.replace("2 * x", "3 * x"), False),
+        (BEFORE.replace("return", "yield"), False),
+        (BEFORE + "double = str\n", False),
+    ],
+)
+def test_comments_docstrings_and_formatting_do_not_count(tmp_path, after, same):
+    path = tmp_path / "module.py"
+    digests = []
+    for content in (BEFORE, after):
+        path.write_text(content)
+        read_module.cache_clear()
+        digests.append(digest_of_modules([path]))
+    assert (digests[0] == digests[1]) == same
+
+
+def test_a_file_that_a_setting_names_counts(configure, digits):
+    """Whatever the setting: a checkpoint to start from is named like a data file."""
+    config = configure()
+    before = fingerprint(config, "d")
+    assert before["data"] == "d"
+    assert before.keys() > {"code", "files", "python", "tensorflow", "keras", "numpy"}
+    content = digits.read_bytes()
+    try:
+        digits.write_bytes(content + b"\0")
+        after = fingerprint(config, "d")
+    finally:
+        digits.write_bytes(content)
+    assert after == before | {"files": after["files"]} != before
+    assert "files" not in fingerprint(load_config(ROOT / "configs/l2.toml"), "d")
+
+
+def test_the_code_of_another_model_or_dataset_does_not_count(monkeypatch):
+    """The embedded digits and the model of the shipped configs."""
+    config = load_config(ROOT / "configs/l2.toml")
+    counted = set()
+
+    def note(path, changed, read=read_module):
+        counted.add(path.relative_to(ROOT).as_posix())
+        return read(path, changed)
+
+    monkeypatch.setattr(module, "read_module", note)
+    code_of(config)
+    assert {"models/mlp.py", "data/mnist.py", "training/trainer.py"} <= counted
+    assert not counted & {"models/__init__.py", "data/__init__.py", "compare.py"}
+    assert not [name for name in counted if name.startswith(("comparison/", "tests/"))]
+
+
+LOADED = """
+import json, sys
+from pathlib import Path
+from experiment.config import load_config
+from train import train
+config = load_config("configs/l2.toml", ["training.epochs=1", "data.train_size=100"])
+train(config, Path(sys.argv[1]))
+root = Path.cwd()
+files = [Path(m.__file__ or "") for m in sys.modules.values() if hasattr(m, "__file__")]
+print(json.dumps([str(f.relative_to(root)) for f in files if f.is_relative_to(root)]))
+"""
+
+
+def test_all_modules_that_a_run_loads_count(tmp_path, monkeypatch):
+    """But those that list what may be chosen, and what they list besides."""
+    done = subprocess.run(
+        [sys.executable, "-c", LOADED, tmp_path / "run"],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+    )
+    own = [name for name in json.loads(done.stdout) if not name.startswith(".venv")]
+    counted = set()
+
+    def note(path, changed, read=read_module):
+        counted.add(path.relative_to(ROOT).as_posix())
+        return read(path, changed)
+
+    monkeypatch.setattr(module, "read_module", note)
+    code_of(load_config(ROOT / "configs/l2.toml"))
+    lists = {f"{folder}/__init__.py" for folder in ("data", "models", "optimizers")}
+    assert {*own} - counted <= lists | {"data/npz.py"}
