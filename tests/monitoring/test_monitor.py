@@ -9,9 +9,6 @@ from tensorboard.backend.event_processing.event_file_loader import EventFileLoad
 from tensorboard.compat.proto.event_pb2 import SessionLog
 from tensorboard.util import tensor_util
 
-from data import npz, split
-from experiment.config import call
-from models import MODELS
 from monitoring.scalars import SCALARS, KernelScalar
 from system.processes import load_keras
 
@@ -19,7 +16,12 @@ LAYERS = ("hidden_1", "hidden_2", "logits")
 
 
 def tags(detail):
-    shown = [scalar for scalar in SCALARS if detail or not scalar.detail]
+    """What a run logs that minimizes the cross-entropy."""
+    shown = [
+        scalar
+        for scalar in SCALARS
+        if (detail or not scalar.detail) and "trained_loss" not in scalar.tag
+    ]
     return {scalar.tag for scalar in shown} | {
         f"{scalar.tag}/{layer}"
         for scalar in shown
@@ -98,11 +100,28 @@ def forward(weights, x):
 
 
 def evaluate(weights, part):
+    """Cross-entropy, accuracy and calibration error."""
     _, logits = forward(weights, part.images)
     peak = logits.max(axis=1, keepdims=True)
     log_sum = np.log(np.exp(logits - peak).sum(axis=1)) + peak[:, 0]
     own = logits[np.arange(len(part)), part.labels]
-    return (log_sum - own).mean(), (logits.argmax(axis=1) == part.labels).mean()
+    right = logits.argmax(axis=1) == part.labels
+    confidence = np.exp(peak[:, 0] - log_sum)
+    bins = np.ceil(15 * confidence)
+    errors = [abs((confidence - right)[bins == i].sum()) for i in range(1, 16)]
+    return (log_sum - own).mean(), right.mean(), sum(errors) / len(part)
+
+
+def memorized(weights, data):
+    """What became of the labels of the first 200 training images, by tag."""
+    part, true = data.train[:200], data.true_labels[:200]
+    predicted = forward(weights, part.images)[1].argmax(axis=1)
+    wrong = part.labels != true
+    return {
+        "memorized/wrong_label": (predicted == part.labels)[wrong].mean(),
+        "memorized/true_label": (predicted == true)[wrong].mean(),
+        "memorized/clean_label": (predicted == true)[~wrong].mean(),
+    }
 
 
 def loss_gradients(weights, part):
@@ -149,18 +168,18 @@ def test_the_last_row_can_be_recomputed_from_saved_weights(run, configure):
     detail = (*REGULARIZED, "monitoring.detail=true")
     result, directory = run(*detail)
     config = configure(*detail)
-    data = call(split, config.data, npz(path=config.data["path"]), config.seed)
+    data = config.split.build(config.dataset.build(), config.seed)
     model = keras.models.load_model(directory / "model.keras")
     weights = [v.numpy().astype(float) for v in model.trainable_variables]
     load_keras(config.seed)
-    fresh = call(MODELS["mlp"], config.model, data.image_shape, 10)
+    fresh = config.model.build(data.image_shape, 10)
     start = [v.numpy().astype(float) for v in fresh.trainable_variables[::2]]
     asked = iter([False] * 5)  # Then, an update before the end of epoch 3, it stops.
     _, stopped = run(
         *detail, directory="stopped", should_stop=lambda: next(asked, True)
     )
     with np.load(stopped / "checkpoint/state.npz") as state:
-        before = [state[f"model/{i}"].astype(float) for i in (0, 2, 4)]
+        before = [state[f"variable/{i}"].astype(float) for i in (0, 2, 4)]
 
     subset = data.train[:200]
     train, validation = evaluate(weights, subset), evaluate(weights, data.validation)
@@ -173,6 +192,9 @@ def test_the_last_row_can_be_recomputed_from_saved_weights(run, configure):
         "loss/validation": validation[0],
         "accuracy/train": train[1],
         "accuracy/validation": validation[1],
+        "calibration/train": train[2],
+        "calibration/validation": validation[2],
+        **memorized(weights, data),
         "gap/loss": validation[0] - train[0],
         "gap/accuracy": train[1] - validation[1],
         "best/validation_loss": min(float(row["loss/validation"]) for row in rows),
@@ -199,6 +221,9 @@ def test_the_last_row_can_be_recomputed_from_saved_weights(run, configure):
     test = evaluate(weights, data.test)
     assert final["test"]["cross_entropy"] == pytest.approx(test[0], rel=2e-5)
     assert final["test"]["accuracy"] == pytest.approx(test[1])
+    assert final["memorized"] == pytest.approx(
+        {tag.partition("/")[2]: v for tag, v in memorized(weights, data).items()}
+    )
     assert final["validation"]["cross_entropy"] == float(rows[-1]["loss/validation"])
     assert final["generalization_gap"] == float(rows[-1]["gap/loss"])
     assert final["weight_norm"] == pytest.approx(float(rows[-1]["weights/norm"]))

@@ -3,11 +3,11 @@ import io
 from rich.console import Console
 
 from monitoring.progress import ProgressDisplay
-from training.measurement import Evaluation, Measurement
+from training.measurement import Measurement
 
 
 def measurement(epoch):
-    at = Evaluation(cross_entropy=0.25, accuracy=0.9, loss=0.25, logit_scale=1.0)
+    at = {"cross_entropy": 0.25, "accuracy": 0.9, "loss": 0.25, "logit_scale": 1.0}
     return Measurement(epoch, epoch * 5, at, at, 0.0, 0.25, 1e-3, 0.0, None, 5)
 
 

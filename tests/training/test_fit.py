@@ -7,9 +7,9 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-import training.outcome
 
 import training.fit
+import training.result
 from data import npz, split
 from models import MODELS, mlp
 from optimizers import adam, prepare
@@ -84,13 +84,13 @@ def small_calls(monkeypatch):
 def optimizer_states(monkeypatch):
     """The optimizer's variables as each run of a test ends."""
     states = []
-    compute_result = training.outcome.compute_result
+    compute_result = training.result.compute_result
 
     def compute_and_note(status, trainer, *rest):
         states.append([v.numpy() for v in trainer.optimizer.variables])
         return compute_result(status, trainer, *rest)
 
-    monkeypatch.setattr(training.outcome, "compute_result", compute_and_note)
+    monkeypatch.setattr(training.result, "compute_result", compute_and_note)
     return states
 
 
@@ -168,7 +168,7 @@ def test_checkpoints_are_written_as_time_passes(run, monkeypatch):
     monkeypatch.setattr(
         training.fit,
         "save_checkpoint",
-        lambda d, trainer: written.append(trainer.epoch),
+        lambda directory, trainer, callbacks: written.append(trainer.epoch),
     )
     run("training.epochs=4")
     assert {1, 2, 3} <= set(written)
@@ -203,7 +203,7 @@ def test_evaluations_before_training_every_so_often_and_at_the_end(run):
     ]
 
 
-def test_callbacks_see_both_losses_without_penalty_and_only_when_evaluated(run):
+def test_callbacks_see_both_losses_without_penalty_after_every_epoch(run):
     recorder = Recorder()
     _, directory = run(
         "model.l2=0.1",
@@ -211,9 +211,9 @@ def test_callbacks_see_both_losses_without_penalty_and_only_when_evaluated(run):
         "training.evaluate_every=2",
         callbacks=[recorder],
     )
-    (_, nothing), (_, second), (_, third) = recorder.epochs
-    assert nothing == {}
-    for logs, row in zip([second, third], read_history(directory)[1:], strict=True):
+    (_, first), *recorded = recorder.epochs
+    assert first.keys() == {"loss", "accuracy", "val_loss", "val_accuracy"}
+    for (_, logs), row in zip(recorded, read_history(directory)[1:], strict=True):
         assert logs == {
             "loss": float(row["loss/train"]),
             "accuracy": float(row["accuracy/train"]),
@@ -232,6 +232,7 @@ def test_early_stopping_ends_a_run_with_the_best_weights(run):
     assert len(rows) < 9
     saved = float(rows[1]["loss/validation"])
     assert result["final"]["validation"]["cross_entropy"] == pytest.approx(saved)
+    assert result["final"]["weights"] == "restored from the best evaluation"
 
 
 def test_a_callback_that_cuts_the_learning_rate_is_heeded(run):
@@ -259,9 +260,11 @@ def test_reduce_on_plateau(run):
 
 def test_the_last_smaller_batch_is_used_and_every_image_seen_once(configure):
     config = configure()
-    data = split(npz(path=config.data["path"]), 0, train_size=230, validation_size=50)
+    data = split(
+        npz(path=config.dataset.settings["path"]), 0, train_size=230, validation_size=50
+    )
     model = mlp(data.image_shape, 10, hidden_units=[])
-    settings = TrainingSettings(epochs=2, batch_size=50)
+    settings = TrainingSettings(epochs=2, batch_size=50, jit_compile=False)
     optimizer = prepare(adam(), model)
     program = Program(model, optimizer, settings.loss, settings.jit_compile)
     trainer = Trainer(program, data, np.ones(10), settings, seed=0)
@@ -329,9 +332,10 @@ def test_a_model_that_xla_cannot_compile_names_the_setting_that_helps(run, monke
 
     monkeypatch.setitem(MODELS, "mlp", stubborn)
     with pytest.raises(UserError, match=r"training\.jit_compile=false"):
-        run()
-    result, _ = run("training.jit_compile=false")
-    assert result["status"] == "completed"
+        run("training.jit_compile=true")
+    for number, word in enumerate(("false", "auto")):
+        result, _ = run(f"training.jit_compile={word}", directory=f"run{number}")
+        assert result["status"] == "completed"
 
 
 def test_images_of_one_axis_are_trained_on(run, digits, tmp_path):

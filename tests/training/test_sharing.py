@@ -1,0 +1,132 @@
+"""Which runs share a compiled program; tests/own holds what their results must be."""
+
+import keras
+import numpy as np
+import pytest
+
+from experiment.config import load_config
+from optimizers import prepare
+from system.processes import load_keras
+from training.sharing import share_program, sharing_key
+
+EVERYTHING = (
+    "model.hidden_units=[4]",
+    "model.dropout=0.5",
+    "model.l2=0.1",
+    "model.max_norm=2.0",
+    "model.batch_normalization=true",
+    "decay.name=decoupled",
+    "training.jit_compile=false",
+)
+
+
+def make(*overrides, model=None):
+    """The tables, the model and the optimizer of a run."""
+    config = load_config("configs/baseline.toml", [*EVERYTHING, *overrides])
+    load_keras(config.seed)
+    model = model() if model else config.model.build((4, 3), 5)
+    optimizer = config.optimizer.build()
+    rule = config.decay.build(1, 1)
+    return config.tables(), model, config.preparation.build(optimizer, model, rule)
+
+
+def test_seeds_share_a_program_and_nothing_else_does():
+    key = sharing_key(*make())
+    assert key
+    assert key == sharing_key(*make("seed=1"))
+    for other in (
+        "model.l2=0.2",
+        "model.dropout=0.4",
+        "decay.strength=0.3",
+        "optimizer.learning_rate=0.5",
+        "data.label_noise=0.1",
+        "training.epochs=7",
+    ):
+        assert sharing_key(*make(other)) != key, other
+
+
+def own_activation(x):
+    return keras.ops.relu(x) * 0.5
+
+
+def adapted():
+    normalization = keras.layers.Normalization(axis=None)
+    normalization.adapt(np.arange(12.0))
+    return dense(normalization)
+
+
+def constant(layer):
+    layer.direction = np.ones(3)
+    return layer
+
+
+def dense(*layers):
+    ends = keras.layers.Flatten(), keras.layers.Dense(5)
+    return keras.Sequential([keras.Input((4, 3)), *layers, *ends])
+
+
+class Own(keras.layers.Layer):
+    """Does nothing, but is the user's."""
+
+    def call(self, x):
+        return x
+
+
+def added():
+    images = keras.Input((4, 3))
+    flat = keras.layers.Flatten()(images)
+    return keras.Model(images, keras.layers.Dense(5)(flat) + 1.0)
+
+
+USERS = {
+    "a function in a Keras layer": lambda: dense(
+        keras.layers.Dense(3, activation=own_activation)
+    ),
+    "Lambda": lambda: dense(keras.layers.Lambda(own_activation)),
+    "an adapted layer": adapted,
+    "an array in an attribute": lambda: dense(constant(keras.layers.Dense(3))),
+    "a layer": lambda: dense(Own()),
+    "an operation": added,
+    "a nested layer": lambda: dense(keras.Sequential([Own()])),
+    "a random augmentation": lambda: dense(keras.layers.GaussianNoise(0.1), Own()),
+}
+
+
+@pytest.mark.parametrize("name", USERS)
+def test_what_may_keep_state_elsewhere_compiles_for_itself(name):
+    assert sharing_key(*make(model=USERS[name])) is None
+
+
+def test_an_optimizer_of_the_users_compiles_for_itself():
+    class Mine(keras.optimizers.SGD):
+        pass
+
+    tables, model, _ = make()
+    assert sharing_key(tables, model, prepare(Mine(0.1), model)) is None
+
+
+def test_a_process_keeps_the_program_of_the_last_setting_alone():
+    programs = {}
+    first = share_program(programs, *make())
+    assert list(programs.values()) == [first]
+    first.may_be_shared = True  # As after a look at what its updates use.
+    tables, model, optimizer = make("seed=1")
+    assert share_program(programs, tables, model, optimizer) is first
+    for ours, theirs in zip(first.model.variables, model.variables, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    other = share_program(programs, *make("model.l2=0.2"))
+    assert other is not first
+    assert list(programs.values()) == [other]
+    assert share_program(programs, *make("model.l2=0.2", "seed=1")) is not other
+
+
+def test_a_program_is_not_shared_before_or_unless_it_is_known_to_be_safe():
+    programs = {}
+    first = share_program(programs, *make())
+    assert not first.may_be_shared
+    assert share_program(programs, *make("seed=1")) is not first
+
+
+def test_a_single_run_keeps_no_program():
+    tables, model, optimizer = make()
+    assert share_program(None, tables, model, optimizer).model is model
