@@ -22,8 +22,7 @@ from rich.console import Console
 from rich.table import Table
 
 from comparison.plan import Run, load_comparison
-from data import mnist, split
-from experiment.config import call
+from data import mnist
 
 ROOT = Path(__file__).resolve().parent.parent
 FILE = ROOT / "configs" / "comparisons" / "compare.toml"
@@ -32,7 +31,7 @@ TARGET = 10.0
 
 def tutorial_command(run: Run, directory: Path) -> list[str]:
     """The command of the same run in tutorial style; writes its data beside it."""
-    data = call(split, run.config.data, mnist(), run.seed)
+    data = run.config.split.build(mnist(), run.seed)
     file = directory / f"data-{run.seed}.npz"
     np.savez(
         file,
@@ -41,10 +40,9 @@ def tutorial_command(run: Run, directory: Path) -> list[str]:
         x_val=data.validation.images,
         y_val=data.validation.labels,
     )
-    model, optimizer, training = (
-        run.config.model,
-        run.config.optimizer,
-        run.config.training,
+    parts = run.config.parts
+    model, optimizer, decay, training = (
+        parts[name].settings for name in ("model", "optimizer", "decay", "training")
     )
     options = {
         "directory": directory / run.path,
@@ -53,7 +51,7 @@ def tutorial_command(run: Run, directory: Path) -> list[str]:
         "batch-size": training["batch_size"],
         "learning-rate": optimizer["learning_rate"],
         "l2": model["l2"],
-        "weight-decay": run.config.decay.settings.get("strength", 0.0),
+        "weight-decay": decay.get("strength", 0.0),
         "seed": run.seed,
     }
     words = [f"--{name}={value}" for name, value in options.items()]

@@ -27,8 +27,9 @@ from comparison.answer import find_answer
 from comparison.plan import Comparison, Run, against_itself, load_comparison
 from comparison.statistics import DIFFERENT, EQUAL
 from comparison.summary import summarize
-from comparison.workers import local_pool, processors
+from comparison.workers import local_pool
 from data.mnist import mnist
+from system.processes import processors
 
 SEEDS = 5
 BASE = """
@@ -96,8 +97,8 @@ def make(comparisons: list[Comparison], directory: Path) -> dict[Path, dict[str,
     runs = tuple(run for comparison in comparisons for run in comparison.runs)
     everything = replace(comparisons[0], runs=runs)
     plan = make_plan(everything, directory)
-    pool = functools.partial(local_pool, processors())
-    maker = make_runs(everything, plan, directory, pool, lambda: False, Console())
+    with local_pool(processors()) as pool:
+        maker = make_runs(everything, plan, directory, pool, lambda: False, Console())
     return plan.finished | maker.results
 
 

@@ -8,8 +8,8 @@ import sys
 
 sys.modules["jax"] = None  # type: ignore[assignment]
 
-from experiment.command_line import exit_status  # noqa: E402
+from experiment.command_line import exit_with_status  # noqa: E402
 from train import main  # noqa: E402
 
-exit_status(main)
+exit_with_status(main)
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20)

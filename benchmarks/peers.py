@@ -90,7 +90,7 @@ def ours(work: Work) -> Epoch:
     digits = mnist()
     train = Split(digits.x_train, digits.y_train)[: work.train_size]
     test = Split(digits.x_test, digits.y_test)
-    data = Data(train, test, test, CLASSES)
+    data = Data(train, test, test, CLASSES, train.labels)
     model = mlp(
         data.image_shape,
         CLASSES,
@@ -101,7 +101,7 @@ def ours(work: Work) -> Epoch:
     optimizer = prepare(adam(learning_rate=LEARNING_RATE), model)
     settings = TrainingSettings(epochs=10_000, batch_size=work.batch_size)
     rates = np.ones(settings.epochs * settings.updates_per_epoch(len(train)))
-    program = Program(model, optimizer, settings.loss, settings.jit_compile)
+    program = Program(model, optimizer, settings.loss, jit=True)
     trainer = Trainer(program, data, rates, settings, seed=0)
     watching = MonitoringSettings(detail=work.logging == "detail")
     directory = Path(tempfile.mkdtemp())
@@ -109,7 +109,7 @@ def ours(work: Work) -> Epoch:
     trainer.compile()
 
     def epoch() -> None:
-        for _ in trainer.train_epoch():
+        for _ in trainer.train_epoch(evaluated=work.logging != "none"):
             monitor.advance(trainer.update)
         if work.logging == "none":
             return
@@ -120,7 +120,7 @@ def ours(work: Work) -> Epoch:
             monitor.save()
 
     def loss() -> float:
-        return trainer.evaluate_split(train[:MOST_EVALUATED]).cross_entropy
+        return trainer.evaluate_split(train[:MOST_EVALUATED])["cross_entropy"]
 
     return epoch, loss
 

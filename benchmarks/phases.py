@@ -21,8 +21,8 @@ from rich.table import Table
 
 import train
 from comparison.plan import load_comparison
-from comparison.workers import load_tensorflow
 from experiment.config import load_config
+from system.processes import load_keras
 
 OTHER = "data, the model, the rest"
 
@@ -67,7 +67,7 @@ def watch_runs(phases: Phases) -> None:
     from monitoring.gallery import Gallery
     from monitoring.history import History
     from monitoring.scalars import ScalarReader
-    from training import fit, outcome
+    from training import fit, result
     from training.trainer import Trainer
 
     phases.watch(Trainer, "_call", "updates", first="compiling updates")
@@ -79,7 +79,7 @@ def watch_runs(phases: Phases) -> None:
     phases.watch(monitor.EventWriter, "write", "writing events, history, checkpoints")
     phases.watch(History, "save", "writing events, history, checkpoints")
     phases.watch(fit, "save_checkpoint", "writing events, history, checkpoints")
-    phases.watch(outcome, "save_model", "saving the model")
+    phases.watch(result, "save_model", "saving the model")
 
 
 def make_table(title: str, seconds: dict[str, float]) -> Table:
@@ -102,10 +102,10 @@ def main() -> None:
     programs: dict = {}
     with phases.count("loading TensorFlow"):
         if part == "run":
-            train.load_keras(seed=0)
+            load_keras(seed=0)
             title, configs = "python train.py", [load_config(train.BASELINE)]
         else:
-            load_tensorflow()
+            load_keras(seed=0, threads=1)
             runs = load_comparison(Path("configs/comparisons/compare.toml")).runs
             configs = [run.config for run in runs if run.seed == runs[0].seed]
             title = f"{len(configs)} runs of python compare.py"

@@ -29,6 +29,8 @@ TESTS = (
     "tests/optimizers/test_dictionary.py",
     "tests/experiment/test_config.py",
     "tests/training/test_program.py",
+    "tests/training/test_dropout.py",
+    "tests/training/test_sharing.py",
 )
 LONGEST = 1200
 """Seconds after which a mutant that hangs counts as noticed."""

@@ -5,6 +5,7 @@ import csv
 import functools
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -30,7 +31,15 @@ EPOCHS = 60
 """Long enough to be killed within."""
 
 
-def start(directory, digits, *words, seeds="[0, 1]", epochs=3, methods=METHODS):
+def start(
+    directory,
+    digits,
+    *words,
+    seeds="[0, 1]",
+    epochs=3,
+    methods=METHODS,
+    command=ROOT / "compare.py",
+):
     """Write a comparison into a directory and start it there."""
     (directory / "base.toml").write_text(
         f"""
@@ -43,7 +52,7 @@ def start(directory, digits, *words, seeds="[0, 1]", epochs=3, methods=METHODS):
     path = directory / "small.toml"
     path.write_text(f'base = "base.toml"\nseeds = {seeds}\n{methods}')
     return subprocess.Popen(
-        [sys.executable, ROOT / "compare.py", path, "--runs", directory, *words],
+        [sys.executable, command, path, "--runs", directory, *words],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -215,6 +224,25 @@ def test_mistakes_are_one_line(compare):
         status, stdout, stderr = compare(*words)
         assert (status, stdout) == (2, "")
         assert len(stderr.splitlines()) == 1
+
+
+def test_a_change_of_code_within_a_comparison_stops_it_in_one_line(begin, tmp_path):
+    """What is finished stays; the same command makes it anew, of the new code."""
+    project = tmp_path / "project"
+    ignored = shutil.ignore_patterns(".*", "runs", "__pycache__", "docs", "tests")
+    shutil.copytree(ROOT, project, ignore=ignored)
+    command = project / "compare.py"
+    with begin("--workers", "1", epochs=EPOCHS, command=command) as process:
+        wait_for_results(tmp_path / "small", 1, process)
+        with open(project / "models/mlp.py", "a") as file:
+            file.write("\nADDED = 1\n")
+        _, stderr = process.communicate(timeout=300)
+    assert process.returncode == 2
+    assert stderr == (
+        "compare.py: code changed while the comparison was made; what is finished "
+        "stays, and the same command goes on from it\n"
+    )
+    assert list((tmp_path / "small").glob("**/result.json"))
 
 
 def free_port():

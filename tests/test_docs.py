@@ -1,5 +1,6 @@
 """What the README and the docs tell a reader to do works as they say."""
 
+import importlib.util
 import os
 import re
 import subprocess
@@ -42,9 +43,13 @@ def test_the_snippet_evaluates_and_predicts_with_a_saved_run(tmp_path):
 
 
 def test_the_model_of_the_docs_trains(tmp_path, digits, monkeypatch):
-    scope = {"__name__": "docs"}
-    exec(python_block(ROOT / "docs/adapting.md"), scope)
-    monkeypatch.setitem(MODELS, "convolutional", scope["convolutional"])
+    source = tmp_path / "convolutional.py"
+    source.write_text(python_block(ROOT / "docs/adapting.md"))
+    spec = importlib.util.spec_from_file_location("convolutional", source)
+    module = importlib.util.module_from_spec(spec)
+    monkeypatch.setitem(sys.modules, "convolutional", module)
+    spec.loader.exec_module(module)
+    monkeypatch.setitem(MODELS, "convolutional", module.convolutional)
     path = tmp_path / "mine.toml"
     path.write_text(
         f"""

@@ -9,7 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from experiment.config import load_config
 from monitoring.links import SINGLE_RUNS, time_series
+from system.errors import UserError
+from training.measures import MEASURES
 
 ROOT = Path(__file__).parent.parent
 SHORT = "training.epochs=2"
@@ -66,7 +69,7 @@ def test_a_run_writes_the_files_of_the_contract_and_ends_with_a_table(tmp_path, 
     assert result["seed"] == 1
     for moment in ("final", "best"):
         for part in ("train", "validation", "test"):
-            assert result[moment][part].keys() == {"cross_entropy", "accuracy"}
+            assert result[moment][part].keys() == {*MEASURES, "loss"}
         assert result[moment].keys() >= {"penalty", "generalization_gap", "weight_norm"}
     for part in ("train", "validation", "test"):
         value = result["final"][part]["cross_entropy"]
@@ -92,6 +95,63 @@ def test_a_finished_run_is_shown_again_and_its_config_repeats_it(tmp_path, few):
     assert comparable(directory) == comparable(repeated)
 
 
+def test_a_run_is_repeated_in_its_place(tmp_path, few):
+    """On its own config.toml; other files and settings of its name are left alone."""
+    train(*few, SHORT, "--runs", tmp_path)
+    directory = only_run(tmp_path)
+    before = comparable(directory)
+    (directory / "result.json").write_text("damaged")
+    (directory / "notes.txt").write_text("mine")
+    saved = (directory / "config.toml").read_bytes()
+    done = train(directory / "config.toml", "--overwrite", cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert only_run(tmp_path) == directory
+    assert comparable(directory) == before
+    assert (directory / "config.toml").read_bytes() == saved
+    assert (directory / "notes.txt").read_text() == "mine"
+
+
+def test_a_run_of_other_settings_is_set_aside_in_one_line(tmp_path, few):
+    words = (*few, "name=mine", "--runs", tmp_path)
+    train(*words, SHORT)
+    done = train(*words, "training.epochs=3")
+    assert (done.returncode, done.stderr) == (0, "")
+    first = done.stdout.splitlines()[0]
+    assert "training.epochs (2 there, 3 here); it lies in seed=00.1 now." in first
+    epochs = [
+        json.loads((tmp_path / "mine" / name / "result.json").read_text())["final"][
+            "epoch"
+        ]
+        for name in ("seed=00.1", "seed=00")
+    ]
+    assert epochs == [2, 3]
+
+
+def test_what_is_left_to_be_decided_is_saved_as_decided(run, configure):
+    """By the first run: with another number of threads it would differ."""
+    assert configure().training.settings["threads"] == "auto"
+    _, directory = run("training.epochs=1")
+    settings = load_config(directory / "config.toml").training.settings
+    assert (settings["threads"], settings["jit_compile"]) == (1, True)
+    again, _ = run("training.epochs=1")
+    assert again == json.loads((directory / "result.json").read_text())
+
+
+def test_a_run_is_continued_across_a_change_of_code_and_says_so(
+    run, configure, monkeypatch
+):
+    asked = iter([False, True, True])
+    run(should_stop=lambda: next(asked, True))
+    monkeypatch.setattr("experiment.fingerprint.code_of", lambda config: "other")
+    with pytest.raises(UserError, match="--resume-changed continues it"):
+        run(resume=True)
+    result, directory = run(resume_changed=True)
+    assert result["status"] == "completed"
+    assert result["changed_before_resume"] == ["code"]
+    saved = json.loads((directory / "result.json").read_text())
+    assert saved["changed_before_resume"] == ["code"]
+
+
 @pytest.mark.parametrize(
     "words",
     [
@@ -101,6 +161,7 @@ def test_a_finished_run_is_shown_again_and_its_config_repeats_it(tmp_path, few):
         ["missing.toml"],
         ["--overwite"],
         ["--resume", "--overwrite"],
+        ["--resume", "--resume-changed"],
         ["configs/l2.toml", "configs/adamw.toml"],
         ["data.name=npz", "data.path=missing.npz"],
         ["data.train_size=60000"],

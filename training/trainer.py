@@ -23,7 +23,9 @@ ORDER_STREAM = 2
 GRADIENT_IMAGES = 2000
 """Training images, at most, that gradients are measured on."""
 
-SLOW_UNDER_XLA = "Conv|Pool|ImageProjectiveTransform"
+BETTER_WITHOUT_XLA = "Conv|Pool|ImageProjectiveTransform|PyFunc"
+"""Operations that XLA takes long for on a CPU, or does not know."""
+
 LONGEST_CALL = 1.0
 """Seconds after which a compiled call should return, so that a signal is heard."""
 
@@ -175,8 +177,8 @@ class Trainer:
                 raise
             reason = str(error).strip().partition("\n")[0][:200]
             raise UserError(
-                "XLA cannot compile this model; training.jit_compile=auto or false "
-                f"trains it without ({reason})"
+                "XLA cannot compile this model; training.jit_compile=false trains "
+                f"it without ({reason})"
             ) from error
 
     def train_epoch(self, evaluated: bool) -> Iterator[None]:
@@ -358,4 +360,4 @@ def compiles_faster(model: keras.Model, image_shape: tuple[int, ...]) -> bool:
     step = tf.function(lambda x: model(x, training=True), autograph=False)
     graph = step.get_concrete_function(images).graph.as_graph_def()
     nodes = [*graph.node, *(n for f in graph.library.function for n in f.node_def)]
-    return not any(re.search(SLOW_UNDER_XLA, node.op) for node in nodes)
+    return not any(re.search(BETTER_WITHOUT_XLA, node.op) for node in nodes)

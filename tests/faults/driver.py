@@ -67,15 +67,15 @@ def install() -> None:
     sys.addaudithook(watch_open)
 
 
-def install_in_training() -> None:
+def install_in_training(threads: int | None = None) -> None:
     """What needs TensorFlow: torn events, frequent checkpoints, the final state."""
     from system.processes import load_keras
 
-    load_keras(seed=0)
+    load_keras(0, threads)
     import numpy as np
 
     import training.fit
-    import training.outcome
+    import training.result
     from monitoring import events
 
     append = events.append
@@ -87,7 +87,7 @@ def install_in_training() -> None:
         reach("half", "events", lambda: os.truncate(file.name, torn))
         reach("written", "events")
 
-    compute_result = training.outcome.compute_result
+    compute_result = training.result.compute_result
 
     def watched_compute_result(status, trainer, *rest):
         groups = {
@@ -102,12 +102,12 @@ def install_in_training() -> None:
     events.append = watched_append
     training.fit.CHECKPOINT_SECONDS = float(os.environ["CHECKPOINT_SECONDS"])
     if "FINAL" in os.environ:
-        training.outcome.compute_result = watched_compute_result
+        training.result.compute_result = watched_compute_result
 
 
 install()
 if __name__ == "__main__":
-    from experiment.command_line import exit_status
+    from experiment.command_line import exit_with_status
 
     sys.argv = sys.argv[1:]
     if sys.argv[0] == "train.py":
@@ -115,9 +115,9 @@ if __name__ == "__main__":
         from train import main
     else:
         from compare import main
-    sys.exit(exit_status(main))
+    sys.exit(exit_with_status(main))
 elif __name__ == "__mp_main__":
     from system import processes
 
     processes.begin_worker()
-    install_in_training()
+    install_in_training(threads=1)

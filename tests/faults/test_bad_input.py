@@ -356,16 +356,31 @@ def forget_best(arrays):
 
 
 def drop_one(arrays):
-    return {k: v for k, v in arrays.items() if k != "optimizer/0"}
+    return {k: v for k, v in arrays.items() if k != "variable/9"}
 
 
 CHECKPOINT = "checkpoint/state.npz"
 RUNS = [
-    (CHECKPOINT, lambda a: a | {"model/0": a["model/0"][:5]}, "expected", "(5, 16)"),
-    (CHECKPOINT, lambda a: a | {"model/0": a["model/0"] * 1.0j}, "float32", "complex"),
-    (CHECKPOINT, lambda a: a | {"model/9": a["model/0"]}, "of this model", "model/9"),
-    (CHECKPOINT, lambda a: a | {"model/0": np.array([None])}, "damaged", "object"),
-    (CHECKPOINT, drop_one, "expected the checkpoint of this model", "optimizer/0"),
+    (
+        CHECKPOINT,
+        lambda a: a | {"variable/0": a["variable/0"][:5]},
+        "expected",
+        "(5, 16)",
+    ),
+    (
+        CHECKPOINT,
+        lambda a: a | {"variable/0": a["variable/0"] * 1.0j},
+        "float32",
+        "complex",
+    ),
+    (
+        CHECKPOINT,
+        lambda a: a | {"variable/99": a["variable/0"]},
+        "of this model",
+        "variable/99",
+    ),
+    (CHECKPOINT, lambda a: a | {"variable/0": np.array([None])}, "damaged", "object"),
+    (CHECKPOINT, drop_one, "expected the checkpoint of this model", "variable/9"),
     (CHECKPOINT, change_state(update=10**9), "expected an unfinished run", "later"),
     (CHECKPOINT, change_state(update=-1), "damaged", "update"),
     (CHECKPOINT, change_state(update="1"), "damaged", "update"),
@@ -452,7 +467,9 @@ def test_unreadable_events_stop_nobody(tmp_path, unfinished):
         (None, "expected a run or nothing"),
     ],
 )
-def test_runs_with_another_schema_are_refused(tmp_path, unfinished, content, expected):
+def test_runs_with_another_schema_are_not_continued(
+    tmp_path, unfinished, content, expected
+):
     origin, config, _ = unfinished
     directory = tmp_path / "run"
     shutil.copytree(origin, directory)
@@ -460,5 +477,6 @@ def test_runs_with_another_schema_are_refused(tmp_path, unfinished, content, exp
         (directory / "config.toml").unlink()
     else:
         (directory / "config.toml").write_bytes(content or b"=")
-    with pytest.raises(UserError, match=expected), claim(directory, config, {}):
+    attempt = claim(directory, config, {}, resume=True)
+    with pytest.raises(UserError, match=expected), attempt:
         pass

@@ -9,7 +9,7 @@ import keras
 import pytest
 
 import training.fit
-from experiment.command_line import exit_status
+from experiment.command_line import exit_with_status
 from tests.faults.runs import finish, start, state_of
 from train import train
 
@@ -66,7 +66,7 @@ class At(keras.callbacks.Callback):
 def fails(capsys, action, words):
     """Whether an action ends in one line and exit status 1."""
     capsys.readouterr()
-    assert exit_status(action) == 1
+    assert exit_with_status(action) == 1
     message = capsys.readouterr().err
     assert message.count("\n") == 1
     assert words in message
@@ -97,7 +97,8 @@ def test_a_disk_that_fills_up(
         failed += 1
         assert (directory / "checkpoint/state.npz").exists()
         (disk / "filler").unlink()
-        train(config, directory, resume=True, programs=programs)
+        again = At(lambda: None, epoch=1)
+        train(config, directory, resume=True, callbacks=[again], programs=programs)
         assert state_of(directory) == undisturbed
     tried("disk full in the middle of a run", failed, "it goes on and ends the same")
 

@@ -61,7 +61,7 @@ def test_pickles_run_nothing(configure, tmp_path, shared, tried):
             checkpoint.write_bytes(pickle.dumps(Payload(ran)))
         else:
             with np.load(checkpoint) as file:
-                np.savez(checkpoint, **dict(file) | {"model/0": content})
+                np.savez(checkpoint, **dict(file) | {"variable/0": content})
         with pytest.raises(UserError, match="damaged"):
             train(config, directory, resume=True, programs=shared)
     assert not ran.exists()
@@ -154,7 +154,7 @@ def test_names_that_a_terminal_would_interpret(
 
 def test_names_that_the_terminal_cannot_encode(tmp_path):
     """In a process of its own, whose output is ASCII."""
-    script = "import sys; from command_line import exit_status; exit_status(main)"
+    script = "import sys; from experiment.command_line import exit_with_status as run; run(main)"
     script = f"def main(): print('ünï \\u2502'); return 0\n{script}"
     done = subprocess.run(
         [sys.executable, "-c", script],

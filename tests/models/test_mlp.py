@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from experiment.config import resolve_section
+from experiment.config import resolve_table
 from models import kernels, mlp
 from models.mlp import Activation, Initializer
 from system.errors import UserError
@@ -151,10 +151,11 @@ def test_kernels_are_neither_biases_nor_normalization_parameters():
 )
 def test_settings_are_bounded(setting, allowed, refused):
     for value in allowed:
-        assert resolve_section("model", {setting: value})[setting] == value
+        settings = resolve_table("model", {setting: value})["model"].settings
+        assert settings[setting] == value
     for value in refused:
         with pytest.raises(UserError, match=f"model.{setting}: expected"):
-            resolve_section("model", {setting: value})
+            resolve_table("model", {setting: value})
 
 
 def test_biases_of_two_axes_are_no_kernels_and_names_must_differ():

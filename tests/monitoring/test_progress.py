@@ -8,7 +8,7 @@ from training.measurement import Measurement
 
 def measurement(epoch):
     at = {"cross_entropy": 0.25, "accuracy": 0.9, "loss": 0.25, "logit_scale": 1.0}
-    return Measurement(epoch, epoch * 5, at, at, 0.0, 0.25, 1e-3, 0.0, None, 5)
+    return Measurement(epoch, epoch * 5, at, at, 0.0, 0.25, 1e-3, 0.0, None, None, 5)
 
 
 def show(epochs, **console):

@@ -45,7 +45,7 @@ def run(program, calls=((0, 6),), seed=0):
             rates,
             tf.constant(first),
             tf.constant(last),
-            tf.constant(seed, tf.int64),
+            tf.constant([seed, 0], tf.int64),
         )
     return [v.numpy() for v in program.model.trainable_variables]
 
@@ -112,7 +112,7 @@ def test_bytes_are_seen_as_floats_bit_for_bit(jit):
             tf.constant(RATES, tf.float32),
             tf.constant(0),
             tf.constant(6),
-            tf.constant(0, tf.int64),
+            tf.constant([0, 0], tf.int64),
         )
         gradients, _ = program.gradients(*data)
         weights = [v.numpy() for v in model.trainable_variables]
