@@ -11,7 +11,6 @@ measure that methods are compared in.
 """
 
 import argparse
-import functools
 import tempfile
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
@@ -110,7 +109,7 @@ def judge(
         summary = summarize((run, results[run.path]) for run in comparison.runs)
         answer = find_answer(comparison, summary, "final")
         found = [pair.differences[answer.headline.key] for pair in answer.pairs]
-        row = {
+        row: dict[str, float] = {
             "any pair different": any(f.verdict == DIFFERENT for f in found),
             "all intervals hold 0": all(f.low <= 0 <= f.high for f in found),
             "pairs practically equal": np.mean([f.verdict == EQUAL for f in found]),
