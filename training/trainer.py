@@ -23,9 +23,6 @@ ORDER_STREAM = 2
 GRADIENT_IMAGES = 2000
 """Training images, at most, that gradients are measured on."""
 
-BETTER_WITHOUT_XLA = "Conv|Pool|ImageProjectiveTransform|PyFunc"
-"""Operations that XLA takes long for on a CPU, or does not know."""
-
 LONGEST_CALL = 1.0
 """Seconds after which a compiled call should return, so that a signal is heard."""
 
