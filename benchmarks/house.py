@@ -66,16 +66,14 @@ def imports_that_run_up() -> list[str]:
 
 def imported_folders(path: Path) -> Iterator[str]:
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        names = [alias.name for alias in node.names] if is_import(node) else []
-        if isinstance(node, ast.ImportFrom):
+        names: list[str] = []
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
             names = [node.module or ""]
         for name in names:
             if (folder := name.partition(".")[0]) in FLOORS:
                 yield folder
-
-
-def is_import(node: ast.AST) -> bool:
-    return isinstance(node, ast.Import | ast.ImportFrom)
 
 
 def code_lines(path: Path) -> int:
@@ -87,7 +85,8 @@ def code_lines(path: Path) -> int:
             value = getattr(statement, "value", None)
             is_text = isinstance(value, ast.Constant) and isinstance(value.value, str)
             if isinstance(statement, ast.Expr) and is_text:
-                texts |= set(range(statement.lineno, statement.end_lineno + 1))
+                last = statement.end_lineno or statement.lineno
+                texts |= set(range(statement.lineno, last + 1))
     lines: set[int] = set()
     for token in tokenize.generate_tokens(io.StringIO(source).readline):
         if token.string.strip() and token.type != tokenize.COMMENT:

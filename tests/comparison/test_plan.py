@@ -1,4 +1,5 @@
 import math
+import re
 from pathlib import Path
 
 import pytest
@@ -312,3 +313,14 @@ def test_a_grid_goes_on_by_its_own_ratio(values, edge, beyond):
 def test_every_comparison_that_is_shipped_loads():
     for path in sorted(Path("configs/comparisons").glob("*.toml")):
         assert load_comparison(path).runs
+
+
+def test_the_example_of_the_docs_loads(tmp_path):
+    page = Path("docs/comparisons.md").read_text()
+    (example,) = re.findall(r"```toml\n(.*?)```", page, re.S)
+    (tmp_path / "baseline.toml").write_text("")
+    path = tmp_path / "example.toml"
+    path.write_text(example)
+    comparison = load_comparison(path)
+    assert len(comparison.runs) == 5 * (1 + 3)
+    assert comparison.margins == {"accuracy": 0.005}

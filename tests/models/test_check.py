@@ -63,7 +63,7 @@ REFUSED = {
         "expected an Input of floats, .* received one of int32",
     ),
     "no get_config": (
-        lambda: functional(Scaled(2.0), logits()),
+        lambda: functional(Scaled(np.ones(12, "f")), logits()),
         "expected a get_config in each class",
     ),
 }

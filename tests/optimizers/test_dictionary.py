@@ -47,8 +47,8 @@ def updated(
     batches = tf.tile(tf.range(M)[None], [updates, 1])
     rates = tf.constant(np.full(updates, settings["learning_rate"]))
     data = (tf.constant(images), tf.constant(LABELS), batches, rates)
-    seed = tf.constant(0, tf.int64)
-    program.updates(*data, tf.constant(0), tf.constant(updates), seed)
+    key = tf.constant([0, 0], tf.int64)  # Seed and first update, for dropout.
+    program.updates(*data, tf.constant(0), tf.constant(updates), key)
     return model.trainable_variables[0].numpy()
 
 

@@ -22,6 +22,7 @@ from optimizers.decay import (
     Timescale,
 )
 from system.errors import UserError
+from training.program import Program
 
 RATE, STRENGTH = 0.01, 0.25
 STEPS, EPOCHS = 10, 4
@@ -180,6 +181,24 @@ def test_state_exists_before_the_first_update_and_config_makes_it_anew(
     if name != "none":
         assert asdict(again.decay) == asdict(optimizer.decay)
         assert float(again.weight_decay) == float(optimizer.weight_decay)
+
+
+def test_a_shared_program_takes_over_what_a_rule_remembers():
+    """Another seed draws other random masks, also in the program of an earlier run."""
+
+    def build(seed):
+        keras.utils.set_random_seed(seed)
+        model = mlp((3,), 2, hidden_units=[4])
+        return model, prepare(OPTIMIZERS["adam"](), model, RandomMask(2, 3))
+
+    def seeds(optimizer):
+        return [float(seed) for (seed,) in optimizer._memory]
+
+    program = Program(*build(0), "cross_entropy", jit=False)
+    model, optimizer = build(1)
+    assert seeds(program.optimizer) != seeds(optimizer)
+    program.take(model, optimizer)
+    assert seeds(program.optimizer) == seeds(optimizer)
 
 
 def test_muon_updates_hidden_matrices_and_adam_the_rest(model):

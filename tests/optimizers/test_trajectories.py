@@ -49,7 +49,7 @@ SETTINGS = {
     "decoupled": STRONG,
     "independent": {"strength": 0.01, "biases": True},
     "normalized": {"strength": 0.1, "biases": True},
-    "timescale": {"timescale_epochs": 7.0, "biases": True},
+    "timescale": {"timescale_epochs": 9.0, "biases": True},
     "corrected": STRONG,
     "scheduled": STRONG | {"schedule": "cosine"},
     "huber": STRONG | {"threshold": 0.7},

@@ -33,11 +33,12 @@ class Case:
 RATE = ("optimizer.learning_rate", 0.05, 0.2)
 XLA = {"training.jit_compile": True}
 OTHER = "the second strength had the first one's result"
+NAMES = "other names of layers in each run, which cannot be continued"
 FIRST = "each seed had the first one's numbers"
 ROWS: list[tuple] = [
     # function, setting and its values, what was wrong before, other settings
     (models.closure_activation, "slope", 0.01, 0.9, OTHER),
-    (models.lambda_layer, "slope", 0.01, 0.9, OTHER, XLA),
+    (models.lambda_layer, "slope", 0.01, 0.9),
     (models.closure_regularizer, "strength", 0.0, 0.1, OTHER),
     (models.own_regularizer, "strength", 0.0, 0.1, OTHER),
     (models.own_constraint, "limit", 0.05, 0.2, OTHER),
@@ -50,16 +51,16 @@ ROWS: list[tuple] = [
     (models.random_projection, "units", 8, 12, FIRST),
     (models.noise, "deviation", 0.1, 0.5, "depends on the process"),
     (models.seeded_noise, "deviation", 0.1, 0.5),
-    (models.tensorflow_variable, "growth", 0.01, 0.1),
-    (models.stochastic_depth, "rate", 0.1, 0.5),
+    (models.tensorflow_variable, "growth", 0.01, 0.1, "not in the checkpoint"),
+    (models.stochastic_depth, "rate", 0.1, 0.5, NAMES),
     (models.counter, "growth", 0.01, 0.1),
     (models.tied_weights, "scale", 0.5, 1.0),
     (models.adapted_normalization, "share", 0.5, 1.0, FIRST),
     (models.random_constant, "most", 0.5, 1.0),
     (models.random_matrix_operation, "scale", 0.5, 1.0),
     (models.regularizer_of_variable, "strength", 0.01, 0.1),
-    (models.constraint_of_variable, "longest", 0.2, 0.5),
-    (models.frozen_variable, "units", 8, 12),
+    (models.constraint_of_variable, "longest", 0.2, 0.5, FIRST),
+    (models.frozen_variable, "units", 8, 12, "traceback"),
     (models.frozen_at_random, "units", 8, 12),
     (models.adapters, "rank", 1, 2),
     (models.one_dropout_twice, "rate", 0.1, 0.6, "", XLA),
@@ -67,12 +68,12 @@ ROWS: list[tuple] = [
     (models.subclassed, "rate", 0.1, 0.6, "KeyError"),
     (models.nested_subclass, "rate", 0.1, 0.6, "KeyError"),
     (models.every_noise, "rate", 0.1, 0.4),
-    (models.unnamed_layers, "units", 8, 12, "other names in each run"),
+    (models.unnamed_layers, "units", 8, 12, NAMES),
     (models.shared_branches, "share", 0.2, 0.8),
     (models.residual, "l2", 0.01, 0.1),
     (models.convolutional, "rate", 0.1, 0.4),
     (models.augmented, "most", 0.05, 0.3),
-    (models.recurrent, "rate", 0.0, 0.3),
+    (models.recurrent, "rate", 0.0, 0.3, NAMES),
     (models.attention, "rate", 0.1, 0.4),
     (models.embeddings, "width", 2, 3),
     (models.spectral, "power", 1, 2),
@@ -90,7 +91,7 @@ ROWS_OF_OPTIMIZERS: list[tuple] = [
     (optimizers.hypergradient, *DECAYS),
     (optimizers.langevin, *LANGEVIN),
     (optimizers.hidden_numbers, "learning_rate", 0.05, 0.2, FIRST),
-    (optimizers.drawn_number, "learning_rate", 0.05, 0.2),
+    (optimizers.drawn_number, "learning_rate", 0.05, 0.2, FIRST),
     (optimizers.accumulating, *DECAYS),
 ]
 ROWS_OF_DATA: list[tuple] = [
