@@ -288,7 +288,7 @@ def draw_curves(
     relative: bool = False,
 ) -> Figure | None:
     """A scalar over the epochs, over its start if asked; None if no run has it."""
-    measure = OF_TAG.get(tag) or Measure(tag, tag)
+    measure = OF_TAG.get(tag) or find_measure(tag.replace("/", "_"))
     found = {
         entry: curve / curve["mean"].iloc[0] if relative else measure.scale * curve
         for entry in answer.chosen(condition)

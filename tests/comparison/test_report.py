@@ -7,12 +7,14 @@ import io
 import itertools
 import re
 
+import pandas as pd
 import pytest
 from rich.console import Console
 
 from comparison.answer import find_answer
-from comparison.figures import draw_conditions
+from comparison.figures import draw_conditions, draw_curves
 from comparison.report import write_report
+from comparison.summary import identity
 from comparison.terminal import show_answers
 from monitoring.links import read_board
 
@@ -121,6 +123,19 @@ def test_names_stand_at_the_ends_of_their_lines(simulate):
         assert order == sorted(ends, key=ends.get)
         best = (ends[order[0]] - bottom) / (top - bottom)
         assert heights[order[0]] == pytest.approx(best, abs=0.15)
+
+
+def test_shares_that_are_memorized_are_shown_in_percent(simulate):
+    comparison, _, summary = simulate()
+    rows = [
+        {**identity(run), "epoch": epoch, "memorized/wrong_label": epoch / 4}
+        for run in comparison.runs
+        for epoch in (0, 2, 4)
+    ]
+    answer = find_answer(comparison, summary, "final")
+    figure = draw_curves(answer, pd.DataFrame(rows), "", "memorized/wrong_label")
+    assert figure.axes[0].get_ylabel() == "wrong labels fitted (%)"
+    assert figure.axes[0].get_ylim()[1] == pytest.approx(100, abs=5)
 
 
 def test_what_is_missing_is_said(report):
