@@ -308,7 +308,7 @@ COMPARISONS = [
     ("control = ['l2']", "control: expected one of none, l2", '["l2"]'),
     ("select = 1", "select: expected one of final, best", "received 1"),
     ("set = 4", "set: expected", "4"),
-    ("set.training = 4", "set: expected", "4"),
+    ("set.training = 4", "set.training: expected a setting", "4"),
     ("set.training.epochs = 0", "training.epochs: expected an integer >= 1", "0"),
     ("conditions = 4", "conditions: expected a list", "4"),
     ("conditions = [4]", "conditions: expected a list", "[4]"),
