@@ -40,12 +40,21 @@ def check_model(model: keras.Model, data: Data) -> keras.Model:
             f"model {model.name}: expected no train_step of its own, which an epoch "
             "compiled as a whole would not call; write a layer, a loss or an optimizer"
         )
-    logits = keras.ops.convert_to_numpy(
-        keras.ops.cast(
-            model(data.validation[:IMAGES].images, training=False), "float32"
+    for variable in model.variables:
+        if getattr(variable, "of_a_run", False):
+            raise UserError(
+                f"model {model.name}: expected new weights, received {variable.path} of "
+                "an earlier run of this process; make every layer anew"
+            )
+    images = data.validation[:IMAGES].images
+    output = model(images, training=False)
+    if isinstance(output, dict | list | tuple):
+        raise UserError(
+            f"model {model.name}: expected one output, the logits, received "
+            f"{len(output)}"
         )
-    )
-    expected = (len(data.validation[:IMAGES]), data.num_classes)
+    logits = keras.ops.convert_to_numpy(keras.ops.cast(output, "float32"))
+    expected = (len(images), data.num_classes)
     if logits.shape != expected:
         raise UserError(
             f"model {model.name}: expected {data.num_classes} logits for each image, "
@@ -64,4 +73,6 @@ def check_model(model: keras.Model, data: Data) -> keras.Model:
             f"model {model.name}: expected a get_config in each class with arguments "
             f"of its own, for it is saved in model.keras ({str(error).strip()[:100]})"
         ) from None
+    for variable in model.variables:
+        variable.of_a_run = True
     return model

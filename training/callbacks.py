@@ -26,7 +26,7 @@ def make_callback_list(
     callbacks: Iterable[keras.callbacks.Callback],
     model: keras.Model,
     optimizer: keras.Optimizer,
-    epochs: int,
+    params: dict[str, int],
     images: tuple[tf.Tensor, tf.Tensor],
 ) -> keras.callbacks.CallbackList:
     """Ready the callbacks, and the model so that they find it as under `model.fit`.
@@ -36,7 +36,8 @@ def make_callback_list(
         model: It is compiled with the cross-entropy and the accuracy, so that
             `model.evaluate` works and a callback finds which way a metric is better.
         optimizer: Optimizer of the run.
-        epochs: Number of epochs of the run.
+        params: What callbacks are told of the run: numbers of `epochs`, and of `steps`
+            in one.
         images: A pair of pixels and labels, to make the metrics with.
     """
     callbacks = list(callbacks)
@@ -57,11 +58,12 @@ def make_callback_list(
                 stacklevel=2,
             )
     model.stop_training = False
-    return keras.callbacks.CallbackList(callbacks, model=model, epochs=epochs)
+    return keras.callbacks.CallbackList(callbacks, model=model, verbose=0, **params)
 
 
 def overrides(callback: keras.callbacks.Callback, hook: str) -> bool:
-    return getattr(type(callback), hook) is not getattr(keras.callbacks.Callback, hook)
+    inherited = getattr(keras.callbacks.Callback, hook)
+    return hook in vars(callback) or getattr(type(callback), hook) is not inherited
 
 
 def logs_of(measurement: Measurement) -> dict[str, float]:

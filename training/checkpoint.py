@@ -66,6 +66,12 @@ def load_checkpoint(directory: Path, trainer: Trainer) -> list[dict[str, Any]] |
         raise DamagedError(path, f"damaged ({first_of(error)})") from None
     except Exception as error:
         raise DamagedError(path, f"damaged ({error})") from None
+    if operation := trainer.program.stateful_operation:
+        raise DamagedError(
+            path,
+            f"the model draws or keeps numbers by {operation}, which no checkpoint "
+            "holds; keras.random with a SeedGenerator can be continued",
+        )
     if arrays.keys() != expected.keys():
         other = sorted(arrays.keys() ^ expected.keys())[0]
         raise DamagedError(

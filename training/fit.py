@@ -69,24 +69,26 @@ def fit(
         callbacks,
         trainer.model,
         trainer.optimizer,
-        trainer.settings.epochs,
+        {"epochs": trainer.settings.epochs, "steps": trainer.updates_per_epoch},
         trainer.first_images(),
     )
     remembered = load_checkpoint(directory, trainer) if resume else None
-    callback_list.on_train_begin()
+    status = None
     if remembered is None:
         status = None if evaluate(trainer, listener).finite else "diverged"
+        trainer.offer_rate()
+        callback_list.on_train_begin()
+        trainer.follow_rate()
     else:
-        status = None
+        callback_list.on_train_begin()
         listener.resume(trainer.epoch)
         for missing in restore_states(callbacks, remembered, directory):
             listener.warn(missing)
     status = status or train_epochs(
         trainer, listener, directory, callbacks, callback_list, should_stop
     )
-    trained = trainer.weights()
     callback_list.on_train_end()
-    trainer.note_change(trained)
+    trainer.note_change()
     return status
 
 
@@ -126,6 +128,7 @@ def train_epochs(
                 record(trainer, listener, measurement)
             if not measurement.finite:
                 return "diverged"
+        trainer.trained_weights = trainer.weights() if callbacks else []
         trainer.offer_rate()
         callback_list.on_epoch_end(epoch, logs_of(measurement) if measurement else {})
         trainer.follow_rate()

@@ -4,6 +4,8 @@ The loops are written with `tf.while_loop`: AutoGraph, which would make them of
 Python's, does not work on Python 3.13 (TensorFlow 2.21).
 """
 
+import re
+
 import keras
 import tensorflow as tf
 
@@ -15,6 +17,9 @@ from training.measures import MEASURES, logit_scale_sums
 
 EVALUATION_BLOCK = 1000
 """Images evaluated at once: enough for the processor, and little memory."""
+
+STATEFUL_OPERATIONS = "Random(?!Dataset)|TruncatedNormal|Multinomial|(Eager)?PyFunc"
+"""Beginnings of their types; Keras' own generators are called Stateless..."""
 
 LARGEST_CONSTANT = 16
 """Numbers in a constant of a graph of Keras' own layers: shapes and the like."""
@@ -45,6 +50,8 @@ class Program:
             which a layer uses that calls `keras.random` without a `SeedGenerator`.
         may_be_shared: Once traced: whether all that is no constant is in variables that
             Keras knows of.
+        stateful_operation: Once traced: the type of an operation that draws or keeps
+            numbers where no variable holds them; None without one.
         finite: Function of nothing to whether every weight is a finite number. (A ReLU
             may hide one that is not: the loss does not tell.)
     """
@@ -71,6 +78,7 @@ class Program:
         self.finite = compile_check(model)
         self.hidden_variables: list[tf.Variable] = []
         self.may_be_shared = False
+        self.stateful_operation: str | None = None
 
     @property
     def variables(self) -> list[keras.Variable]:
@@ -86,6 +94,7 @@ class Program:
         graph = self.updates.get_concrete_function(*arguments).graph
         known = {id(variable.value) for variable in self.variables} | {id(self._white)}
         self.hidden_variables = [v for v in graph.variables if id(v) not in known]
+        self.stateful_operation = find_stateful_operation(graph)
         constants = [c for c, _ in graph.captures if c.dtype != tf.resource]
         self.may_be_shared = not (
             constants or self.hidden_variables or has_large_constant(graph)
@@ -114,17 +123,27 @@ class Program:
         return found
 
 
+def all_nodes(graph: tf.Graph) -> list:
+    """The nodes of a graph and of the functions that it calls."""
+    definition = graph.as_graph_def()
+    inner = (node for f in definition.library.function for node in f.node_def)
+    return [*definition.node, *inner]
+
+
 def has_large_constant(graph: tf.Graph) -> bool:
     """Whether a graph holds an array, which may be another one with another seed."""
-    definition = graph.as_graph_def()
-    functions = [definition.node, *(f.node_def for f in definition.library.function)]
     sizes = [
         tf.TensorShape(node.attr["value"].tensor.tensor_shape).num_elements()
-        for nodes in functions
-        for node in nodes
+        for node in all_nodes(graph)
         if node.op == "Const"
     ]
     return max(sizes, default=0) > LARGEST_CONSTANT
+
+
+def find_stateful_operation(graph: tf.Graph) -> str | None:
+    """The type of an operation of `tf.random` or of Python's, if a graph has one."""
+    found = (n.op for n in all_nodes(graph) if re.match(STATEFUL_OPERATIONS, n.op))
+    return next(found, None)
 
 
 def as_images(pixels, white):

@@ -69,7 +69,12 @@ def sharing_key(
         [v.path, v.trainable, *map(attributes_of, (v.regularizer, v.constraint))]
         for v in model.variables
     ]
-    return json.dumps([settings, layers, weights], sort_keys=True, default=str)
+    numbers = {
+        name: value
+        for name, value in vars(optimizer).items()
+        if isinstance(value, bool | int | float | str)
+    }
+    return json.dumps([settings, layers, weights, numbers], sort_keys=True, default=str)
 
 
 def attributes_of(thing: Any) -> Any:

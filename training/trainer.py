@@ -16,7 +16,7 @@ from models import kernels
 from optimizers import decay_share
 from system.errors import UserError
 from training.measurement import Evaluation, Measurement
-from training.program import EVALUATION_BLOCK, Program
+from training.program import EVALUATION_BLOCK, Program, all_nodes
 from training.settings import TrainingSettings
 
 ORDER_STREAM = 2
@@ -120,6 +120,7 @@ class Trainer:
         self.best_weights: list[np.ndarray] = []
         self.previous_kernels: list[np.ndarray] | None = None
         self.changes: list[str] = []
+        self.trained_weights: list[np.ndarray] = []
         self.ends_with = AS_TRAINED
 
     @property
@@ -261,10 +262,10 @@ class Trainer:
             highest = max(self._scheduled_rates(self.epoch))
             self._rate_factor = rate / highest if highest else self._rate_factor
 
-    def note_change(self, trained: list[np.ndarray]) -> None:
-        """Note what callbacks have made of the weights at the end of training."""
+    def note_change(self) -> None:
+        """Note what callbacks have made of the weights after the last update."""
         weights = self.weights()
-        if not same(weights, trained):
+        if self.trained_weights and not same(weights, self.trained_weights):
             restored = same(weights, self.best_weights)
             self.ends_with = RESTORED if restored else CHANGED
 
@@ -358,8 +359,7 @@ def compiles_faster(model: keras.Model, image_shape: tuple[int, ...]) -> bool:
     step = tf.function(
         lambda x: model(x, training=True), autograph=False, jit_compile=True
     )
-    graph = step.get_concrete_function(images).graph.as_graph_def()
-    nodes = [*graph.node, *(n for f in graph.library.function for n in f.node_def)]
+    nodes = all_nodes(step.get_concrete_function(images).graph)
     on_processor = not tf.config.list_physical_devices("GPU")
     if on_processor and any(re.search(SLOW_UNDER_XLA, node.op) for node in nodes):
         return False
