@@ -43,8 +43,8 @@ def check_model(model: keras.Model, data: Data) -> keras.Model:
     for variable in model.variables:
         if getattr(variable, "of_a_run", False):
             raise UserError(
-                f"model {model.name}: expected new weights, received {variable.path} of "
-                "an earlier run of this process; make every layer anew"
+                f"model {model.name}: expected new weights, received those of "
+                f"an earlier run ({variable.path}); make every layer anew"
             )
     images = data.validation[:IMAGES].images
     output = model(images, training=False)
