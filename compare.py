@@ -160,7 +160,13 @@ def show_plan(
 
 
 def parse_arguments():
-    parser = Parser(__doc__, DEFAULT)
+    parser = Parser(
+        __doc__,
+        DEFAULT,
+        "A comparison file names a base config, seeds, a control, and methods, each "
+        "with what it sets and a grid of strengths that it varies; "
+        "docs/comparisons.md explains it. ",
+    )
     where = parser.add_mutually_exclusive_group()
     where.add_argument(
         "--workers",

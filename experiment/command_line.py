@@ -27,14 +27,44 @@ from system.files import is_file
 Result = TypeVar("Result")
 
 
+class Help(argparse.Action):
+    """Shows the options of a command, or the settings of a section, and ends."""
+
+    def __call__(self, parser, namespace, section, option_string=None):
+        if section and section not in TABLES:
+            raise UserError(
+                f"--help: {did_you_mean(near_name(section, TABLES))}"
+                f"expected one of {', '.join(TABLES)}, received {section}"
+            )
+        print(help_settings(section) if section else parser.format_help())
+        parser.exit()
+
+
 class Parser(argparse.ArgumentParser):
     """Parses `[CONFIG.toml] [section.key=value ...]` and the options of a command."""
 
-    def __init__(self, description: str, default_config: Path):
+    def __init__(self, description: str, default_config: Path, about: str = ""):
+        """
+        Args:
+            description: What the command does, in a line.
+            default_config: The file that is read if none is named.
+            about: What else the help says of the file.
+        """
         super().__init__(
             description=description,
-            formatter_class=argparse.RawDescriptionHelpFormatter,
+            epilog=f"{about}Settings are those of {', '.join(TABLES)}: --help SECTION "
+            "lists them, and what each means. seed=0 fixes split, initial weights, "
+            "order, dropout masks and label noise; name=mine names the folder.",
             allow_abbrev=False,
+            add_help=False,
+        )
+        self.add_argument(
+            "-h",
+            "--help",
+            nargs="?",
+            action=Help,
+            metavar="SECTION",
+            help="show this, or the settings of a section",
         )
         self._default_config = default_config
         self.add_argument(
@@ -63,9 +93,6 @@ class Parser(argparse.ArgumentParser):
         parsed.config = Path(files[0]) if files else self._default_config
         parsed.overrides = [word for word in parsed.words if word not in files]
         return parsed
-
-    def format_help(self) -> str:
-        return f"{super().format_help()}\n{help_settings()}\n"
 
     def error(self, message: str) -> NoReturn:
         raise UserError(message)
@@ -141,21 +168,17 @@ def run_until_signal(
     return result, received[0] if received else None
 
 
-def help_settings(only: str | None = None) -> str:
-    """Settings with their types, defaults and meanings.
-
-    Args:
-        only: The table whose settings are listed; all tables if not given.
-    """
+def help_settings(table: str) -> str:
+    """The settings of a section with their types, defaults and meanings."""
     lines = []
-    for table in TABLES if only is None else [only]:
-        for option in (o for o in OPTIONS.values() if o.table == table):
-            for name, function in option.functions.items():
-                choice = f' name = "{name}"' if name else ""
-                default = " (the default)" if name == option.default else ""
-                about = f": {summary(function)}" if name else ""
-                lines += ["", f"[{table}]{choice}{default}{about}"]
-                lines += help_function(function)
+    for option in (o for o in OPTIONS.values() if o.table == table):
+        for name, function in option.functions.items():
+            choice = f' name = "{name}"' if name else ""
+            default = " (the default)" if name == option.default else ""
+            about = f": {summary(function)}" if name else ""
+            heading = f"[{table}]{choice}{default}{about}"
+            lines += ["", textwrap.fill(heading, 79, subsequent_indent="    ")]
+            lines += help_function(function)
     return "\n".join(lines)
 
 

@@ -187,8 +187,8 @@ def test_ordinary_annotations_of_ones_own_function(monkeypatch):
         "extra": 0.0,
     }
     for line in ("depth: one of 3, 5 = 3", "size: a list of an integer, an integer"):
-        assert line in help_settings()
-    assert "mode: same = none" in help_settings()
+        assert line in help_settings("model")
+    assert "mode: same = none" in help_settings("model")
 
 
 def test_a_setting_without_annotation_is_refused_in_words(monkeypatch):
