@@ -74,7 +74,11 @@ class Parser(argparse.ArgumentParser):
             help=f"a config, by default {default_config.name}, and changes to it",
         )
         self.add_argument(
-            "--runs", type=Path, default=Path("runs"), help="where runs are kept (runs)"
+            "--runs",
+            type=lambda path: Path(path).expanduser(),
+            default=Path("runs"),
+            metavar="DIR",
+            help="where runs are kept (runs)",
         )
 
     def parse_args(self, *arguments):

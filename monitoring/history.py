@@ -57,7 +57,7 @@ def read_history(path: Path) -> list[Row]:
     """
     rows = []
     try:
-        text = read_file(path).decode("utf-8")
+        text = read_file(path).decode("utf-8-sig")
         for row in csv.DictReader(io.StringIO(text, newline="")):
             numbers = {tag: float(text) for tag, text in row.items() if text}
             numbers |= {key: int(row[key]) for key in ("epoch", "step")}
