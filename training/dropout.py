@@ -71,5 +71,7 @@ def drop(inputs: tf.Tensor, rate: float, key: tf.Tensor, generator: str) -> tf.T
     )
     draws = tf.concat([pairs // LEVELS, pairs % LEVELS], axis=0)
     dropped = tf.reshape(draws[:count], shape) < tf.constant(level, tf.uint32)
+    # key[1] is never below 0: by a constant, XLA would multiply instead of divide.
     kept = tf.cast(1 - level / LEVELS, inputs.dtype)
+    kept += tf.cast(tf.minimum(key[1], 0), inputs.dtype)
     return tf.where(dropped, tf.zeros_like(inputs), inputs / kept)
