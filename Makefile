@@ -3,13 +3,13 @@
 
 PYTHON ?= python3
 
-ifneq ($(filter-out help compare train tensorboard test test-faults lint audit bench house clean .venv/%,$(MAKECMDGOALS)),)
+ifneq ($(filter-out help compare train tensorboard test test-faults check-docs lint audit bench house clean .venv/%,$(MAKECMDGOALS)),)
 $(error configs and settings go into ARGS: make train ARGS="configs/l2.toml model.l2=1e-3")
 endif
 
 BIN := .venv/bin
 
-.PHONY: help compare train tensorboard test test-faults lint audit bench house clean
+.PHONY: help compare train tensorboard test test-faults check-docs lint audit bench house clean
 
 help:
 	@echo "make compare      compare regularizers: ARGS='[COMPARISON.toml] [section.key=value ...]'"
@@ -17,6 +17,7 @@ help:
 	@echo "make tensorboard  look at runs in TensorBoard: ARGS='[DIR]'"
 	@echo "make test         run all tests"
 	@echo "make test-faults  kill runs, fill disks and make 1,000 runs; writes docs/faults.md"
+	@echo "make check-docs   hold links, numbers and code of the documents"
 	@echo "make lint         check style and types"
 	@echo "make audit        look for known vulnerabilities of the packages"
 	@echo "make bench        time it against model.fit, PyTorch and JAX"
@@ -37,6 +38,9 @@ test: .venv/developer
 
 test-faults: .venv/developer
 	@FAULTS_TABLE=docs/faults.md $(BIN)/python -m pytest tests/faults -m "" $(ARGS)
+
+check-docs: .venv/developer
+	@$(BIN)/python -m pytest -m docs $(ARGS)
 
 lint: .venv/developer
 	@$(BIN)/ruff check .

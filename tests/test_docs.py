@@ -16,6 +16,8 @@ from monitoring.scalars import SCALARS
 from system.errors import UserError
 from train import train
 
+pytestmark = pytest.mark.docs
+
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 

@@ -9,9 +9,13 @@ import ast
 import re
 from pathlib import Path
 
+import pytest
+
 from models import MODELS
 from optimizers import DECAYS, OPTIMIZERS
 from optimizers.schedules import SCHEDULES
+
+pytestmark = pytest.mark.docs
 
 PAGE = Path(__file__).parent.parent / "docs" / "theory.md"
 LINK = re.compile(r"\[`([\w.]+)`\]\((\.\./[\w/]+\.py)(?:#L\d+)?\)")
