@@ -46,7 +46,7 @@ def start(directory: Path, port: int | None) -> str:
 
     Args:
         directory: Whose runs to show.
-        port: Of 127.0.0.1; by default 6006, or the next that is free.
+        port: Port of 127.0.0.1; by default 6006, or the next that is free.
 
     Returns:
         Its address, which ends in a slash.

@@ -57,7 +57,7 @@ class Entry:
 
         Args:
             curves: From `comparison.summary.read_curves`.
-            tag: Of the scalar.
+            tag: Tag of the scalar.
         """
         rows = curves[
             (curves["method"] == self.method)

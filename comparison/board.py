@@ -49,7 +49,7 @@ def write_experiment(comparison: Comparison, directory: Path) -> None:
 
     Args:
         comparison: What is asked.
-        directory: Of the comparison.
+        directory: Directory of the comparison.
     """
     trials = list_trials(comparison).values()
     rewrite(directory, [(0, describe_experiment(trials, METRICS))], time.time())
@@ -66,7 +66,7 @@ def write_board(
 
     Args:
         answer: To it.
-        directory: Of the comparison.
+        directory: Directory of the comparison.
         curves: From `comparison.summary.read_curves`.
         results: The contents of result.json, by the path of the run.
         filters: From `comparison.filters.read_filters`.

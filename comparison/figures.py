@@ -100,7 +100,7 @@ class Panel:
         """
         Args:
             answer: Its methods are shown.
-            title: Of the panel.
+            title: Title of the panel.
             size: Width and height in inches.
             rows: Height instead in rows, on which things stand by their number.
         """

@@ -23,7 +23,7 @@ def read_filters(answer: Answer, directory: Path) -> dict[Entry, dict[int, bytes
 
     Args:
         answer: To the comparison; its entries without pictures are left out.
-        directory: Of the comparison.
+        directory: Directory of the comparison.
     """
     found = {}
     for entry in answer.chosen():

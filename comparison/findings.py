@@ -92,7 +92,7 @@ def verdicts(answer: Answer, told: Set[str] = frozenset()) -> str:
     """How many pairs there are of each verdict, and which are not decided.
 
     Args:
-        answer: Of one condition or of several.
+        answer: Answer of one condition or of several.
         told: The methods of a pair that was spoken of before.
     """
     key = answer.headline.key

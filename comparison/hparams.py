@@ -115,8 +115,8 @@ def ensure_session(directory: Path, trial: Trial, result: Mapping[str, Any]) -> 
     """Have a run stand in the table: write what is not yet so written.
 
     Args:
-        directory: Of the run; one without event files is left alone, and so is one that
-            was interrupted and will go on.
+        directory: Directory of the run; one without event files is left alone, and so
+            is one that was interrupted and will go on.
         trial: The row that the run belongs to.
         result: The contents of result.json; empty for a run that failed.
     """

@@ -20,7 +20,7 @@ class Measure:
         better: "lower" or "higher"; empty where neither is.
         margin: Methods that differ by less are practically equal; None where no scale
             is known. A tenth of it is the last digit shown.
-        tag: Of the same number in history.csv; empty if it is not there.
+        tag: Tag of the same number in history.csv; empty if it is not there.
     """
 
     key: str

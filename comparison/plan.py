@@ -79,9 +79,9 @@ class Run:
         condition: Its name, "train_size=300"; empty if the comparison has none.
         strength: What the method varies, as text, "l2=0.001".
         strengths: What the method varies, by dotted name.
-        seed: Of the run; those of one seed are paired.
+        seed: Seed of the run; those of one seed are paired.
         config: The whole experiment.
-        path: Of its directory, below that of the comparison.
+        path: Path of its directory, below that of the comparison.
         pictures: Whether TensorBoard gets histograms and pictures of it: those of one
             seed are enough to look at.
     """
@@ -101,7 +101,7 @@ class Comparison:
     """Experiments that differ in condition, method, strength and seed alone.
 
     Attributes:
-        name: Of its directory.
+        name: Name of its directory.
         question: That it asks; empty if its file has none.
         control: The method that means "without".
         select: The moment that strengths are chosen at: "final" or "best".
@@ -295,8 +295,8 @@ def refuse_lost_condition(run: Run, settings: Settings, table: Tables) -> None:
 
     Args:
         run: One of the method's, under the condition.
-        settings: Of the condition.
-        table: Of the method.
+        settings: Settings of the condition.
+        table: Table of the method.
     """
     found = dict(flatten(run.config.tables()))
     for key, value in settings.items():
@@ -372,13 +372,13 @@ def make_run(
     """One experiment.
 
     Args:
-        name: Of the comparison.
+        name: Name of the comparison.
         layers: Tables of a config, and settings by dotted name that change them in
             turn.
         condition: Its name and its settings.
         method: Its name.
         strengths: What the method varies.
-        seed: Of the run.
+        seed: Seed of the run.
         pictures: Whether TensorBoard gets pictures of it.
     """
     first, *changes = layers

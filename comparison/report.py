@@ -44,7 +44,7 @@ def write_tables(
 
     Args:
         comparison: What was asked.
-        directory: Of the comparison.
+        directory: Directory of the comparison.
         results: The contents of result.json, by the path of the run.
     """
     summary = summarize((run, results.get(run.path, {})) for run in comparison.runs)
@@ -67,7 +67,7 @@ def write_report(
 
     Args:
         comparison: What was asked.
-        directory: Of the comparison.
+        directory: Directory of the comparison.
         results: The contents of result.json, by the path of the run.
 
     Returns:

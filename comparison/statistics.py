@@ -32,7 +32,7 @@ class Difference:
 
     Attributes:
         by_seed: The differences.
-        mean: Of them.
+        mean: Mean of them.
         low: Lower end of the interval of the mean; NaN for fewer than 2 seeds, or
             differences that do not vary.
         high: Its upper end.
@@ -146,8 +146,8 @@ def choose_strength(
 
     Args:
         strengths: The grid of one method.
-        losses: Of each strength, one per seed; NaN for a run that has none, whose
-            strength is not chosen.
+        losses: Losses of each strength, one per seed; NaN for a run that has none,
+            whose strength is not chosen.
 
     Returns:
         None if no strength has all its runs.

@@ -64,8 +64,8 @@ def read_curves(directory: Path, runs: Iterable[Run]) -> pd.DataFrame:
     """One row per evaluation of each run that has been evaluated.
 
     Args:
-        directory: Of the comparison.
-        runs: Of the comparison.
+        directory: Directory of the comparison.
+        runs: Runs of the comparison.
 
     Returns:
         Columns method, condition, strength, seed, epoch, step, and every scalar of

@@ -25,7 +25,7 @@ class Table:
 
     Attributes:
         caption: What is shown.
-        headings: Of the columns.
+        headings: Headings of the columns.
         rows: A cell for each heading.
         words: How many columns, the first ones, are words and stand to the left.
         grouped: Whether the first column is the condition, by which rows are sorted.
@@ -149,7 +149,7 @@ def results_card(answer: Answer, links: Mapping[str, str]) -> str:
     """What a comparison found, in Markdown, for TensorBoard's Text page.
 
     Args:
-        answer: Of the moment that strengths are chosen at.
+        answer: Answer of the moment that strengths are chosen at.
         links: By name, relative to TensorBoard's address.
     """
     comparison = answer.comparison

@@ -25,7 +25,7 @@ class Arrays:
         y_train: Class numbers from 0, (n,), `int32`.
         x_test: Test images, (m, ...).
         y_test: Test labels, (m,).
-        sha256: Of the file's bytes, in hexadecimal.
+        sha256: Digest of the file's bytes, in hexadecimal.
     """
 
     x_train: np.ndarray

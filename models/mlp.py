@@ -47,7 +47,7 @@ def mlp(
         num_classes: Number of logits.
         hidden_units: Units of each hidden layer; [] is softmax regression. At most 63
             layers: XLA does not finish compiling many more.
-        activation: Of the hidden layers.
+        activation: Activation of the hidden layers.
         l1: Penalty l1 * sum(abs(w)) on every kernel.
         l2: Penalty l2 * sum(w^2) on every kernel: gradient 2 * l2 * w, no factor 1/2.
         regularize_biases: Whether l1 and l2 act on the biases too.

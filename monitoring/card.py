@@ -15,7 +15,7 @@ def write_card(result: Mapping[str, Any], directory: Path) -> str:
 
     Args:
         result: The contents of result.json.
-        directory: Of the run.
+        directory: Directory of the run.
     """
     config = directory / "config.toml"
     command = shlex.join(["python", "train.py", str(config), "--runs", "repeated"])

@@ -30,7 +30,7 @@ class EventWriter:
     def __init__(self, directory: Path, descriptions: Mapping[str, str]):
         """
         Args:
-            directory: Of the run; the file is made when there is something to write.
+            directory: Directory of the run; the file is made at the first event.
             descriptions: What TensorBoard shows beside each tag.
         """
         self._directory = directory

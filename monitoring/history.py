@@ -34,7 +34,7 @@ class History:
         """Read the rows up to an epoch back; what came later was not checkpointed.
 
         Args:
-            epoch: Of the checkpoint.
+            epoch: Epoch of the checkpoint.
             every: Epochs between rows.
 
         Raises:

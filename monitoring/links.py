@@ -47,7 +47,7 @@ class Board:
 
     Attributes:
         methods: Those in color, the control first; the others are grey.
-        folders: Of the runs at the chosen strengths, below the comparison's.
+        folders: Folders of the runs at the chosen strengths, below the comparison's.
         layers: Names of the first layers with a norm.
     """
 
@@ -63,7 +63,7 @@ class Board:
         """The pages of a comparison, by name, the first to look at first.
 
         Args:
-            prefix: Of its runs' names, "compare/", where others are shown too.
+            prefix: Beginning of its runs' names, "compare/", where others are shown.
         """
         start, root = (
             f"^{re.escape(prefix)}",
@@ -125,7 +125,7 @@ def views(directory: Path) -> dict[str, str]:
     """What to look at in a directory, the latest first: links by name.
 
     Args:
-        directory: Of a comparison, of comparisons, of single runs, or of both.
+        directory: Directory of a comparison, of several, of single runs, or of both.
     """
     if (directory / BOARD).exists():
         return read_board(directory).links()

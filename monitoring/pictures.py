@@ -30,7 +30,7 @@ def draw_filters(kernel: np.ndarray, image_shape: tuple[int, ...]) -> bytes:
     """The weights from all pixels to each of the first units, one pixel a weight.
 
     Args:
-        kernel: Of the first layer, (pixels, units).
+        kernel: Kernel of the first layer, (pixels, units).
         image_shape: Rows and columns of pixels.
     """
     rows, columns = FILTERS

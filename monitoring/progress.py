@@ -37,9 +37,9 @@ class ProgressDisplay:
         """
         Args:
             console: To write to.
-            epochs: Of the run.
-            updates: Of one epoch.
-            images: Of one epoch.
+            epochs: Number of epochs of the run.
+            updates: Number of updates of one epoch.
+            images: Number of images of one epoch.
         """
         self._console, self._epochs = console, epochs
         self._updates, self._images = updates, images

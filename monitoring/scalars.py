@@ -318,8 +318,8 @@ class ScalarReader:
     def __init__(self, trainer: Trainer, detail: bool):
         """
         Args:
-            trainer: Of the run, before it has restored a checkpoint: its weights are
-                the initial ones.
+            trainer: Trainer of the run, before it has restored a checkpoint: its
+                weights are the initial ones.
             detail: Whether to compute those that are marked so too.
         """
         self._trainer, self._detail = trainer, detail

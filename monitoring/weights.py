@@ -26,8 +26,8 @@ class Kernel:
         previous: Before the last update; None before the first.
         decay: Share of the weights that decay removes in an update: the learning rate
             times the weight decay.
-        loss_gradient: Of the training loss without penalty; None if not computed.
-        penalty_gradient: Of the penalty; None if not computed.
+        loss_gradient: Gradient of the loss without penalty; None if not computed.
+        penalty_gradient: Gradient of the penalty; None if not computed.
     """
 
     weights: np.ndarray

@@ -40,7 +40,7 @@ class Update(NamedTuple):
         number: Counted from 1.
         rate: What multiplies the decay.
         decay: What the rate multiplies.
-        memory: Of the weights: the variables that `Decay.memory` began.
+        memory: Memory of the weights: the variables that `Decay.memory` began.
     """
 
     number: Array
@@ -201,8 +201,8 @@ class Scheduled(Decoupled):
     "logarithmic" (Ferbach et al. 2026; the 10 and the multiplier are from their code).
 
     Args:
-        schedule: Of the decay. Under "logarithmic" it takes off about as much between
-            updates t and 2 * t as between 2 * t and 4 * t.
+        schedule: Schedule of the decay. Under "logarithmic" it takes off about as much
+            between updates t and 2 * t as between 2 * t and 4 * t.
     """
 
     schedule: Literal["constant", "cosine", "logarithmic"] = "constant"

@@ -33,9 +33,9 @@ def muon(
     Args:
         learning_rate: Peak step size; the schedule multiplies it.
         momentum: Share of the momentum kept from step to step.
-        beta_1: Of the rest: decay rate of the mean of the gradients.
-        beta_2: Of the rest: decay rate of the mean of their squares.
-        epsilon: Of the rest: added to the root of the mean square.
+        beta_1: For the rest: decay rate of the mean of the gradients.
+        beta_2: For the rest: decay rate of the mean of their squares.
+        epsilon: For the rest: added to the root of the mean square.
     """
     import keras
 

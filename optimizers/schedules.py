@@ -21,7 +21,7 @@ def constant(
 
     Args:
         steps_per_epoch: Updates in one epoch.
-        epochs: Of the whole run.
+        epochs: Number of epochs of the whole run.
         warmup_epochs: Epochs of linear growth from 0 before it.
 
     Returns:
@@ -39,7 +39,7 @@ def cosine(
 
     Args:
         steps_per_epoch: Updates in one epoch.
-        epochs: Of the whole run; the cosine ends with it.
+        epochs: Number of epochs of the whole run; the cosine ends with it.
         warmup_epochs: Epochs of linear growth from 0 before it.
 
     Returns:
@@ -66,7 +66,7 @@ def warm_restarts(
 
     Args:
         steps_per_epoch: Updates in one epoch.
-        epochs: Of the whole run.
+        epochs: Number of epochs of the whole run.
         first_period_epochs: Epochs of the first cosine; the rate then jumps back to its
             peak.
         period_factor: How many times longer each period is than the one before.

@@ -75,9 +75,9 @@ def unpack(
     """The arrays of an `.npz` file, after a look at the sizes that it declares.
 
     Args:
-        content: Of the file.
+        content: Content of the file.
         most: Bytes that the arrays may take.
-        names: Of the arrays wanted; all of them if not given.
+        names: Names of the arrays wanted; all of them if not given.
 
     Raises:
         KeyError: There is no array of a name.

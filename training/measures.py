@@ -21,7 +21,7 @@ class Measure:
         unit: Unit of its values.
         better: Which way is better, "lower" or "higher".
         margin: Methods that differ by less are practically equal.
-        group: Of its tags in TensorBoard: `<group>/train`, `<group>/validation`.
+        group: Group of its tags in TensorBoard: `<group>/train`, `<group>/validation`.
         description: What TensorBoard says of it.
         sums: Function `(labels, logits)` of tensors, (images,) and (images, classes),
             to values whose sum over the images is needed, (images, width).

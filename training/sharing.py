@@ -58,8 +58,8 @@ def sharing_key(
 
     Args:
         tables: The tables of the run's config file.
-        model: Of the run, fresh.
-        optimizer: Of the run, fresh, one of Keras' or of this project's.
+        model: Model of the run, fresh.
+        optimizer: Optimizer of the run, fresh, one of Keras' or of this project's.
     """
     if not is_keras_own(model) or not holds_only(optimizer, ("keras.", "optimizers.")):
         return None
