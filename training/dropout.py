@@ -14,8 +14,8 @@ LEVELS = 2**16
 """Of dropout rates: half of the 32 bits that are drawn at a time."""
 
 MOST_CALLS = 256
-"""Of dropout layers in one update; more would draw the masks of other updates. Seeds
-have 32 bits each."""
+"""Calls of dropout layers in one update that have a key; more would draw the masks of
+other updates. Seeds have 32 bits each."""
 
 
 @contextlib.contextmanager
@@ -25,7 +25,7 @@ def keyed_masks(seed: tf.Tensor, update: tf.Tensor, jit: bool) -> Iterator[None]
     While a model is traced in this context, wherever in it a dropout layer is called,
     each call draws masks of its own, which a resumed run draws again. A layer inside a
     loop of the model, traced once for all its rounds, keeps Keras' generator, and so
-    does one with a `noise_shape`.
+    do one with a `noise_shape` and calls beyond MOST_CALLS.
 
     Args:
         seed: Seed of the run, int64.
@@ -42,7 +42,10 @@ def keyed_masks(seed: tf.Tensor, update: tf.Tensor, jit: bool) -> Iterator[None]
         inside = tf.compat.v1.get_default_graph() is graph
         if not training or not layer.rate or layer.noise_shape or not inside:
             return original(layer, inputs, training=training)
-        key = tf.stack([seed, update * MOST_CALLS + next(calls)])
+        number = next(calls)
+        if number >= MOST_CALLS:
+            return original(layer, inputs, training=training)
+        key = tf.stack([seed, update * MOST_CALLS + number])
         return drop(inputs, layer.rate, key, generator)
 
     keras.layers.Dropout.call = call

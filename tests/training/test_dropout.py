@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from training.dropout import LEVELS, keyed_masks
+from training.dropout import LEVELS, MOST_CALLS, keyed_masks
 
 GENERATORS = pytest.mark.parametrize("jit", [True, False], ids=["threefry", "philox"])
 
@@ -42,6 +42,12 @@ def test_masks_depend_on_seed_update_and_call_alone(jit):
     others = [masks(seed=1), masks(update=1), masks(seed=2**16), masks(seed=2**32 - 1)]
     found = [mask for both in (masks(), *others) for mask in both]
     assert len(set(found)) == 10
+
+
+def test_calls_beyond_the_keys_do_not_draw_masks_of_other_updates():
+    *_, beyond = dropped(tf.ones((8, 8)), 0.5, jit=False, calls=MOST_CALLS + 1)
+    (next_update,) = dropped(tf.ones((8, 8)), 0.5, jit=False, update=1)
+    assert not np.array_equal(beyond, next_update)
 
 
 @GENERATORS
