@@ -1,9 +1,9 @@
 """Each run of a comparison is the run alone, whatever its user wrote.
 
 `cases.py` is the table of what is tried. Each is compared at two strengths with two
-seeds by one worker. The last of these runs, before which the worker has met its seed
-and its strength, is held to the same run alone, which is stopped within its second
-epoch and continued besides. (The run that has neither is left out, to save time.)
+seeds by one worker. The second run of each strength, which may share the program of the
+first, is held to the same run alone, which is stopped within its second epoch and
+continued besides.
 """
 
 import pytest
@@ -22,20 +22,23 @@ def hold(compare, tmp_path_factory):
 
     def make(case):
         programs, weights = {}, []
-        weak, _, *strong = compare(case)
-        for run in (weak, *strong):
+        for number, run in enumerate(compare(case)):
             asked, shared = Asked(), tmp_path_factory.mktemp("shared")
             result = train(run.config, shared, programs=programs, should_stop=asked)
             assert result["status"] == "completed"
             weights.append(state_of(shared)["weights"])
+            if number % 2:
+                hold_to_itself_alone(run.config, shared, asked.times)
         assert all(weights.count(of_run) == 1 for of_run in weights), "equal runs"
+
+    def hold_to_itself_alone(config, shared, times):
         cut = tmp_path_factory.mktemp("cut")
-        stopped = train(run.config, cut, should_stop=Asked(asked.times), programs={})
+        stopped = train(config, cut, should_stop=Asked(times), programs={})
         assert (stopped["status"], stopped["final"]["epoch"]) == ("interrupted", 1)
-        train(run.config, cut, resume=True, programs={})
+        train(config, cut, resume=True, programs={})
         if state_of(cut) != state_of(shared):
             alone = tmp_path_factory.mktemp("alone")
-            train(run.config, alone, programs={})
+            train(config, alone, programs={})
             states = [state_of(directory) for directory in (shared, alone, cut)]
             assert list(differences(*states[:2])) == [], "in a comparison and alone"
             assert list(differences(*states[1:])) == [], "alone and continued"
