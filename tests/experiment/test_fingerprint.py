@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from experiment import fingerprint as module
-from experiment.config import load_config
+from experiment.config import OPTIONS, load_config
 from experiment.fingerprint import code_of, digest_of_modules, fingerprint, read_module
 
 ROOT = Path(__file__).parent.parent.parent
@@ -132,7 +132,7 @@ def test_the_code_of_another_model_or_dataset_does_not_count(monkeypatch):
 LOADED = """
 import json, sys
 from pathlib import Path
-from experiment.config import load_config
+from experiment.config import OPTIONS, load_config
 from train import train
 config = load_config("configs/l2.toml", ["training.epochs=1", "data.train_size=100"])
 train(config, Path(sys.argv[1]))
@@ -158,6 +158,15 @@ def test_all_modules_that_a_run_loads_count(tmp_path, monkeypatch):
         return read(path, changed)
 
     monkeypatch.setattr(module, "read_module", note)
-    code_of(load_config(ROOT / "configs/l2.toml"))
+    config = load_config(ROOT / "configs/l2.toml")
+    code_of(config)
     lists = {f"{folder}/__init__.py" for folder in ("data", "models", "optimizers")}
-    assert {*own} - counted <= lists | {"data/npz.py"}
+    choices = [f for option in OPTIONS.values() for f in option.functions.values()]
+    chosen = files_of(part.function for part in config.parts.values())
+    assert {*own} - counted <= lists | (files_of(choices) - chosen)
+    assert chosen <= counted
+
+
+def files_of(functions):
+    files = (Path(sys.modules[f.__module__].__file__) for f in functions)
+    return {file.relative_to(ROOT).as_posix() for file in files}
