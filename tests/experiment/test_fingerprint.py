@@ -132,7 +132,7 @@ def test_the_code_of_another_model_or_dataset_does_not_count(monkeypatch):
 LOADED = """
 import json, sys
 from pathlib import Path
-from experiment.config import OPTIONS, load_config
+from experiment.config import load_config
 from train import train
 config = load_config("configs/l2.toml", ["training.epochs=1", "data.train_size=100"])
 train(config, Path(sys.argv[1]))
