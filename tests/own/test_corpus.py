@@ -1,9 +1,8 @@
 """Each run of a comparison is the run alone, whatever its user wrote.
 
 `cases.py` is the table of what is tried. Each is compared at two strengths with two
-seeds by one worker. The second run of each strength, which may share the program of the
-first, is held to the same run alone, which is stopped within its second epoch and
-continued besides.
+seeds by one worker. Each of the four runs is held to the same run alone, which is
+stopped within its second epoch and continued besides.
 """
 
 import pytest
@@ -22,13 +21,12 @@ def hold(compare, tmp_path_factory):
 
     def make(case):
         programs, weights = {}, []
-        for number, run in enumerate(compare(case)):
+        for run in compare(case):
             asked, shared = Asked(), tmp_path_factory.mktemp("shared")
             result = train(run.config, shared, programs=programs, should_stop=asked)
             assert result["status"] == "completed"
             weights.append(state_of(shared)["weights"])
-            if number % 2:
-                hold_to_itself_alone(run.config, shared, asked.times)
+            hold_to_itself_alone(run.config, shared, asked.times)
         assert all(weights.count(of_run) == 1 for of_run in weights), "equal runs"
 
     def hold_to_itself_alone(config, shared, times):
