@@ -95,10 +95,9 @@ def train(
         from training.result import compute_result, save_model
 
         run.write_config(decided)
-        if run.config != decided and not trainer.program.jit:
-            say(
-                "Training without XLA, which is slower for convolutions on a processor."
-            )
+        undecided = run.config.training.settings["jit_compile"] == "auto"
+        if undecided and not trainer.program.jit:
+            say("training.jit_compile=auto: this model trains without XLA.")
         trainer.changes = list(run.changes)
         watching = config.monitoring.build()
         with Monitor(trainer, directory, watching, console, pictures) as monitor:
