@@ -39,6 +39,8 @@ def mlp(
     input_dropout: Rate = 0.0,
     batch_normalization: bool = False,
     kernel_initializer: Initializer = "glorot_uniform",
+    draw_biases: bool = False,
+    initial_scale: PositiveFloat = 1.0,
 ) -> "keras.Model":
     """A multi-layer perceptron that ends in one logit per class.
 
@@ -56,22 +58,30 @@ def mlp(
         dropout: Fraction of the hidden units set to 0 at each training step.
         input_dropout: Fraction of the pixels set to 0 at each training step.
         batch_normalization: Whether to normalize before each activation.
-        kernel_initializer: Distribution of the initial kernels; biases start at 0.
+        kernel_initializer: Distribution of the initial kernels.
+        draw_biases: Whether biases start uniform in +-sqrt(3 / inputs of the layer), as
+            kernels do under lecun_uniform, and not at 0.
+        initial_scale: Factor by which the initial kernels and biases are multiplied:
+            above 1, a network first fits by its features as they were drawn, and
+            generalizes later or not at all (Liu et al. 2023).
 
     Returns:
         A model from images, (batch, *image_shape), to logits, (batch, num_classes).
     """
     import keras
 
-    def dense(units, **arguments):
+    def dense(x, units, **arguments):
         regularizer = keras.regularizers.L1L2(l1, l2) if l1 or l2 else None
+        limit = (3 / x.shape[-1]) ** 0.5
+        uniform = keras.initializers.RandomUniform(-limit, limit)
         return keras.layers.Dense(
             units,
             kernel_initializer=kernel_initializer,
+            bias_initializer=uniform if draw_biases else "zeros",
             kernel_regularizer=regularizer,
             bias_regularizer=regularizer if regularize_biases else None,
             **arguments,
-        )
+        )(x)
 
     # Seeded, because an unseeded Dropout draws its seed from the stream that the
     # initial kernels come from: the weights must start the same with and without it.
@@ -83,10 +93,13 @@ def mlp(
     x = drop(x, input_dropout, "input_dropout")
     for i, units in enumerate(hidden_units, start=1):
         constraint = keras.constraints.MaxNorm(max_norm) if max_norm else None
-        x = dense(units, kernel_constraint=constraint, name=f"hidden_{i}")(x)
+        x = dense(x, units, kernel_constraint=constraint, name=f"hidden_{i}")
         if batch_normalization:
             x = keras.layers.BatchNormalization(name=f"normalization_{i}")(x)
         x = keras.layers.Activation(activation, name=f"{activation}_{i}")(x)
         x = drop(x, dropout, f"dropout_{i}")
-    logits = dense(num_classes, name="logits")(x)
-    return keras.Model(images, logits, name="mlp")
+    model = keras.Model(images, dense(x, num_classes, name="logits"), name="mlp")
+    for layer in model.layers:
+        if isinstance(layer, keras.layers.Dense):
+            layer.set_weights([initial_scale * w for w in layer.get_weights()])
+    return model

@@ -175,3 +175,25 @@ def test_biases_of_two_axes_are_no_kernels_and_names_must_differ():
     )
     with pytest.raises(UserError, match=expected + r".*, \w+/"):
         kernels(twice)
+
+
+def test_biases_start_at_0_or_uniform_within_the_bound_of_their_layer():
+    assert not any(v.numpy().any() for v in build().variables if v.name == "bias")
+    model = build(draw_biases=True, hidden_units=[1000, 5000])
+    for layer, inputs in {"hidden_1": 12, "hidden_2": 1000}.items():
+        bias = model.get_layer(layer).bias.numpy()
+        limit = (3 / inputs) ** 0.5
+        assert 0.98 * limit < np.abs(bias).max() <= limit
+        assert bias.std() == pytest.approx(limit / 3**0.5, rel=0.05)
+
+
+def test_initial_kernels_and_biases_are_scaled():
+    settings = {"draw_biases": True, "batch_normalization": True}
+    plain, scaled = (
+        [v.numpy() for v in build(**settings, initial_scale=scale).variables]
+        for scale in (1.0, 8.0)
+    )
+    names = [v.path for v in build(**settings).variables]
+    for name, one, other in zip(names, plain, scaled, strict=True):
+        factor = 1 if "normalization" in name else 8
+        np.testing.assert_array_equal(other, factor * one)
