@@ -44,7 +44,7 @@ class Entry:
     @property
     def strength(self) -> str:
         """As text, as the summary has it."""
-        return in_words(self.choice.strength) if self.choice else ""
+        return in_words(self.choice.varied) if self.choice else ""
 
     @property
     def label(self) -> str:
@@ -218,7 +218,7 @@ def find_answer(comparison: Comparison, summary: pd.DataFrame, moment: str) -> A
         runs_of = [mine[mine["strength"] == text] for text in grid]
         of_strength = [losses[runs.index] for runs in runs_of]
         choice = choose_strength(list(grid.values()), of_strength)
-        strength = in_words(choice.strength) if choice else None
+        strength = in_words(choice.varied) if choice else None
         runs = mine[mine["strength"] == strength].set_index("seed")
         entries.append(Entry(condition, method, choice, runs))
     return Answer(comparison, summary, moment, tuple(entries), measures)

@@ -68,7 +68,7 @@ def draw_course(answer: Answer, curves: pd.DataFrame) -> dict[str, list[Figure]]
             "strengths": [
                 draw_strengths(answer, entry)
                 for entry in answer.chosen()
-                if entry.choice and entry.choice.strength
+                if entry.choice and entry.choice.varied
             ],
             "weights": [
                 *(draw_layers(answer, curves, condition) for condition in there),
@@ -195,7 +195,7 @@ class Panel:
 
 def name_of(entry: Entry) -> str:
     """A method with its strength, short: "adamw 3.0"."""
-    values = entry.choice.strength.values() if entry.choice else ()
+    values = entry.choice.varied.values() if entry.choice else ()
     return " ".join([entry.method, *map(short, values)])
 
 
@@ -362,8 +362,8 @@ def draw_strengths(answer: Answer, entry: Entry) -> Figure:
         & (rows["condition"] == entry.condition)
         & (rows["status"] == "completed")
     ]
-    draw = draw_map if len(entry.choice.strength) > 1 else draw_line
-    return draw(answer, entry, entry.choice.strength, measure, rows)
+    draw = draw_map if len(entry.choice.varied) > 1 else draw_line
+    return draw(answer, entry, entry.choice.varied, measure, rows)
 
 
 def draw_line(
@@ -374,7 +374,7 @@ def draw_line(
     rows: pd.DataFrame,
 ) -> Figure:
     """Validation and training against the strength, with every run."""
-    many = sum(bool(e.choice and e.choice.strength) for e in answer.chosen()) > 2
+    many = sum(bool(e.choice and e.choice.varied) for e in answer.chosen()) > 2
     panel = Panel(answer, entry.label, NARROW if many else (WIDE[0], NARROW[1]))
     ((key, chosen),) = strength.items()
     grid = answer.comparison.grid(entry.condition, entry.method)

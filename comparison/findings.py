@@ -128,7 +128,7 @@ def notes(answer: Answer) -> list[str]:
             continue
         for key in entry.choice.at_edge:
             lines.append(
-                f"{entry.label}: the best {key}, {entry.choice.strength[key]}, lies on "
+                f"{entry.label}: the best {key}, {entry.choice.varied[key]}, lies on "
                 "the edge of its grid; a better one may lie beyond."
             )
         if entry.choice.missing:

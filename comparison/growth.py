@@ -38,14 +38,14 @@ def grow_grids(
                 for run in runs
                 if (run.condition, run.method) == (entry.condition, entry.method)
             ]
-            best = entry.choice.strength[key]
-            beyond = next_value({run.strengths[key] for run in mine}, best)
-            of_edge = [run for run in mine if run.strengths[key] == best]
+            best = entry.choice.varied[key]
+            beyond = next_value({run.varied[key] for run in mine}, best)
+            of_edge = [run for run in mine if run.varied[key] == best]
             try:
                 new = [beside(comparison, run, {key: beyond}) for run in of_edge]
             except UserError:
                 continue
-            is_first = mine[0].strengths[key] == best
+            is_first = mine[0].varied[key] == best
             at = runs.index(of_edge[0]) if is_first else runs.index(of_edge[-1]) + 1
             runs[at:at] = new
             added.append(f"{entry.label}: {key} = {beyond:g}, for the best is {best:g}")
@@ -72,7 +72,7 @@ def beside(comparison: Comparison, run: Run, changes: Settings) -> Run:
         [run.config.tables(), changes],
         (run.condition, comparison.conditions[run.condition]),
         run.method,
-        run.strengths | changes,
+        run.varied | changes,
         run.seed,
         run.pictures,
     )

@@ -58,12 +58,12 @@ def list_trials(
         chosen: The runs at the chosen strengths; None if they are not yet known.
     """
     chosen = None if chosen is None else set(chosen)
-    most = max(len(run.strengths) for run in comparison.runs)
+    most = max(len(run.varied) for run in comparison.runs)
     names = [f"strength {n}".removesuffix(" 1") for n in range(1, most + 1)]
     texts = {
         name
         for run in comparison.runs
-        for name, value in zip(names, run.strengths.values(), strict=False)
+        for name, value in zip(names, run.varied.values(), strict=False)
         if isinstance(value, bool) or not isinstance(value, int | float)
     }
     trials = {}
@@ -71,12 +71,12 @@ def list_trials(
         columns: dict[str, Value] = {"method": run.method}
         if run.condition:
             columns["condition"] = run.condition
-        values = [*run.strengths.values(), *[0] * len(names)]
+        values = [*run.varied.values(), *[0] * len(names)]
         for name, value in zip(names, values, strict=False):
             columns[name] = str(value) if name in texts else value
         if chosen is not None:
             columns["chosen"] = "yes" if run.path in chosen else "no"
-        words = [run.method, run.condition, *map(str, run.strengths.values())]
+        words = [run.method, run.condition, *map(str, run.varied.values())]
         trials[run.path] = Trial(" ".join(filter(None, words)), columns)
     return trials
 

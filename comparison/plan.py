@@ -78,7 +78,7 @@ class Run:
         method: Its name.
         condition: Its name, "train_size=300"; empty if the comparison has none.
         strength: What the method varies, as text, "l2=0.001".
-        strengths: What the method varies, by dotted name.
+        varied: What the method varies, by dotted name.
         seed: Seed of the run; those of one seed are paired.
         config: The whole experiment.
         path: Path of its directory, below that of the comparison.
@@ -89,7 +89,7 @@ class Run:
     method: str
     condition: str
     strength: str
-    strengths: Settings
+    varied: Settings
     seed: int
     config: Config
     path: Path
@@ -131,7 +131,7 @@ class Comparison:
     def grid(self, condition: str, method: str) -> dict[str, Settings]:
         """The strengths of a method under a condition, by their text."""
         return {
-            run.strength: run.strengths
+            run.strength: run.varied
             for run in self.runs
             if (run.condition, run.method) == (condition, method)
         }

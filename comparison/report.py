@@ -198,9 +198,9 @@ def changes(comparison: Comparison, method: str) -> dict[str, Any]:
     fixed = {
         key: there
         for key, _, there in comparison.runs[0].config.differences(runs[0].config)
-        if key not in runs[0].strengths
+        if key not in runs[0].varied
     }
-    grids = {key: [run.strengths[key] for run in runs] for key in runs[0].strengths}
+    grids = {key: [run.varied[key] for run in runs] for key in runs[0].varied}
     return fixed | {
         key: ", ".join(dict.fromkeys(map(str, values))) for key, values in grids.items()
     }

@@ -128,24 +128,24 @@ class Choice:
     """The strength chosen for a method.
 
     Attributes:
-        strength: What the method varies, by dotted name.
+        varied: What the method varies, by dotted name.
         at_edge: The settings of it that are the least or the greatest of three or more
             values: a better one may lie beyond the grid.
         missing: Runs of this method without a finite result.
     """
 
-    strength: dict[str, Any]
+    varied: dict[str, Any]
     at_edge: tuple[str, ...]
     missing: int
 
 
 def choose_strength(
-    strengths: Sequence[dict[str, Any]], losses: Sequence[pd.Series]
+    grid: Sequence[dict[str, Any]], losses: Sequence[pd.Series]
 ) -> Choice | None:
     """Choose the strength with the lowest mean loss over seeds.
 
     Args:
-        strengths: The grid of one method.
+        grid: What each strength of one method sets, by dotted name.
         losses: Losses of each strength, one per seed; NaN for a run that has none,
             whose strength is not chosen.
 
@@ -156,11 +156,11 @@ def choose_strength(
     means = table.mean(axis=1)
     if np.isnan(means).all():
         return None
-    strength = strengths[int(np.nanargmin(means))]
+    varied = grid[int(np.nanargmin(means))]
     edges = []
-    for key, value in strength.items():
-        axis = [other[key] for other in strengths]
+    for key, value in varied.items():
+        axis = [other[key] for other in grid]
         ordered = all(type(number) in (int, float) for number in axis)
         if ordered and len(set(axis)) > 2 and value in (min(axis), max(axis)):
             edges.append(key)
-    return Choice(strength, tuple(edges), int(np.isnan(table).sum()))
+    return Choice(varied, tuple(edges), int(np.isnan(table).sum()))

@@ -41,8 +41,8 @@ def simulate(tmp_path_factory):
             if run.path.as_posix() in lost:
                 continue
             loss = 1.0 + of_seed[run.seed] + random.normal(scale=0.02)
-            middle = {"none": True, "better": run.strengths.get("model.l2") == 1e-2}
-            equal = run.strengths.get("decay.strength") == 1.0
+            middle = {"none": True, "better": run.varied.get("model.l2") == 1e-2}
+            equal = run.varied.get("decay.strength") == 1.0
             if not middle.get(run.method, equal):
                 loss += 0.5
             elif run.method == "better":

@@ -42,7 +42,7 @@ def with_losses(results, of_strength, condition=None):
 def test_every_pair_is_compared_and_a_planted_difference_found(simulate):
     comparison, _, summary = simulate()
     answer = find_answer(comparison, summary, "final")
-    assert entries(answer)["better"].choice.strength == {"model.l2": 1e-2}
+    assert entries(answer)["better"].choice.varied == {"model.l2": 1e-2}
     assert verdicts(answer) == {
         "better - none": DIFFERENT,
         "equal - none": UNDECIDED,

@@ -182,7 +182,7 @@ def choose(**losses):
 
 def test_the_strength_with_the_lowest_mean_is_chosen():
     choice = choose(a=[2, 2.4], b=[1, 3], c=[2.5, 2.5])
-    assert choice.strength == {"l2": 1.0}
+    assert choice.varied == {"l2": 1.0}
     assert choice.at_edge == ()
 
 
@@ -196,7 +196,7 @@ def test_an_edge_is_that_of_a_setting_not_of_the_order_of_the_grid():
     strengths = [{"l2": l2, "rate": r} for l2 in (1.0, 2.0, 3.0) for r in (0.3, 0.1)]
     losses = [series([value]) for value in (9, 9, 9, 1, 9, 9)]
     choice = choose_strength(strengths, losses)
-    assert choice.strength == {"l2": 2.0, "rate": 0.1}
+    assert choice.varied == {"l2": 2.0, "rate": 0.1}
     assert choice.at_edge == ()
 
 
@@ -204,12 +204,12 @@ def test_an_edge_is_that_of_a_setting_not_of_the_order_of_the_grid():
 def test_values_without_an_order_have_no_edge(values):
     strengths = [{"bound": value} for value in values]
     choice = choose_strength(strengths, [series([1]), series([2]), series([3])])
-    assert choice.strength == {"bound": values[0]}
+    assert choice.varied == {"bound": values[0]}
     assert choice.at_edge == ()
 
 
 def test_a_strength_with_a_lost_run_is_not_chosen():
     nan = math.nan
     choice = choose(a=[1, nan], b=[2, 2])
-    assert (choice.strength, choice.missing) == ({"l2": 1.0}, 1)
+    assert (choice.varied, choice.missing) == ({"l2": 1.0}, 1)
     assert choose(a=[nan, 1]) is None
