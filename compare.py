@@ -23,6 +23,7 @@ from comparison.hparams import ensure_session, list_trials
 from comparison.measures import count
 from comparison.plan import Comparison, Run, against_itself, load_comparison
 from comparison.workers import Pool, RunMaker, local_pool
+from data import as_arrays
 from experiment.command_line import Parser, exit_with_status, run_until_signal
 from experiment.fingerprint import fingerprint
 from experiment.run_directory import Place, below, look
@@ -73,7 +74,7 @@ def fingerprints(comparison: Comparison) -> dict[Path, dict[str, str]]:
         dataset = run.config.dataset
         key = json.dumps([dataset.name, dataset.settings])
         if key not in data:
-            data[key] = dataset.build().sha256
+            data[key] = as_arrays(dataset.build()).sha256
         marks[run.path] = fingerprint(run.config, data[key])
     return marks
 

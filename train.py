@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
-from data import Data
+from data import Data, as_arrays
 from experiment.command_line import Parser, exit_with_status, run_until_signal
 from experiment.config import Config, is_saved, load_config
 from experiment.fingerprint import fingerprint
@@ -71,7 +71,7 @@ def train(
     def say(line: str) -> None:
         console.print(line, markup=False, highlight=False, soft_wrap=True)
 
-    arrays = config.dataset.build()
+    arrays = as_arrays(config.dataset.build())
     data = config.split.build(arrays, config.seed)
     with claim(
         directory,
@@ -139,11 +139,14 @@ def make_trainer(
     threads = config.training.settings["threads"]
     load_keras(config.seed, None if threads == "auto" else threads)
     from models.check import check_model
+    from models.standardize import standardize
     from training.sharing import share_program
     from training.trainer import Trainer, check_optimizer, compiles_faster
 
     model = config.model.build(data.image_shape, data.num_classes)
     check_model(model, data)
+    if data.scaling:
+        model = standardize(model, *data.scaling)
     decided = config.decide(
         threads=threads_in_use,
         jit_compile=lambda: compiles_faster(model, data.image_shape),

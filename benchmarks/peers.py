@@ -19,8 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
-from data import mnist
-from data.split import as_float32
+from data import Split, mnist
 
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
 os.environ["TF_ENABLE_ONEDNN_OPTS"] = "0"
@@ -59,7 +58,7 @@ class Work:
     def images(self) -> tuple[np.ndarray, np.ndarray]:
         """Training images, (train_size, 784), and their labels."""
         digits = mnist()
-        images = as_float32(digits.x_train[: self.train_size])
+        images = Split(digits.x_train, digits.y_train)[: self.train_size].images
         return images.reshape(-1, 784), digits.y_train[: self.train_size]
 
     def order(self, epoch: int) -> np.ndarray:
@@ -77,7 +76,7 @@ def ours(work: Work) -> Epoch:
     load_keras(seed=0)
     from rich.console import Console
 
-    from data import Data, Split
+    from data import Data
     from models import mlp
     from monitoring.monitor import Monitor
     from monitoring.settings import MonitoringSettings
@@ -90,7 +89,7 @@ def ours(work: Work) -> Epoch:
     digits = mnist()
     train = Split(digits.x_train, digits.y_train)[: work.train_size]
     test = Split(digits.x_test, digits.y_test)
-    data = Data(train, test, test, CLASSES, train.labels)
+    data = Data(train, test, test, CLASSES, train.labels, "0123456789")
     model = mlp(
         data.image_shape,
         CLASSES,
@@ -145,9 +144,12 @@ def keras_fit(work: Work, **arguments) -> Epoch:
     model.compile(optimizer, cross_entropy, metrics=["accuracy"], **arguments)
     extras = {}
     if work.logging != "none":
-        test = as_float32(digits.x_test).reshape(-1, 784), digits.y_test
+        test_images = Split(digits.x_test, digits.y_test).images.reshape(-1, 784)
         board = keras.callbacks.TensorBoard(tempfile.mkdtemp())
-        extras = {"validation_data": test, "callbacks": [board]}
+        extras = {
+            "validation_data": (test_images, digits.y_test),
+            "callbacks": [board],
+        }
 
     def epoch() -> None:
         model.fit(images, labels, batch_size=work.batch_size, verbose=0, **extras)

@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterable
 
 from comparison.plan import Run
+from data import as_arrays
 from experiment.config import Config
 from train import make_trainer
 
@@ -31,7 +32,7 @@ def estimate_seconds(runs: Iterable[Run], workers: int) -> float:
 def seconds_of(config: Config) -> float:
     """Seconds that one run will take."""
     started = time.perf_counter()
-    data = config.split.build(config.dataset.build(), config.seed)
+    data = config.split.build(as_arrays(config.dataset.build()), config.seed)
     _, _, trainer = make_trainer(config, data)
     trainer.compile()
     trainer.measure()

@@ -2,10 +2,20 @@
 
 from collections.abc import Callable
 
+from data.arrays import Arrays, as_arrays
 from data.mnist import mnist
 from data.npz import npz
 from data.split import Data, Split, split
 
 DATASETS: dict[str, Callable] = {"mnist": mnist, "npz": npz}
 
-__all__ = ["DATASETS", "Data", "Split", "mnist", "npz", "split"]
+__all__ = [
+    "DATASETS",
+    "Arrays",
+    "Data",
+    "Split",
+    "as_arrays",
+    "mnist",
+    "npz",
+    "split",
+]

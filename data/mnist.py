@@ -3,7 +3,8 @@
 import functools
 from pathlib import Path
 
-from data.npz import Arrays, read_npz
+from data.arrays import Arrays
+from data.npz import read_npz
 
 PATH = Path(__file__).with_name("mnist.npz")
 SHA256 = "06af5dfe73b70e3bc1c36439982b18a8d76803db9b544f6fdf838a37fbb01b64"

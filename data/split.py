@@ -1,5 +1,6 @@
 """Training, validation and test images of one experiment."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -7,7 +8,7 @@ import numpy as np
 from annotated_types import Interval
 from pydantic import PositiveInt
 
-from data.npz import Arrays
+from data.arrays import Arrays, stratified_order
 from system.errors import UserError
 
 SPLIT_STREAM, NOISE_STREAM = 0, 1
@@ -18,7 +19,7 @@ class Split:
     """Images and their labels.
 
     Attributes:
-        pixels: (n, ...), uint8 as the dataset has them, or floats in [0, 1].
+        pixels: (n, ...), uint8 or float32 as the dataset has them.
         labels: (n,), int32.
     """
 
@@ -27,8 +28,10 @@ class Split:
 
     @property
     def images(self) -> np.ndarray:
-        """What a network sees: floats in [0, 1]. Bytes become them anew each time."""
-        return as_float32(self.pixels) if self.pixels.dtype == np.uint8 else self.pixels
+        """What a network sees: float32. Bytes become numbers in [0, 1] each time."""
+        if self.pixels.dtype != np.uint8:
+            return self.pixels
+        return self.pixels / np.float32(255)
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -47,6 +50,8 @@ class Data:
         test: Images to judge by.
         num_classes: Number of classes.
         true_labels: Labels of the training images before any noise.
+        class_names: What pictures call the classes.
+        scaling: Mean and variance that a first layer brings to 0 and 1, if any does.
     """
 
     train: Split
@@ -54,6 +59,8 @@ class Data:
     test: Split
     num_classes: int
     true_labels: np.ndarray
+    class_names: Sequence[str]
+    scaling: tuple[np.ndarray, np.ndarray] | None = None
 
     @property
     def image_shape(self) -> tuple[int, ...]:
@@ -87,6 +94,7 @@ def split(
     train_size: PositiveInt | None = None,
     validation_size: PositiveInt = 10_000,
     label_noise: Annotated[float, Interval(ge=0, le=1)] = 0.0,
+    standardize: bool = False,
 ) -> Data:
     """Split the training images of a dataset; its test images are left alone.
 
@@ -103,47 +111,53 @@ def split(
         label_noise: Fraction of the training labels that are redrawn uniformly over
             all classes (so 1/classes of these keep their value). Never validation or
             test. `loss/train` is then against the noisy labels.
+        standardize: Whether the model begins with a layer that brings the training
+            images to mean 0 and variance 1: each column of a table, each channel of
+            pictures. Needed for floats outside [0, 1]. A saved model has the layer, so
+            that it takes images as they are.
 
     Raises:
-        UserError: More images asked for than there are.
+        UserError: More images asked for than there are, or floats outside [0, 1].
     """
     available = len(arrays.y_train)
+    if validation_size >= available:
+        raise UserError(
+            f"data.validation_size: expected less than the {available} training images "
+            f"that there are, received {validation_size}"
+        )
     if train_size is None:
         train_size = available - validation_size
-    if train_size < 1 or train_size + validation_size > available:
+    if train_size + validation_size > available:
         raise UserError(
-            "data.train_size and data.validation_size: expected at least 1 training "
-            f"image and at most {available} images in all, received {train_size} and "
-            f"{validation_size}; data.train_size=none takes what validation leaves"
+            f"data.train_size and data.validation_size: expected at most {available} "
+            f"images in all, received {train_size} and {validation_size}; "
+            "data.train_size=none takes what validation leaves"
         )
+    for images in (arrays.x_train, arrays.x_test):
+        low, high = images.min(), images.max()
+        if images.dtype != np.uint8 and not standardize and (low < 0 or high > 1):
+            raise UserError(
+                f"data: expected floats in [0, 1], received {low:g} to {high:g}; "
+                "data.standardize=true scales them"
+            )
     order = stratified_order(
         arrays.y_train, np.random.default_rng([seed, SPLIT_STREAM])
     )
     train = take(arrays, order[:train_size])
     validation = take(arrays, order[available - validation_size :])
     num_classes = int(max(arrays.y_train.max(), arrays.y_test.max())) + 1
+    numbers = [str(number) for number in range(num_classes)]
     noise = np.random.default_rng([seed, NOISE_STREAM])
     noisy_labels = redraw(train.labels, label_noise, num_classes, noise)
     return Data(
         train=Split(train.pixels, noisy_labels),
         validation=validation,
-        test=Split(compact(arrays.x_test), arrays.y_test),
+        test=Split(arrays.x_test, arrays.y_test),
         num_classes=num_classes,
         true_labels=train.labels,
+        class_names=arrays.class_names or numbers,
+        scaling=moments(train.images) if standardize else None,
     )
-
-
-def stratified_order(labels: np.ndarray, random: np.random.Generator) -> np.ndarray:
-    """A random order that spreads each class evenly from beginning to end.
-
-    The j-th image of a class of n is placed at (j + 1/2) / n of the way; ties are
-    broken at random.
-    """
-    place = np.empty(len(labels))
-    for label in np.unique(labels):
-        members = random.permutation(np.flatnonzero(labels == label))
-        place[members] = (np.arange(len(members)) + 0.5) / len(members)
-    return np.lexsort((random.permutation(len(labels)), place))
 
 
 def redraw(
@@ -157,16 +171,15 @@ def redraw(
 
 
 def take(arrays: Arrays, indices: np.ndarray) -> Split:
-    return Split(compact(arrays.x_train[indices]), arrays.y_train[indices])
+    return Split(arrays.x_train[indices], arrays.y_train[indices])
 
 
-def compact(images: np.ndarray) -> np.ndarray:
-    """Images as bytes if they are, else in float32."""
-    return images if images.dtype == np.uint8 else as_float32(images)
+def moments(images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and variance of the columns of a table, the channels of pictures, or all.
 
-
-def as_float32(images: np.ndarray) -> np.ndarray:
-    converted = images.astype(np.float32)
-    if images.dtype == np.uint8:
-        converted /= 255
-    return converted
+    The variance of what never varies is taken for 1.
+    """
+    axes = None if images.ndim == 3 else tuple(range(images.ndim - 1))
+    mean = images.mean(axis=axes, dtype=np.float64)
+    variance = images.var(axis=axes, dtype=np.float64)
+    return mean, np.where(variance > 0, variance, 1.0)

