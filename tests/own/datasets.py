@@ -5,7 +5,7 @@ from hashlib import sha256
 import numpy as np
 from pydantic import NonNegativeFloat, PositiveInt
 
-from data.npz import Arrays
+from data import Arrays
 
 TRAIN, TEST = 60, 15
 
