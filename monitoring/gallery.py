@@ -64,16 +64,16 @@ class Gallery:
         """At the end of a run, show what it came to."""
         if self._shown != epoch:
             self._show_kernels(epoch)
-        images, classes = self._trainer.data.validation, self._trainer.data.num_classes
+        images, names = self._trainer.data.validation, self._trainer.data.class_names
         logits = self._trainer.predict(images)
         if not np.isfinite(logits).all():
             return
-        if classes <= MOST_CLASSES:
+        if len(names) <= MOST_CLASSES:
             predicted = logits.argmax(1)
-            confusion = pictures.draw_confusion(images.labels, predicted, classes)
+            confusion = pictures.draw_confusion(images.labels, predicted, names)
             self._show("validation/confusion", confusion, CONFUSION, epoch)
         if self._image_shape:
-            mistakes = pictures.draw_mistakes(images, logits)
+            mistakes = pictures.draw_mistakes(images, logits, names)
             self._show("validation/mistakes", mistakes, MISTAKES, epoch)
 
     def _show_kernels(self, epoch: int) -> None:

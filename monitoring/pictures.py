@@ -5,6 +5,7 @@ Drawn without pyplot, whose figures are shared by all threads.
 """
 
 import io
+from collections.abc import Sequence
 
 import matplotlib
 import numpy as np
@@ -45,14 +46,17 @@ def draw_filters(kernel: np.ndarray, image_shape: tuple[int, ...]) -> bytes:
     return as_png(pixels)
 
 
-def draw_confusion(labels: np.ndarray, predictions: np.ndarray, classes: int) -> bytes:
+def draw_confusion(
+    labels: np.ndarray, predictions: np.ndarray, names: Sequence[str]
+) -> bytes:
     """Which class is taken for which: percent of the images of each true class.
 
     Args:
         labels: True classes, (images,).
         predictions: Predicted classes, (images,).
-        classes: Number of classes.
+        names: Names of the classes.
     """
+    classes = len(names)
     counts = np.zeros((classes, classes))
     np.add.at(counts, (labels, predictions), 1)
     percent = 100 * counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
@@ -63,9 +67,10 @@ def draw_confusion(labels: np.ndarray, predictions: np.ndarray, classes: int) ->
     axes.set_xlabel("predicted", fontsize=15)
     axes.set_ylabel("true", fontsize=15)
     if classes <= MOST_LABELS:
-        axes.set_xticks(range(classes))
-        axes.set_yticks(range(classes))
-        axes.tick_params(labelsize=14, length=0)
+        long = are_long(names)
+        axes.set_xticks(range(classes), names, rotation=90 if long else 0)
+        axes.set_yticks(range(classes), names)
+        axes.tick_params(labelsize=9 if long else 14, length=0)
         for true, predicted in np.argwhere(percent >= 0.5):
             value = percent[true, predicted]
             color = "white" if value > 30 else "black"
@@ -76,12 +81,15 @@ def draw_confusion(labels: np.ndarray, predictions: np.ndarray, classes: int) ->
     return render(figure)
 
 
-def draw_mistakes(images: Split, logits: np.ndarray) -> bytes | None:
+def draw_mistakes(
+    images: Split, logits: np.ndarray, names: Sequence[str]
+) -> bytes | None:
     """The wrong predictions of the highest probability, with true and predicted class.
 
     Args:
         images: With their true classes.
         logits: (images, classes).
+        names: Names of the classes.
 
     Returns:
         None if no image is misclassified.
@@ -101,9 +109,14 @@ def draw_mistakes(images: Split, logits: np.ndarray) -> bytes | None:
         figure.axes, shown, images[shown].images, strict=False
     ):
         axes.imshow(image, cmap="gray_r", vmin=0, vmax=1)
-        title = f"{images.labels[index]} \N{RIGHTWARDS ARROW} {predictions[index]}"
-        axes.set_title(title, fontsize=17)
+        true, predicted = names[images.labels[index]], names[predictions[index]]
+        space, size = ("\n", 8) if are_long(names) else (" ", 17)
+        axes.set_title(f"{true}{space}\N{RIGHTWARDS ARROW} {predicted}", fontsize=size)
     return render(figure)
+
+
+def are_long(names: Sequence[str]) -> bool:
+    return max(map(len, names)) > 2
 
 
 def render(figure: Figure) -> bytes:

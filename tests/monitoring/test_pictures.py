@@ -68,7 +68,7 @@ def texts(monkeypatch):
 def test_the_confusion_matrix_has_percents_of_each_true_class(texts):
     labels = np.array([0] * 4 + [1] * 500 + [2])
     predictions = np.array([0, 0, 0, 1] + [1] * 499 + [0] + [2])
-    draw_confusion(labels, predictions, 4)
+    draw_confusion(labels, predictions, "0123")
     ((_, *cells),) = texts
     # Columns are predictions, rows true classes; 0.2 % is left blank, so is no image.
     assert dict(cells) == {(0, 0): "75", (1, 0): "25", (1, 1): "100", (2, 2): "100"}
@@ -77,7 +77,7 @@ def test_the_confusion_matrix_has_percents_of_each_true_class(texts):
 def test_mistakes_are_the_surest_first_and_name_both_classes(texts):
     logits = np.array([[5.0, 0, 0], [0, 1, 0], [0, 9, 0], [0, 0, 3], [1, 0, 1.1]])
     labels = np.array([0, 0, 2, 0, 1])
-    draw_mistakes(Split(RANDOM.random((5, 28, 28)), labels), logits)
+    draw_mistakes(Split(RANDOM.random((5, 28, 28)), labels), logits, "012")
     shown = [title for title, *_ in texts if title]
     arrow = "\N{RIGHTWARDS ARROW}"
     assert shown == [f"2 {arrow} 1", f"0 {arrow} 2", f"0 {arrow} 1", f"1 {arrow} 2"]
@@ -85,13 +85,20 @@ def test_mistakes_are_the_surest_first_and_name_both_classes(texts):
 
 def test_no_mistakes_no_picture():
     right = Split(np.zeros((2, 3, 3)), np.array([0, 1]))
-    assert draw_mistakes(right, np.eye(2)) is None
+    assert draw_mistakes(right, np.eye(2), "01") is None
 
 
 def test_pictures_of_many_classes_and_of_color_are_drawn():
     labels = RANDOM.integers(100, size=500)
-    assert pixels(draw_confusion(labels, labels[::-1], 100)).shape == (600, 600, 3)
+    names = list(map(str, range(100)))
+    assert pixels(draw_confusion(labels, labels[::-1], names)).shape == (600, 600, 3)
     logits = RANDOM.normal(size=(9, 3))
     colored = Split(RANDOM.random((9, 8, 8, 3)), (logits.argmax(1) + 1) % 3)
-    mistakes = draw_mistakes(colored, logits)
+    mistakes = draw_mistakes(colored, logits, ["cat", "dog", "bird"])
     assert np.ptp(pixels(mistakes), axis=2).max() > 50
+
+
+def test_classes_with_names_are_called_by_them(texts):
+    images = Split(RANDOM.random((1, 4, 4)), np.array([1]))
+    draw_mistakes(images, np.array([[1.0, 0.0]]), ["cat", "dog"])
+    assert texts[0] == ["dog\n\N{RIGHTWARDS ARROW} cat"]
