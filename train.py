@@ -98,7 +98,7 @@ def train(
         undecided = run.config.training.settings["jit_compile"] == "auto"
         if undecided and not trainer.program.jit:
             say("training.jit_compile=auto: this model trains without XLA.")
-        trainer.changes = list(run.changes)
+        trainer.state.changes = list(run.changes)
         watching = config.monitoring.build()
         with Monitor(trainer, directory, watching, console, pictures) as monitor:
             status = fit(

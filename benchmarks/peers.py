@@ -109,7 +109,7 @@ def ours(work: Work) -> Epoch:
 
     def epoch() -> None:
         for _ in trainer.train_epoch(evaluated=work.logging != "none"):
-            monitor.advance(trainer.update)
+            monitor.advance(trainer.state.updates)
         if work.logging == "none":
             return
         measurement = trainer.measure()

@@ -42,7 +42,7 @@ def seconds_of(config: Config) -> float:
     for _ in trainer.train_epoch(evaluated=False):
         if time.perf_counter() - evaluated > SECONDS_OF_UPDATES:
             break
-    update = (time.perf_counter() - evaluated) / trainer.update
+    update = (time.perf_counter() - evaluated) / trainer.state.updates
     settings = trainer.settings
     evaluations = 2 + -(-settings.epochs // settings.evaluate_every)
     return (

@@ -1,7 +1,8 @@
 """All that `--resume` needs, in one file."""
 
 import json
-import math
+from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,21 +22,30 @@ ROOM, ROOM_FOR_NAME = 2**20, 2**10
 
 
 def save_checkpoint(directory: Path, trainer: Trainer, callbacks) -> None:
-    arrays: dict[str, np.ndarray] = {}
-    for i, variable in enumerate(trainer.variables):
-        arrays[f"variable/{i}"] = variable.numpy()
-    for i, array in enumerate(trainer.best_weights):
-        arrays[f"best/{i}"] = array
-    remembered = json.dumps(encode(states_of(callbacks), arrays))
-    for name, text in {
-        "state": STATE.dump_json(trainer.state()),
-        "callbacks": remembered.encode(),
-    }.items():
-        arrays[name] = np.frombuffer(text, np.uint8)
+    arrays = named_arrays(trainer.variables, trainer.best_weights)
+
+    def name_array(value: Any) -> dict[str, str]:
+        name = f"callback/{len(arrays)}"
+        arrays[name] = np.asarray(value)
+        return {"array": name}
+
+    remembered = json.dumps(states_of(callbacks), default=name_array)
+    state = replace(trainer.state, seconds=trainer.seconds)
+    arrays["callbacks"] = np.frombuffer(remembered.encode(), np.uint8)
+    arrays["state"] = np.frombuffer(STATE.dump_json(state), np.uint8)
     path = directory / FILE
     path.parent.mkdir(exist_ok=True)
     with replacing(path) as partial, open(partial, "wb") as file:
         np.savez(file, **arrays)  # type: ignore[arg-type]
+
+
+def named_arrays(variables: Iterable, best_weights: Iterable) -> dict[str, np.ndarray]:
+    arrays = {"variable": variables, "best": best_weights}
+    return {
+        f"{kind}/{i}": np.asarray(value)
+        for kind, values in arrays.items()
+        for i, value in enumerate(values)
+    }
 
 
 def load_checkpoint(directory: Path, trainer: Trainer) -> list[dict[str, Any]] | None:
@@ -48,18 +58,19 @@ def load_checkpoint(directory: Path, trainer: Trainer) -> list[dict[str, Any]] |
         DamagedError: It is damaged, or of another architecture or optimizer.
     """
     path = directory / FILE
-    variables = trainer.variables
-    weights = trainer.model.variables
-    expected = {f"variable/{i}": v for i, v in enumerate(variables)}
-    expected |= {f"best/{i}": v for i, v in enumerate(weights)}
-    size = sum(math.prod(v.shape) * dtype_of(v).itemsize for v in expected.values())
+    expected = named_arrays(trainer.variables, trainer.weights())
     # What callbacks remember may be the weights once more.
-    most = 2 * size + ROOM + 2 * ROOM_FOR_NAME * len(expected)
+    most = 2 * sum(array.nbytes for array in expected.values())
+    most += ROOM + 2 * ROOM_FOR_NAME * len(expected)
     try:
         arrays = unpack(read_file(path, most), most)
         state = STATE.validate_json(arrays.pop("state").tobytes(), strict=True)
-        remembered = json.loads(arrays.pop("callbacks").tobytes())
-        remembered = decode(remembered, arrays)
+        remembered = json.loads(
+            arrays.pop("callbacks").tobytes(),
+            object_hook=lambda found: (
+                arrays.pop(found["array"])[()] if found.keys() == {"array"} else found
+            ),
+        )
     except FileNotFoundError:
         return None
     except ValidationError as error:
@@ -72,57 +83,29 @@ def load_checkpoint(directory: Path, trainer: Trainer) -> list[dict[str, Any]] |
             f"the model draws or keeps numbers by {operation}, which no checkpoint "
             "holds; keras.random with a SeedGenerator can be continued",
         )
-    if arrays.keys() != expected.keys():
-        other = sorted(arrays.keys() ^ expected.keys())[0]
-        raise DamagedError(
-            path, f"expected the checkpoint of this model, received another at {other}"
-        )
-    for name, variable in expected.items():
-        wanted = dtype_of(variable), tuple(variable.shape)
-        if arrays[name].dtype.kind == "V":  # As NumPy reads bfloat16.
-            arrays[name] = arrays[name].view(wanted[0])
-        received = arrays[name].dtype, arrays[name].shape
-        if received != wanted:
+    for name in sorted(arrays.keys() | expected.keys()):
+        wanted, received = (form(of.get(name)) for of in (expected, arrays))
+        if wanted != received:
             raise DamagedError(
                 path,
-                f"expected {getattr(variable, 'path', variable.name)} of {wanted[0]} "
-                f"and shape {wanted[1]}, received {received[0]} and {received[1]}",
+                f"expected the checkpoint of this model, with {wanted} for {name}, "
+                f"received {received}",
             )
-    if state.update >= trainer.updates_per_epoch * trainer.settings.epochs:
+    if state.updates >= trainer.updates_per_epoch * trainer.settings.epochs:
         raise DamagedError(path, "expected an unfinished run, received a later update")
-    for i, variable in enumerate(variables):
-        variable.assign(arrays[f"variable/{i}"])
-    trainer.restore(state, [arrays[f"best/{i}"] for i in range(len(weights))])
+    values = [arrays[name].view(array.dtype) for name, array in expected.items()]
+    variables = trainer.variables
+    for variable, value in zip(variables, values, strict=False):
+        variable.assign(value)
+    state.changes += trainer.state.changes
+    trainer.state, trainer.best_weights = state, values[len(variables) :]
     return remembered
 
 
-def dtype_of(variable) -> np.dtype:
-    dtype = variable.dtype
-    if hasattr(dtype, "as_numpy_dtype"):
-        return np.dtype(dtype.as_numpy_dtype)
-    return np.dtype(variable.numpy().dtype if dtype == "bfloat16" else dtype)
-
-
-def encode(value: Any, arrays: dict[str, np.ndarray]) -> Any:
-    """A value as JSON has it; arrays in it are added to those of the file."""
-    if isinstance(value, dict):
-        return {key: encode(item, arrays) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [encode(item, arrays) for item in value]
-    if isinstance(value, np.ndarray | np.generic):
-        name = f"callback/{len(arrays)}"
-        arrays[name] = np.asarray(value)
-        return {"array": name}
-    return value
-
-
-def decode(value: Any, arrays: dict[str, np.ndarray]) -> Any:
-    """What `encode` was given; the arrays used are taken out of those of the file."""
-    if isinstance(value, list):
-        return [decode(item, arrays) for item in value]
-    if isinstance(value, dict):
-        if value.keys() == {"array"}:
-            array = arrays.pop(value["array"])
-            return array if array.ndim else array[()]
-        return {key: decode(item, arrays) for key, item in value.items()}
-    return value
+def form(array: np.ndarray | None) -> str:
+    if array is None:
+        return "nothing"
+    dtype = (
+        "bfloat16" if array.dtype.kind == "V" else array.dtype
+    )  # V: as NumPy has it.
+    return f"{dtype} of shape {array.shape}"

@@ -76,9 +76,8 @@ def fit(
     status = None
     if remembered is None:
         status = None if evaluate(trainer, listener).finite else "diverged"
-        trainer.offer_rate()
-        callback_list.on_train_begin()
-        trainer.follow_rate()
+        with trainer.adjustable_rate():
+            callback_list.on_train_begin()
     else:
         callback_list.on_train_begin()
         listener.resume(trainer.epoch)
@@ -113,12 +112,11 @@ def train_epochs(
     while True:
         epoch = trainer.epoch
         if not trainer.within_epoch:
-            trainer.offer_rate()
-            callback_list.on_epoch_begin(epoch)
-            trainer.follow_rate()
+            with trainer.adjustable_rate():
+                callback_list.on_epoch_begin(epoch)
         recorded = trainer.settings.evaluates_after(epoch + 1)
         for _ in trainer.train_epoch(evaluated=recorded or bool(callbacks)):
-            listener.advance(trainer.update)
+            listener.advance(trainer.state.updates)
             if trainer.within_epoch and save_and_stop():
                 return "interrupted"
         measurement = None
@@ -129,9 +127,9 @@ def train_epochs(
             if not measurement.finite:
                 return "diverged"
         trainer.trained_weights = trainer.weights() if callbacks else []
-        trainer.offer_rate()
-        callback_list.on_epoch_end(epoch, logs_of(measurement) if measurement else {})
-        trainer.follow_rate()
+        with trainer.adjustable_rate():
+            logs = logs_of(measurement) if measurement else {}
+            callback_list.on_epoch_end(epoch, logs)
         if trainer.epoch == trainer.settings.epochs or trainer.model.stop_training:
             finite = recorded or evaluate(trainer, listener).finite
             return "completed" if finite else "diverged"

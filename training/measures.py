@@ -12,6 +12,10 @@ from typing import Any
 CALIBRATION_BINS = 15
 
 
+def mean(total, count: int):
+    return total / count
+
+
 @dataclass(frozen=True)
 class Measure:
     """A number that tells how good a network is on a set of images.
@@ -24,10 +28,9 @@ class Measure:
         group: Group of its tags in TensorBoard: `<group>/train`, `<group>/validation`.
         description: What TensorBoard says of it.
         sums: Function `(labels, logits)` of tensors, (images,) and (images, classes),
-            to values whose sum over the images is needed, (images, width).
-        width: Number of values for each image; (images,) is a width of 1.
+            to values whose sum over the images is needed, (images,) or (images, width).
         digits: How a value is written, as a format.
-        value: Function of their sums, (width,), and the number of images, to the
+        value: Function of their sum, () or (width,), and the number of images, to the
             measure.
     """
 
@@ -38,9 +41,8 @@ class Measure:
     group: str
     description: str
     sums: Callable[[Any, Any], Any]
-    width: int = 1
     digits: str = ".4f"
-    value: Callable[[list[float], int], float] = lambda sums, count: sums[0] / count
+    value: Callable[[Any, int], float] = mean
 
 
 def cross_entropy_sums(labels, logits):
@@ -66,7 +68,7 @@ def calibration_sums(labels, logits):
     return tf.one_hot(bins, CALIBRATION_BINS, dtype=excess.dtype) * excess[:, None]
 
 
-def logit_scale_sums(labels, logits):
+def logit_scales(labels, logits):
     import tensorflow as tf
 
     return tf.math.reduce_std(logits, axis=1)
@@ -102,7 +104,6 @@ MEASURES = {
         "Expected calibration error: mean distance of confidence and accuracy, over "
         f"{CALIBRATION_BINS} bins of confidence (Guo et al. 2017).",
         calibration_sums,
-        CALIBRATION_BINS,
         ".2%",
         lambda sums, count: math.fsum(map(abs, sums)) / count,
     ),

@@ -4,16 +4,18 @@ The loops are written with `tf.while_loop`: AutoGraph, which would make them of
 Python's, does not work on Python 3.13 (TensorFlow 2.21).
 """
 
+import functools
 import re
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from models import kernels
 from training.dropout import keyed_masks
 from training.losses import LOSSES
 from training.measurement import Evaluation
-from training.measures import MEASURES, logit_scale_sums
+from training.measures import MEASURES, logit_scales, mean
 
 EVALUATION_BLOCK = 1000
 """Images evaluated at once: enough for the processor, and little memory."""
@@ -24,9 +26,6 @@ STATEFUL_OPERATIONS = "Random(?!Dataset)|TruncatedNormal|Multinomial|(Eager)?PyF
 LARGEST_CONSTANT = 16
 """Numbers in a constant of a graph of Keras' own layers: shapes and the like."""
 
-WIDTHS = [*(measure.width for measure in MEASURES.values()), 1, 1]
-"""Columns of sums of the measures, of the loss and of the logits' scale."""
-
 
 class Program:
     """What is compiled once for all runs that differ in their seed alone.
@@ -36,7 +35,7 @@ class Program:
         optimizer: Built for the model.
         loss: Name of what is minimized, in `LOSSES`.
         jit: Whether XLA compiles the calls.
-        updates: Function `(pixels, labels, batches, rates, first, last, key)` of
+        train: Function `(pixels, labels, batches, rates, first, last, key)` of
             tensors: makes the updates first to last - 1 of the rows of `batches`,
             (updates, batch), which hold indices of images, at the learning rates
             `rates`, (updates,). Pixels are bytes or floats in [0, 1], as a `Split`
@@ -70,12 +69,16 @@ class Program:
         self.model, self.optimizer = model, optimizer
         self.loss, self.jit = loss, jit
         self._white = tf.Variable(255.0, trainable=False)
-        how = (LOSSES[loss], self._white, jit)
-        self.updates = compile_updates(model, optimizer, *how)
-        self._evaluate = compile_evaluation(model, *how)
-        self.penalty = compile_penalty(model)
-        self.gradients = compile_gradients(model, *how)
-        self.finite = compile_check(model)
+        self._measured = {name: (m.sums, m.value) for name, m in MEASURES.items()} | {
+            "loss": (LOSSES[loss], mean),
+            "logit_scale": (logit_scales, mean),
+        }
+        compiled = functools.partial(tf.function, autograph=False, jit_compile=jit)
+        self.train = compiled(self._train)
+        self._sums = compiled(self._sum_up)
+        self.gradients = compiled(self._gradients)
+        self.penalty = tf.function(self._penalty, autograph=False)
+        self.finite = tf.function(self._finite, autograph=False)
         self.hidden_variables: list[tf.Variable] = []
         self.may_be_shared = False
         self.stateful_operation: str | None = None
@@ -89,9 +92,9 @@ class Program:
         """Look at what the updates use, before any is made.
 
         Args:
-            arguments: Those of `updates`.
+            arguments: Those of `train`.
         """
-        graph = self.updates.get_concrete_function(*arguments).graph
+        graph = self.train.get_concrete_function(*arguments).graph
         known = {id(variable.value) for variable in self.variables} | {id(self._white)}
         self.hidden_variables = [v for v in graph.variables if id(v) not in known]
         self.stateful_operation = find_stateful_operation(graph)
@@ -100,27 +103,95 @@ class Program:
             constants or self.hidden_variables or has_large_constant(graph)
         )
 
-    def take(self, model: keras.Model, optimizer: keras.Optimizer) -> None:
-        """Start another run of the same program: take over its initial state.
+    def restart(self, model: keras.Model, optimizer: keras.Optimizer) -> None:
+        """Begin another run: assign it the initial state of its model and optimizer.
 
         Args:
             model: Plain and fresh, made by the same config but for the seed.
             optimizer: Fresh, built for that model.
         """
         if model is not self.model:
-            theirs = [*model.variables, *optimizer.variables]
-            for variable, value in zip(self.variables, theirs, strict=True):
+            initial = [*model.variables, *optimizer.variables]
+            for variable, value in zip(self.variables, initial, strict=True):
                 variable.assign(value)
 
     def evaluate(self, pixels: tf.Tensor, labels: tf.Tensor) -> Evaluation:
         """Evaluate images, dropout off."""
-        count = len(labels)
-        *sums, loss, logit_scale = self._evaluate(pixels, labels).numpy().tolist()
-        found = {"loss": loss / count, "logit_scale": logit_scale / count}
-        for name, measure in MEASURES.items():
-            found[name] = measure.value(sums[: measure.width], count)
-            sums = sums[measure.width :]
-        return found
+        totals = dict.fromkeys(self._measured, np.float64(0))
+        for first in range(0, len(labels), EVALUATION_BLOCK):
+            block = slice(first, first + EVALUATION_BLOCK)
+            for name, sums in self._sums(pixels[block], labels[block]).items():
+                totals[name] = totals[name] + sums.numpy()
+        return {
+            name: float(value(totals[name], len(labels)))
+            for name, (_, value) in self._measured.items()
+        }
+
+    def _images(self, pixels):
+        """Images of floats in [0, 1], the same bits as `Split.images`.
+
+        The divisor is a variable: by a constant, XLA would multiply instead of divide.
+        """
+        if pixels.dtype == tf.uint8:
+            return tf.cast(pixels, tf.float32) / self._white
+        return pixels
+
+    def _logits(self, pixels, training):
+        return at_least_float32(self.model(self._images(pixels), training=training))
+
+    def _train(self, pixels, labels, batches, rates, first, last, key):
+        optimizer, weights = self.optimizer, self.model.trainable_variables
+
+        def update(number):
+            batch = tf.gather(batches, number)
+            number_in_run = key[1] + tf.cast(number, tf.int64)
+            exchange_averages(optimizer)
+            if hasattr(optimizer, "look_ahead"):
+                optimizer.look_ahead()
+            with (
+                tf.GradientTape() as tape,
+                keyed_masks(key[0], number_in_run, self.jit),
+            ):
+                logits = self._logits(tf.gather(pixels, batch), training=True)
+                losses = LOSSES[self.loss](tf.gather(labels, batch), logits)
+                objective = tf.reduce_mean(losses)
+                for penalty in self.model.losses:
+                    objective += tf.cast(penalty, objective.dtype)
+            gradients = tape.gradient(objective, weights)
+            optimizer.learning_rate.assign(tf.gather(rates, number))
+            optimizer.apply(gradients, weights)
+            exchange_averages(optimizer)
+            return number + 1
+
+        tf.while_loop(lambda number: number < last, update, [first])
+
+    def _sum_up(self, pixels, labels):
+        logits = self._logits(pixels, training=False)
+        return {
+            name: tf.reduce_sum(tf.cast(sums(labels, logits), tf.float64), axis=0)
+            for name, (sums, _) in self._measured.items()
+        }
+
+    def _penalty(self):
+        weights = self.model.trainable_variables
+        terms = [w.regularizer(w) for w in weights if w.regularizer]
+        return tf.add_n([tf.cast(term, tf.float64) for term in [*terms, 0.0]])
+
+    def _gradients(self, pixels, labels):
+        with tf.GradientTape(persistent=True) as tape:
+            logits = self._logits(pixels, training=False)
+            loss = tf.reduce_mean(LOSSES[self.loss](labels, logits))
+            penalty = self._penalty()
+        variables = [kernel.value for kernel in kernels(self.model).values()]
+        return [
+            tape.gradient(target, variables, unconnected_gradients="zero")
+            for target in (loss, penalty)
+        ]
+
+    def _finite(self):
+        weights = [v.value for v in self.model.variables if v.value.dtype.is_floating]
+        finite = [tf.reduce_all(tf.math.is_finite(weight)) for weight in weights]
+        return tf.reduce_all(tf.stack(finite))
 
 
 def all_nodes(graph: tf.Graph) -> list:
@@ -146,45 +217,9 @@ def find_stateful_operation(graph: tf.Graph) -> str | None:
     return next(found, None)
 
 
-def as_images(pixels, white):
-    """Floats in [0, 1], the same bits as `Split.images`.
-
-    Args:
-        pixels: Bytes, or floats that are returned as they are.
-        white: Variable of 255. By a constant, XLA would multiply instead of divide.
-    """
-    return tf.cast(pixels, tf.float32) / white if pixels.dtype == tf.uint8 else pixels
-
-
 def at_least_float32(tensor):
     """Logits and penalties of half precision in float32, as Keras' losses take them."""
     return tf.cast(tensor, tf.float32) if tensor.dtype.size < 4 else tensor
-
-
-def compile_updates(model, optimizer, loss, white, jit):
-    @tf.function(jit_compile=jit, autograph=False)
-    def updates(pixels, labels, batches, rates, first, last, key):
-        def make_update(update):
-            batch = tf.gather(batches, update)
-            number = key[1] + tf.cast(update, tf.int64)
-            exchange_averages(optimizer)
-            if hasattr(optimizer, "look_ahead"):
-                optimizer.look_ahead()
-            with tf.GradientTape() as tape, keyed_masks(key[0], number, jit):
-                images = as_images(tf.gather(pixels, batch), white)
-                logits = at_least_float32(model(images, training=True))
-                objective = tf.reduce_mean(loss(tf.gather(labels, batch), logits))
-                for penalty in model.losses:
-                    objective += tf.cast(penalty, objective.dtype)
-            gradients = tape.gradient(objective, model.trainable_variables)
-            optimizer.learning_rate.assign(tf.gather(rates, update))
-            optimizer.apply(gradients, model.trainable_variables)
-            exchange_averages(optimizer)
-            return update + 1
-
-        tf.while_loop(lambda update: update < last, make_update, [first])
-
-    return updates
 
 
 def exchange_averages(optimizer):
@@ -203,75 +238,3 @@ def exchange_averages(optimizer):
             held = tf.identity(variable.value)
             variable.assign(other)
             other.assign(held)
-
-
-def compile_evaluation(model, loss, white, jit):
-    columns = [
-        *(measure.sums for measure in MEASURES.values()),
-        loss,
-        logit_scale_sums,
-    ]
-
-    def sum_up(pixels, labels):
-        logits = at_least_float32(model(as_images(pixels, white), training=False))
-        found = [tf.cast(column(labels, logits), tf.float64) for column in columns]
-        return tf.concat(
-            [tf.reduce_sum(c if len(c.shape) > 1 else c[:, None], 0) for c in found], 0
-        )
-
-    @tf.function(jit_compile=jit, autograph=False)
-    def evaluation(pixels, labels):
-        def add_block(start, total):
-            block = start + tf.range(EVALUATION_BLOCK)
-            found = sum_up(tf.gather(pixels, block), tf.gather(labels, block))
-            return start + EVALUATION_BLOCK, total + found
-
-        count = labels.shape[0]
-        whole = count - count % EVALUATION_BLOCK
-        zeros = tf.zeros(sum(WIDTHS), tf.float64)
-        _, total = tf.while_loop(lambda start, _: start < whole, add_block, [0, zeros])
-        if whole < count:
-            total += sum_up(pixels[whole:], labels[whole:])
-        return total
-
-    return evaluation
-
-
-def compile_penalty(model):
-    @tf.function(autograph=False)
-    def penalty():
-        return total_penalty(model)
-
-    return penalty
-
-
-def total_penalty(model):
-    terms = [v.regularizer(v) for v in model.trainable_variables if v.regularizer]
-    return tf.add_n([tf.cast(t, tf.float64) for t in [*terms, 0.0]])
-
-
-def compile_gradients(model, loss, white, jit):
-    @tf.function(jit_compile=jit, autograph=False)
-    def gradients(pixels, labels):
-        images = as_images(pixels, white)
-        with tf.GradientTape(persistent=True) as tape:
-            logits = at_least_float32(model(images, training=False))
-            mean = tf.reduce_mean(loss(labels, logits))
-            penalty = total_penalty(model)
-        variables = [kernel.value for kernel in kernels(model).values()]
-        return [
-            tape.gradient(target, variables, unconnected_gradients="zero")
-            for target in (mean, penalty)
-        ]
-
-    return gradients
-
-
-def compile_check(model):
-    @tf.function(autograph=False)
-    def finite():
-        numbers = [v.value for v in model.variables if v.value.dtype.is_floating]
-        whole = [tf.reduce_all(tf.math.is_finite(value)) for value in numbers]
-        return tf.reduce_all(tf.stack(whole))
-
-    return finite

@@ -51,12 +51,12 @@ def compute_result(status: str, trainer: Trainer, test: Split) -> dict[str, Any]
             "weight_norm_of_layer": {k: finite(norm) for k, norm in norms.items()},
         }
 
-    best, ends_with = trainer.best, trainer.ends_with
+    best, ends_with = trainer.state.best, trainer.ends_with
     restored = best is not None and ends_with == RESTORED
     epoch = best.epoch if best and restored else trainer.epoch
     final = describe(trainer.measure(), epoch, ends_with)
     found = None
-    if best and best.step == trainer.update and ends_with == AS_TRAINED:
+    if best and best.step == trainer.state.updates and ends_with == AS_TRAINED:
         found = final
     elif best:
         variables = trainer.model.variables
@@ -71,7 +71,7 @@ def compute_result(status: str, trainer: Trainer, test: Split) -> dict[str, Any]
         "final": final,
         "best": found,
         "versions": {"python": platform.python_version(), **package_versions()},
-        "changed_before_resume": trainer.changes,
+        "changed_before_resume": trainer.state.changes,
     }
 
 
@@ -101,7 +101,7 @@ def save_model(
         trainer: As `fit` left it.
         status: What `fit` returned.
     """
-    if status == "diverged" and trainer.best:
+    if status == "diverged" and trainer.state.best:
         weights = trainer.best_weights
     else:
         weights = trainer.weights()

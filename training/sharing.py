@@ -40,7 +40,7 @@ def share_program(
     key = sharing_key(tables, model, optimizer) if programs is not None else None
     earlier = programs.get(key) if programs and key else None
     if earlier and earlier.may_be_shared:
-        earlier.take(model, optimizer)
+        earlier.restart(model, optimizer)
         return earlier
     training = tables["training"]
     program = Program(model, optimizer, training["loss"], training["jit_compile"])

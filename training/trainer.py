@@ -1,5 +1,6 @@
 """The updates and the evaluations of one run."""
 
+import contextlib
 import re
 import time
 from collections.abc import Iterator
@@ -36,21 +37,21 @@ CHANGED = "changed by a callback"
 """What the weights are that a run ends with."""
 
 
-@dataclass(frozen=True)
+@dataclass
 class State:
-    """What continues a run, besides its arrays.
+    """How far a run has come: with its arrays, all that continues it.
 
     Attributes:
-        update: Updates made.
+        updates: Updates made.
         rate_factor: What callbacks have multiplied the scheduled learning rates by.
-        seconds: Time since the run began, without that in which it lay interrupted.
+        seconds: Time that was spent on it before this process.
         best: The evaluation with the lowest validation cross-entropy.
         changes: What of code, data and versions had changed when the run was resumed.
     """
 
     __pydantic_config__ = ConfigDict(allow_inf_nan=False)
 
-    update: NonNegativeInt
+    updates: NonNegativeInt
     rate_factor: float
     seconds: float
     best: Measurement | None
@@ -76,7 +77,7 @@ class Trainer:
 
     An update depends on the seed and its own number alone: order, dropout masks and
     learning rate are functions of them. So a run can be cut between any two calls, and
-    continued from `state()`, `best_weights` and `variables`.
+    continued from `state`, `best_weights` and `variables`.
     """
 
     def __init__(
@@ -100,42 +101,41 @@ class Trainer:
         self.data = data
         self.model, self.optimizer = program.model, program.optimizer
         self._train = as_tensors(data.train)
-        self._train_subset = as_tensors(data.train[: len(data.validation)])
-        self._validation = as_tensors(data.validation)
-        self._memorized = {
-            name: as_tensors(split)
-            for name, split in data.memorized(len(data.validation)).items()
+        size = len(data.validation)
+        self._evaluated = {
+            name: as_tensors(images)
+            for name, images in {
+                "train": data.train[:size],
+                "validation": data.validation,
+                **data.memorized(size),
+            }.items()
         }
         self.count = len(data.train)
         self.updates_per_epoch = settings.updates_per_epoch(self.count)
         self._rates = multipliers * float(self.optimizer.learning_rate)
-        self._rate_factor = 1.0
         self.optimizer.learning_rate = self._rates[0]
-        self._offered_rate: float | None = None
         self._updates_per_call = 64
         self._update_seconds, self._timed_updates = 0.0, 0
-        self._earlier_seconds, self._started = 0.0, time.monotonic()
-        self.update = 0
-        self.best: Measurement | None = None
+        self._started = time.monotonic()
+        self.state = State(0, 1.0, 0.0, None, [])
         self.best_weights: list[np.ndarray] = []
         self.previous_kernels: list[np.ndarray] | None = None
-        self.changes: list[str] = []
         self.trained_weights: list[np.ndarray] = []
         self.ends_with = AS_TRAINED
 
     @property
     def epoch(self) -> int:
         """Epochs completed."""
-        return self.update // self.updates_per_epoch
+        return self.state.updates // self.updates_per_epoch
 
     @property
     def within_epoch(self) -> bool:
-        return self.update % self.updates_per_epoch > 0
+        return self.state.updates % self.updates_per_epoch > 0
 
     @property
     def seconds(self) -> float:
         """Time since the run began, without that in which it lay interrupted."""
-        return self._earlier_seconds + time.monotonic() - self._started
+        return self.state.seconds + time.monotonic() - self._started
 
     @property
     def variables(self) -> list:
@@ -149,18 +149,6 @@ class Trainer:
     def weights(self) -> list[np.ndarray]:
         """The values of all variables of the model."""
         return [variable.numpy() for variable in self.model.variables]
-
-    def state(self) -> State:
-        return State(
-            self.update, self._rate_factor, self.seconds, self.best, self.changes
-        )
-
-    def restore(self, state: State, best_weights: list[np.ndarray]) -> None:
-        """Continue from a state; the variables have been restored already."""
-        self.update, self._rate_factor = state.update, state.rate_factor
-        self._earlier_seconds = state.seconds
-        self.best, self.best_weights = state.best, best_weights
-        self.changes = [*state.changes, *self.changes]
 
     def compile(self) -> None:
         """Compile the updates now, by a call that makes none.
@@ -189,19 +177,16 @@ class Trainer:
             evaluated: Whether an evaluation follows, which compares the kernels with
                 those before the epoch's last update.
         """
-        done = self.update % self.updates_per_epoch
         for block in self._blocks(self.epoch):
             count = len(block.batches)
-            first, done = min(done, count), max(done - count, 0)
-            while first < count:
+            while (first := self.state.updates - block.first) < count:
                 last = min(first + self._updates_per_call, count)
                 started = time.perf_counter()
                 self._make_updates(block, first, last, evaluated)
                 seconds = time.perf_counter() - started
                 self._update_seconds += seconds
                 self._timed_updates += last - first
-                self.update += last - first
-                first = last
+                self.state.updates += last - first
                 if seconds < LONGEST_CALL / 2:
                     self._updates_per_call *= 2
                 elif seconds > LONGEST_CALL:
@@ -210,7 +195,10 @@ class Trainer:
 
     def _make_updates(self, block, first, last, evaluated):
         """Make updates; keep the kernels that the last before an evaluation meets."""
-        if evaluated and (self.update + last - first) % self.updates_per_epoch == 0:
+        if (
+            evaluated
+            and (self.state.updates + last - first) % self.updates_per_epoch == 0
+        ):
             if first < last - 1:
                 self._call(block, first, last - 1)
             self.previous_kernels = [k.numpy() for k in kernels(self.model).values()]
@@ -221,7 +209,7 @@ class Trainer:
         """An epoch's whole batches, then its smaller last one."""
         random = np.random.default_rng([self.seed, ORDER_STREAM, epoch])
         order = random.permutation(self.count).astype(np.int32)
-        rates = self._scheduled_rates(epoch) * self._rate_factor
+        rates = self._scheduled_rates(epoch) * self.state.rate_factor
         first, size = epoch * self.updates_per_epoch, self.settings.batch_size
         whole = self.count // size
         if whole:
@@ -245,28 +233,28 @@ class Trainer:
         ]
 
     def _call(self, block: Block, first: int, last: int) -> None:
-        self.program.updates(*self._arguments(block, first, last))
+        self.program.train(*self._arguments(block, first, last))
 
-    def offer_rate(self) -> None:
-        """Show callbacks the highest learning rate of the epoch that comes."""
-        rates = self._scheduled_rates(self.epoch)
-        if len(rates):
-            self.optimizer.learning_rate = max(rates) * self._rate_factor
-            self._offered_rate = float(self.optimizer.learning_rate)
+    @contextlib.contextmanager
+    def adjustable_rate(self) -> Iterator[None]:
+        """Let callbacks set the highest learning rate of the epoch that comes.
 
-    def follow_rate(self) -> None:
-        """Scale the schedule so that its highest rate is the one that callbacks set."""
-        rate, offered = float(self.optimizer.learning_rate), self._offered_rate
-        self._offered_rate = None
-        if offered is not None and rate != offered:
-            highest = max(self._scheduled_rates(self.epoch))
-            self._rate_factor = rate / highest if highest else self._rate_factor
+        They find the scheduled one. If they set another, the schedule is scaled to it.
+        """
+        highest = max(self._scheduled_rates(self.epoch), default=0.0)
+        if self.state.updates < len(self._rates):
+            self.optimizer.learning_rate = highest * self.state.rate_factor
+        found = float(self.optimizer.learning_rate)
+        yield
+        rate = float(self.optimizer.learning_rate)
+        if highest and rate != found:
+            self.state.rate_factor = rate / highest
 
     def note_change(self) -> None:
         """Note what callbacks have made of the weights after the last update."""
         weights = self.weights()
-        if self.trained_weights and not same(weights, self.trained_weights):
-            restored = same(weights, self.best_weights)
+        if self.trained_weights and not equal_bits(weights, self.trained_weights):
+            restored = equal_bits(weights, self.best_weights)
             self.ends_with = RESTORED if restored else CHANGED
 
     def evaluate_split(self, split: Split) -> Evaluation:
@@ -274,40 +262,36 @@ class Trainer:
 
     def predict(self, split: Split) -> np.ndarray:
         """Logits, (images, classes), without what the model does in training alone."""
-        blocks = [
-            split[first : first + EVALUATION_BLOCK]
-            for first in range(0, len(split), EVALUATION_BLOCK)
-        ]
-        found = [self.model(b.images, training=False).numpy() for b in blocks]
-        return np.concatenate(found).astype(np.float32)
+        starts = range(0, len(split), EVALUATION_BLOCK)
+        blocks = (split[start : start + EVALUATION_BLOCK] for start in starts)
+        logits = [self.model(block.images, training=False) for block in blocks]
+        return np.concatenate(logits).astype(np.float32)
 
     def measure(self) -> Measurement:
         """Evaluate train, validation and penalty on the weights as they are."""
-        train = self.program.evaluate(*self._train_subset)
-        validation = self.program.evaluate(*self._validation)
-        loss = validation["cross_entropy"]
+        found = {
+            name: self.program.evaluate(*images)
+            for name, images in self._evaluated.items()
+        }
+        train, validation = found.pop("train"), found.pop("validation")
+        losses = [m.validation["cross_entropy"] for m in [self.state.best] if m]
         decay = self.optimizer.weight_decay
-        per_update = (
-            self._update_seconds / self._timed_updates if self._timed_updates else None
-        )
-        self._update_seconds, self._timed_updates = 0.0, 0
+        updates, self._timed_updates = self._timed_updates, 0
+        seconds, self._update_seconds = self._update_seconds, 0.0
         return Measurement(
             epoch=self.epoch,
-            step=self.update,
+            step=self.state.updates,
             train=train,
             validation=validation,
-            memorized={
-                name: self.program.evaluate(*images)["accuracy"]
-                for name, images in self._memorized.items()
-            },
+            memorized={name: each["accuracy"] for name, each in found.items()},
             penalty=float(self.program.penalty()),
-            best_validation=(
-                min(self.best.validation["cross_entropy"], loss) if self.best else loss
-            ),
+            best_validation=min([*losses, validation["cross_entropy"]]),
             learning_rate=float(self.optimizer.learning_rate),
             weight_decay=0.0 if decay is None else float(decay),
             decay=decay_share(self.optimizer),
-            epoch_seconds=per_update and per_update * self.updates_per_epoch,
+            epoch_seconds=(
+                seconds / updates * self.updates_per_epoch if updates else None
+            ),
             updates_per_epoch=self.updates_per_epoch,
             weights_finite=bool(self.program.finite()),
         )
@@ -318,18 +302,21 @@ class Trainer:
         They are those on the first GRADIENT_IMAGES training images and the weights as
         they are, dropout off.
         """
-        pixels, labels = (part[:GRADIENT_IMAGES] for part in self._train_subset)
+        pixels, labels = (part[:GRADIENT_IMAGES] for part in self._evaluated["train"])
         loss, penalty = self.program.gradients(pixels, labels)
         return [g.numpy() for g in loss], [g.numpy() for g in penalty]
 
     def keep_if_best(self, measurement: Measurement) -> None:
         """Keep the weights if no evaluation had a lower validation cross-entropy."""
         loss = measurement.validation["cross_entropy"]
-        if self.best is None or loss < self.best.validation["cross_entropy"]:
-            self.best, self.best_weights = measurement, self.weights()
+        if (
+            self.state.best is None
+            or loss < self.state.best.validation["cross_entropy"]
+        ):
+            self.state.best, self.best_weights = measurement, self.weights()
 
 
-def same(some: list[np.ndarray], others: list[np.ndarray]) -> bool:
+def equal_bits(some: list[np.ndarray], others: list[np.ndarray]) -> bool:
     """Whether arrays hold the same bits."""
     return [array.tobytes() for array in some] == [a.tobytes() for a in others]
 

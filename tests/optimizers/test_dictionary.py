@@ -48,7 +48,7 @@ def updated(
     rates = tf.constant(np.full(updates, settings["learning_rate"]))
     data = (tf.constant(images), tf.constant(LABELS), batches, rates)
     key = tf.constant([0, 0], tf.int64)  # Seed and first update, for dropout.
-    program.updates(*data, tf.constant(0), tf.constant(updates), key)
+    program.train(*data, tf.constant(0), tf.constant(updates), key)
     return model.trainable_variables[0].numpy()
 
 

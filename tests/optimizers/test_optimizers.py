@@ -197,7 +197,7 @@ def test_a_shared_program_takes_over_what_a_rule_remembers():
     program = Program(*build(0), "cross_entropy", jit=False)
     model, optimizer = build(1)
     assert seeds(program.optimizer) != seeds(optimizer)
-    program.take(model, optimizer)
+    program.restart(model, optimizer)
     assert seeds(program.optimizer) == seeds(optimizer)
 
 

@@ -32,7 +32,7 @@ def build(seed=0, strength=0.5, **settings):
 
 def train(model, optimizer, loss="cross_entropy", jit=True, calls=((0, 6),), seed=0):
     program = Program(model, optimizer, loss, jit)
-    return run(program, calls, seed), program.updates
+    return run(program, calls, seed), program.train
 
 
 def run(program, calls=((0, 6),), seed=0):
@@ -40,7 +40,7 @@ def run(program, calls=((0, 6),), seed=0):
     fixed = (tf.constant(IMAGES, dtype), tf.constant(LABELS), tf.constant(BATCHES))
     for first, last in calls:
         rates = tf.constant(RATES, dtype)
-        program.updates(
+        program.train(
             *fixed,
             rates,
             tf.constant(first),
@@ -88,13 +88,13 @@ def test_a_program_serves_another_seed_as_if_it_were_compiled_for_it():
     alone, _ = train(*build(seed=1, **settings), seed=1)
     program = Program(*build(seed=0, **settings), "cross_entropy", True)
     first = run(program)
-    program.take(*build(seed=1, **settings))
+    program.restart(*build(seed=1, **settings))
     assert float(program.optimizer.iterations) == 0
     second = run(program, seed=1)
     for a, b, c in zip(alone, second, first, strict=True):
         np.testing.assert_array_equal(a, b)
         assert not np.array_equal(b, c)
-    assert program.updates.experimental_get_tracing_count() == 1
+    assert program.train.experimental_get_tracing_count() == 1
 
 
 @pytest.mark.parametrize("jit", [True, False])
@@ -106,7 +106,7 @@ def test_bytes_are_seen_as_floats_bit_for_bit(jit):
         model, optimizer = build()
         program = Program(model, optimizer, "cross_entropy", jit)
         data = tf.constant(split.pixels), tf.constant(split.labels)
-        program.updates(
+        program.train(
             *data,
             tf.constant(BATCHES),
             tf.constant(RATES, tf.float32),
