@@ -25,8 +25,8 @@ from comparison.plan import Comparison, Run, against_itself, load_comparison
 from comparison.workers import Pool, RunMaker, local_pool
 from data import as_arrays
 from experiment.command_line import Parser, exit_with_status, run_until_signal
-from experiment.fingerprint import fingerprint
-from experiment.run_directory import Place, below, look
+from experiment.fingerprint import Fingerprint, compute_fingerprint
+from experiment.run_directory import inspect_run, path_within
 from monitoring.summary import how_to_look
 from system.errors import UserError
 from system.processes import processors
@@ -43,40 +43,41 @@ class Plan:
         finished: The contents of result.json, by the path of the run.
         pending: Runs to be made, in order.
         stale: Number of them that replace a run of other settings, data or code.
-        marks: The fingerprint of each run, by its path.
+        fingerprints: The fingerprint of each run, by its path.
     """
 
     finished: dict[Path, dict[str, Any]]
     pending: list[Run]
     stale: int
-    marks: dict[Path, dict[str, str]]
+    fingerprints: dict[Path, Fingerprint]
 
 
 def make_plan(comparison: Comparison, directory: Path) -> Plan:
     finished: dict[Path, dict[str, Any]] = {}
     pending, stale = [], 0
-    marks = fingerprints(comparison)
+    fingerprints = compute_fingerprints(comparison)
     for run in comparison.runs:
-        found = look(below(directory, run.path), run.config, marks[run.path])
-        if found.place is Place.FINISHED:
+        path = path_within(directory, run.path)
+        found = inspect_run(path, run.config, fingerprints[run.path])
+        if found.state == "finished":
             finished[run.path] = found.result
         else:
             pending.append(run)
-            stale += found.place in (Place.OTHER, Place.CHANGED)
-    return Plan(finished, pending, stale, marks)
+            stale += found.state in ("other", "changed")
+    return Plan(finished, pending, stale, fingerprints)
 
 
-def fingerprints(comparison: Comparison) -> dict[Path, dict[str, str]]:
+def compute_fingerprints(comparison: Comparison) -> dict[Path, Fingerprint]:
     """The fingerprint of each run; every dataset is read once."""
     data: dict[str, str] = {}
-    marks = {}
+    found = {}
     for run in comparison.runs:
         dataset = run.config.dataset
         key = json.dumps([dataset.name, dataset.settings])
         if key not in data:
             data[key] = as_arrays(dataset.build()).sha256
-        marks[run.path] = fingerprint(run.config, data[key])
-    return marks
+        found[run.path] = compute_fingerprint(run.config, data[key])
+    return found
 
 
 def make_runs(
@@ -89,7 +90,7 @@ def make_runs(
 ) -> RunMaker:
     """Make what is pending, and show how far that has come."""
     trials = list_trials(comparison)
-    maker = RunMaker(directory, plan.marks)
+    maker = RunMaker(directory, plan.fingerprints)
     with CompareDisplay(console, comparison, len(plan.pending)) as display:
 
         def show(run: Run | None) -> None:
@@ -198,7 +199,7 @@ def main() -> int:
     comparison = load_comparison(arguments.config, arguments.overrides)
     if arguments.against_itself:
         comparison = against_itself(comparison)
-    directory = below(arguments.runs, Path(comparison.name))
+    directory = path_within(arguments.runs, Path(comparison.name))
     plan = make_plan(comparison, directory)
     most = len(plan.pending) or len(comparison.seeds)
     workers = arguments.workers or min(processors(), most)
@@ -209,8 +210,8 @@ def main() -> int:
     pool: contextlib.AbstractContextManager[Pool]
     if arguments.cluster:
         first = comparison.runs[0]
-        mark = plan.marks[first.path]
-        pool = cluster_pool(arguments.cluster, directory, first.config, mark)
+        fingerprint = plan.fingerprints[first.path]
+        pool = cluster_pool(arguments.cluster, directory, first.config, fingerprint)
         where = f"on the workers of {arguments.cluster}"
     else:
         pool = local_pool(workers)

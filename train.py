@@ -15,8 +15,8 @@ from rich.console import Console
 from data import Data, as_arrays
 from experiment.command_line import Parser, exit_with_status, run_until_signal
 from experiment.config import Config, is_saved, load_config
-from experiment.fingerprint import fingerprint
-from experiment.run_directory import claim, run_path, write_result
+from experiment.fingerprint import compute_fingerprint
+from experiment.run_directory import open_run, run_path, write_result
 from monitoring.summary import show_result
 from system.processes import load_keras, threads_in_use
 from training.settings import CHECKPOINT
@@ -73,16 +73,16 @@ def train(
 
     arrays = as_arrays(config.dataset.build())
     data = config.split.build(arrays, config.seed)
-    with claim(
+    with open_run(
         directory,
         config,
-        fingerprint(config, arrays.sha256),
+        compute_fingerprint(config, arrays.sha256),
         resume=resume,
         resume_changed=resume_changed,
         overwrite=overwrite,
         say=say,
     ) as run:
-        if run.result:
+        if run.state == "finished":
             say("This run was finished before; --overwrite repeats it.")
             return run.result
         resume = resume or resume_changed

@@ -22,7 +22,7 @@ from comparison.filters import draw_last_filters
 from comparison.hparams import describe_experiment, ensure_session, list_trials
 from comparison.plan import Comparison
 from comparison.tables import results_card
-from experiment.run_directory import below
+from experiment.run_directory import path_within
 from monitoring.events import NEW, image_pb, write_events
 from monitoring.links import MEANS, Board
 
@@ -76,7 +76,7 @@ def write_board(
         answer.comparison, [path for of in runs.values() for path in of]
     )
     for path, result in results.items():
-        ensure_session(below(directory, path), trials[path], result)
+        ensure_session(path_within(directory, path), trials[path], result)
     colored = colored_methods(answer)
     norms = [tag for tag in curves.columns if tag.startswith("weights/norm/")]
     board = Board(
@@ -85,7 +85,7 @@ def write_board(
         layers=[tag.rpartition("/")[2] for tag in norms[:MOST_LAYERS]],
     )
     board.save(directory)
-    means = below(directory, Path(MEANS))
+    means = path_within(directory, Path(MEANS))
     remove_means(means)
     # A TensorBoard without its fast loader goes by time, not by name.
     at = first_event_time(directory) - 60

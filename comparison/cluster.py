@@ -12,9 +12,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from comparison.plan import Run
-from comparison.workers import MOST_DEATHS, Fingerprint, Pool, WorkerProcess
+from comparison.workers import MOST_DEATHS, Pool, WorkerProcess
 from experiment.config import Config
-from experiment.fingerprint import fingerprint
+from experiment.fingerprint import Fingerprint, compute_fingerprint
 from system.errors import UserError
 
 ASK_SECONDS = 0.5
@@ -35,13 +35,17 @@ class ClusterPool:
         self._stop = distributed.Event(client=client)
         self._running: list = []
 
-    def begin(self, waiting, directory, marks):
+    def begin(self, waiting, directory, fingerprints):
         self._running = [future for future in self._running if not future.done()]
         if len(self._running) >= (sum(self._client.nthreads().values()) or 1):
             return None
         run = waiting[0]
         future = self._executor.submit(
-            perform_on_cluster, run, directory / run.path, marks[run.path], self._stop
+            perform_on_cluster,
+            run,
+            directory / run.path,
+            fingerprints[run.path],
+            self._stop,
         )
         self._running.append(future)
         return run, future
@@ -52,7 +56,7 @@ class ClusterPool:
 
 @contextlib.contextmanager
 def cluster_pool(
-    address: str, directory: Path, config: Config, mark: Fingerprint
+    address: str, directory: Path, config: Config, fingerprint: Fingerprint
 ) -> Iterator[Pool]:
     """The workers of a Dask cluster, which must see the directory at the same path.
 
@@ -60,7 +64,7 @@ def cluster_pool(
         address: Address of the scheduler, "tcp://host:8786".
         directory: Directory that the runs will be written below.
         config: Config of one of the runs.
-        mark: The fingerprint of that run.
+        fingerprint: The fingerprint of that run.
 
     Raises:
         UserError: Dask is not installed, no scheduler answers, or a worker sees other
@@ -75,7 +79,7 @@ def cluster_pool(
     logging.getLogger("distributed").setLevel(logging.ERROR)
     refuse_silent_address(address)
     with distributed.Client(address, set_as_default=False) as client:
-        check_workers(client, directory, config, mark)
+        check_workers(client, directory, config, fingerprint)
         yield ClusterPool(client)
 
 
@@ -92,7 +96,7 @@ def refuse_silent_address(address: str) -> None:
 
 
 def perform_on_cluster(
-    run: Run, directory: Path, mark: Fingerprint, stop
+    run: Run, directory: Path, fingerprint: Fingerprint, stop
 ) -> dict[str, Any]:
     """Make one run in a process of this Dask worker, of its own for as long as it runs.
 
@@ -102,13 +106,13 @@ def perform_on_cluster(
     Args:
         run: To be made.
         directory: Directory of the run.
-        mark: Its fingerprint, where the comparison was started.
+        fingerprint: Its fingerprint, where the comparison was started.
         stop: Event of the cluster that asks to write a checkpoint and stop.
     """
     worker = IDLE.pop() if IDLE else WorkerProcess()
     try:
         for _ in range(MOST_DEATHS):
-            future = worker.submit(run, directory, mark)
+            future = worker.submit(run, directory, fingerprint)
             while not future.done():
                 wait([future], timeout=ASK_SECONDS)
                 if stop.is_set():
@@ -123,13 +127,17 @@ def perform_on_cluster(
     raise RuntimeError(f"its process died {MOST_DEATHS} times")
 
 
-def check_workers(client, directory: Path, config: Config, mark: Fingerprint) -> None:
+def check_workers(
+    client, directory: Path, config: Config, fingerprint: Fingerprint
+) -> None:
     """Refuse a cluster that has no workers, or one that could not do the same."""
     directory.mkdir(parents=True, exist_ok=True)
     probe = (directory / ".probe").absolute()
     probe.touch()
     try:
-        found = client.run(find_hindrance, probe, config, mark, on_error="return")
+        found = client.run(
+            find_hindrance, probe, config, fingerprint, on_error="return"
+        )
     finally:
         probe.unlink()
     if not found:
@@ -141,21 +149,21 @@ def check_workers(client, directory: Path, config: Config, mark: Fingerprint) ->
             raise UserError(f"--cluster: worker {worker} {hindrance}")
 
 
-def find_hindrance(probe: Path, config: Config, mark: Fingerprint) -> str | None:
+def find_hindrance(probe: Path, config: Config, fingerprint: Fingerprint) -> str | None:
     """Why a Dask worker cannot make the runs of a comparison, or None.
 
     Args:
         probe: A file below the directory of the comparison.
         config: Config of one of the runs.
-        mark: The fingerprint of that run where the comparison was started.
+        fingerprint: The fingerprint of that run where the comparison was started.
     """
     if not probe.exists():
         return f"does not see {probe.parent}"
-    for name, here in fingerprint(config, mark["data"]).items():
-        if here != mark.get(name):
+    for name, here in compute_fingerprint(config, fingerprint["data"]).items():
+        if here != fingerprint.get(name):
             if name in ("code", "files"):
                 return f"has other {name} than this folder"
-            return f"has {name} {here}, expected {mark.get(name)} as here"
+            return f"has {name} {here}, expected {fingerprint.get(name)} as here"
     if multiprocessing.current_process().daemon:
         return "may not start processes: start it with --no-nanny"
     return None

@@ -12,7 +12,7 @@ from tensorboard.compat.proto import event_pb2
 
 from comparison.answer import Answer, Entry
 from comparison.figures import name_of
-from experiment.run_directory import below
+from experiment.run_directory import path_within
 from monitoring.pictures import FILTERS, render
 
 TAG = "first_layer/filters"
@@ -36,7 +36,9 @@ def read_filters(answer: Answer, directory: Path) -> dict[Entry, dict[int, bytes
         )
         rows = {
             event.step: first_row(value.tensor.string_val[2])
-            for path in sorted(below(directory, run.path).glob("events.out.tfevents.*"))
+            for path in sorted(
+                path_within(directory, run.path).glob("events.out.tfevents.*")
+            )
             for event in read_events(path)
             for value in event.summary.value
             if value.tag == TAG

@@ -43,19 +43,16 @@ from experiment.config import (
     Config,
     Seed,
     Settings,
-    change,
-    check,
-    check_name,
-    did_you_mean,
+    assign,
     flatten,
-    name_run,
-    near_name,
     parse_override,
     read_tables,
     read_toml,
     resolve,
-    shown,
+    run_name,
+    validate_name,
 )
+from experiment.schema import did_you_mean, quote, validate
 from system.errors import UserError
 
 KNOWN = (
@@ -155,15 +152,15 @@ def load_comparison(path: Path, overrides: Sequence[str] = ()) -> Comparison:
     methods = check_methods(tables["methods"])
     conditions = check_conditions(tables.get("conditions", [{}]))
     base = load_base(path, tables, methods, conditions, overrides)
-    seeds = check("seeds", list[Seed], tables.get("seeds", [0, 1, 2, 3, 4]))
+    seeds = validate("seeds", list[Seed], tables.get("seeds", [0, 1, 2, 3, 4]))
     if not seeds or len(set(seeds)) < len(seeds):
-        raise UserError(f"seeds: expected different integers, received {shown(seeds)}")
+        raise UserError(f"seeds: expected different integers, received {quote(seeds)}")
     control = tables.get("control", next(iter(methods)))
     if not isinstance(control, str) or control not in methods:
         raise UserError(
-            f"control: expected one of {', '.join(methods)}, received {shown(control)}"
+            f"control: expected one of {', '.join(methods)}, received {quote(control)}"
         )
-    name = check_name(tables.get("name", name_run(path.stem, []) or "comparison"))
+    name = validate_name(tables.get("name", run_name(path.stem) or "comparison"))
     runs: list[Run] = []
     for condition in conditions.items():
         for method, table in methods.items():
@@ -185,11 +182,13 @@ def load_comparison(path: Path, overrides: Sequence[str] = ()) -> Comparison:
             runs += made
     select, by = check_select(tables.get("select", "final"))
     loss = trained_loss(runs)
-    margins = check("margins", dict[By, PositiveFloat], tables.get("margins", {}))
-    grow = check("grow", Annotated[int, Interval(ge=0, le=10)], tables.get("grow", 2))
+    margins = validate("margins", dict[By, PositiveFloat], tables.get("margins", {}))
+    grow = validate(
+        "grow", Annotated[int, Interval(ge=0, le=10)], tables.get("grow", 2)
+    )
     return Comparison(
         name,
-        check("question", str, tables.get("question", "")),
+        validate("question", str, tables.get("question", "")),
         control,
         select,
         by or loss,
@@ -211,9 +210,9 @@ def load_base(
     overrides: Sequence[str],
 ) -> Tables:
     """What all runs share: the base config, what the file sets of it, overrides."""
-    named = Path(check("base", str, tables["base"])).expanduser()
+    named = Path(validate("base", str, tables["base"])).expanduser()
     base = read_tables(path.parent / named)
-    change(base, flat("set", tables.get("set", {})))
+    assign(base, flat("set", tables.get("set", {})))
     without_effect = settings_of_all_runs(methods, conditions)
     for override in overrides:
         key, value = parse_override(override)
@@ -226,17 +225,17 @@ def load_base(
                 f"{key}: expected a setting that runs share, received one that {path} "
                 "sets for each method or condition"
             )
-        change(base, {key: value})
+        assign(base, {key: value})
     return base
 
 
 def check_select(select: Any) -> tuple[str, str | None]:
     """The moment that strengths are chosen at, and what by."""
     if not isinstance(select, dict):
-        return check("select", Literal["final", "best"], select), None
+        return validate("select", Literal["final", "best"], select), None
     refuse_unknown("select.", select, ("at", "by"))
-    at = check("select.at", Literal["final", "best"], select.get("at", "final"))
-    return at, check("select.by", By, select["by"]) if "by" in select else None
+    at = validate("select.at", Literal["final", "best"], select.get("at", "final"))
+    return at, validate("select.by", By, select["by"]) if "by" in select else None
 
 
 def trained_loss(runs: Iterable[Run]) -> str:
@@ -251,7 +250,7 @@ def refuse_unknown(where: str, table: Tables, known: Sequence[str]) -> None:
     for key in table:
         if key not in known:
             raise UserError(
-                f"unknown setting {where}{key}; {did_you_mean(near_name(key, known))}"
+                f"unknown setting {where}{key}; {did_you_mean(key, known)}"
                 f"expected {', '.join(known)}"
             )
 
@@ -278,14 +277,14 @@ def check_methods(methods: Any) -> dict[str, Tables]:
 def check_conditions(tables: Any) -> dict[str, Settings]:
     """The settings of each condition by its name, which its first setting gives."""
     conditions, firsts = {}, set()
-    for table in check("conditions", list[dict], tables):
+    for table in validate("conditions", list[dict], tables):
         settings = flat("conditions", table)
         conditions[in_words(dict(list(settings.items())[:1]))] = settings
         firsts |= set(list(settings)[:1])
     if not conditions or len(conditions) < len(tables) or len(firsts) > 1:
         raise UserError(
             "conditions: expected tables that differ in their first setting, received "
-            f"{shown(tables)}"
+            f"{quote(tables)}"
         )
     return conditions
 
@@ -310,7 +309,7 @@ def refuse_lost_condition(run: Run, settings: Settings, table: Tables) -> None:
             which.append(f"whose {name} does not have it")
         if which:
             raise UserError(
-                f"conditions: {key} = {shown(value)}: expected a setting that methods "
+                f"conditions: {key} = {quote(value)}: expected a setting that methods "
                 f"leave alone, received methods.{run.method}, {which[0]}"
             )
 
@@ -354,7 +353,7 @@ def combine(axes: Settings, method: str) -> Iterator[Settings]:
         if not isinstance(values, list) or not values:
             raise UserError(
                 f"methods.{method}.vary.{key}: expected a list of values, "
-                f"received {shown(values)}"
+                f"received {quote(values)}"
             )
     for values in itertools.product(*axes.values()):
         yield dict(zip(axes, values, strict=True))
@@ -384,7 +383,7 @@ def make_run(
     first, *changes = layers
     tables = {k: dict(v) if isinstance(v, dict) else v for k, v in first.items()}
     for settings in changes:
-        change(tables, settings)
+        assign(tables, settings)
     condition_name, of_condition = condition
     varied = [*list(of_condition.items())[:1], *strengths.items()]
     # Without the sections: TensorBoard cuts off names of more than 30 characters.
@@ -392,7 +391,7 @@ def make_run(
     folders = [method, *settings_of]
     # One thread for each run: bits then do not depend on the number of workers.
     tables["training"] = {"threads": 1} | tables.get("training", {})
-    tables |= {"name": name_run(name, folders), "seed": seed}
+    tables |= {"name": run_name(name, folders), "seed": seed}
     path = Path(*folders, f"seed={seed:02d}")
     return Run(
         method,
@@ -424,7 +423,7 @@ def against_itself(comparison: Comparison) -> Comparison:
         control = controls[run.condition]
         return replace(run, config=replace(control, name=run.config.name, seed=seed))
 
-    name = name_run(f"{comparison.name}_against_itself", [])
+    name = run_name(f"{comparison.name}_against_itself")
     return replace(
         comparison, name=name, runs=tuple(map(copy, comparison.runs)), grow=0
     )
@@ -437,11 +436,13 @@ def in_words(settings: Settings) -> str:
 
 def flat(where: str, tables: Any) -> Settings:
     """Values by dotted name."""
-    for key, value in check(where, dict[str, Any], tables).items():
+    if not isinstance(tables, dict):
+        raise UserError(f"{where}: expected a table, received {quote(tables)}")
+    for key, value in tables.items():
         if not isinstance(value, dict):
             raise UserError(
                 f"{where}.{key}: expected a setting {where}.section.key, received "
-                f"{shown(value)}"
+                f"{quote(value)}"
             )
     return dict(flatten(tables))
 

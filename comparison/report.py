@@ -26,7 +26,7 @@ from comparison.plan import Comparison
 from comparison.summary import read_curves, summarize
 from comparison.tables import all_pairs, matrix, table_of_methods, table_of_pairs
 from experiment.config import flatten, resolve
-from experiment.run_directory import below
+from experiment.run_directory import path_within
 from monitoring.card import find_commit
 from system.files import replacing
 
@@ -77,7 +77,7 @@ def write_report(
     answers = {moment: find_answer(comparison, summary, moment) for moment in MOMENTS}
     write(directory / "pairs.csv", all_pairs(answers.values()).to_csv(index=False))
     selected = answers[comparison.select]
-    folder = below(directory, Path("figures"))
+    folder = path_within(directory, Path("figures"))
     folder.mkdir(exist_ok=True)
     drawn = {m: save_panels(draw_answer(a), folder, m) for m, a in answers.items()}
     course = save_panels(draw_course(selected, curves), folder)

@@ -17,8 +17,13 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from comparison.plan import Run
-from experiment.fingerprint import fingerprint
-from experiment.run_directory import BusyError, Place, below, look, read_mark
+from experiment.fingerprint import Fingerprint, compute_fingerprint
+from experiment.run_directory import (
+    BusyError,
+    inspect_run,
+    path_within,
+    read_fingerprint,
+)
 from system import processes
 from system.errors import ChangedError, DamagedError
 
@@ -30,8 +35,6 @@ NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 
 ASK_SECONDS = 0.5
 """How often a worker asks whether a run that another process makes is free."""
-
-Fingerprint = dict[str, str]
 
 
 def start_worker(stop) -> None:
@@ -52,7 +55,7 @@ def start_worker(stop) -> None:
     perform.programs = {}  # type: ignore[attr-defined]
 
 
-def perform(run: Run, directory: Path, mark: Fingerprint) -> dict[str, Any]:
+def perform(run: Run, directory: Path, fingerprint: Fingerprint) -> dict[str, Any]:
     """Make one run in a worker: continue what is there of it, replace anything else.
 
     A run that another process is still making, for a comparison that was killed, is
@@ -61,21 +64,21 @@ def perform(run: Run, directory: Path, mark: Fingerprint) -> dict[str, Any]:
     Args:
         run: To be made.
         directory: Directory of the run.
-        mark: Its fingerprint, where the comparison was started.
+        fingerprint: Its fingerprint, where the comparison was started.
     """
     from train import train
 
-    refuse_changes(fingerprint(run.config, mark["data"]), mark)
+    refuse_changes(compute_fingerprint(run.config, fingerprint["data"]), fingerprint)
     should_stop = getattr(perform, "should_stop", lambda: False)
     damaged = False
     while True:
-        place = look(directory, run.config, mark).place
+        state = inspect_run(directory, run.config, fingerprint).state
         try:
             result = train(
                 run.config,
                 directory,
-                resume=place is Place.UNFINISHED and not damaged,
-                overwrite=place in (Place.OTHER, Place.CHANGED) or damaged,
+                resume=state == "unfinished" and not damaged,
+                overwrite=state in ("other", "changed") or damaged,
                 should_stop=should_stop,
                 programs=getattr(perform, "programs", None),
                 pictures=run.pictures,
@@ -89,18 +92,22 @@ def perform(run: Run, directory: Path, mark: Fingerprint) -> dict[str, Any]:
                 raise
             time.sleep(ASK_SECONDS)
         else:
-            refuse_changes(read_mark(directory / "config.toml"), mark)
+            refuse_changes(read_fingerprint(directory / "config.toml"), fingerprint)
             return result
 
 
-def refuse_changes(here: Fingerprint, mark: Fingerprint) -> None:
+def refuse_changes(here: Fingerprint, fingerprint: Fingerprint) -> None:
     """Refuse to go on with other code, data or versions than at the start.
 
     Args:
         here: Fingerprint of a run as a worker would make it, or has made it.
-        mark: The same where the comparison was started.
+        fingerprint: The same where the comparison was started.
     """
-    changed = [name for name in mark.keys() | here if here.get(name) != mark.get(name)]
+    changed = [
+        name
+        for name in fingerprint.keys() | here
+        if here.get(name) != fingerprint.get(name)
+    ]
     if changed:
         raise ChangedError(
             f"{' and '.join(sorted(changed))} changed while the comparison was made; "
@@ -124,14 +131,14 @@ class WorkerProcess:
         self._stop = context.Event()
         self._executor = ProcessPoolExecutor(1, context, start_worker, (self._stop,))
 
-    def submit(self, run: Run, directory: Path, mark: Fingerprint) -> Future:
+    def submit(self, run: Run, directory: Path, fingerprint: Fingerprint) -> Future:
         """Begin a run; the arguments are those of `perform`."""
         self.setting = setting_of(run)
         try:
-            return self._executor.submit(perform, run, directory, mark)
+            return self._executor.submit(perform, run, directory, fingerprint)
         except BrokenProcessPool:
             self._start()
-            return self._executor.submit(perform, run, directory, mark)
+            return self._executor.submit(perform, run, directory, fingerprint)
 
     def stop(self) -> None:
         """Ask the run to write a checkpoint and stop; no other can be made then."""
@@ -149,7 +156,10 @@ class Pool(Protocol):
     """Where runs are made."""
 
     def begin(
-        self, waiting: list[Run], directory: Path, marks: Mapping[Path, Fingerprint]
+        self,
+        waiting: list[Run],
+        directory: Path,
+        fingerprints: Mapping[Path, Fingerprint],
     ) -> tuple[Run, Future] | None:
         """Begin one of the runs that wait; None if all places are taken."""
 
@@ -164,7 +174,7 @@ class LocalPool:
         self._idle = [WorkerProcess() for _ in range(size)]
         self._all = list(self._idle)
 
-    def begin(self, waiting, directory, marks):
+    def begin(self, waiting, directory, fingerprints):
         """Begin a run of the setting that an idle process has compiled, or a new one.
 
         Only where all others are taken up do two processes share the seeds of one.
@@ -179,7 +189,7 @@ class LocalPool:
             return 0 if setting == worker.setting else 2 if setting in taken else 1
 
         run = min(waiting, key=preference)
-        future = worker.submit(run, directory / run.path, marks[run.path])
+        future = worker.submit(run, directory / run.path, fingerprints[run.path])
         future.add_done_callback(lambda _: self._idle.append(worker))
         return run, future
 
@@ -208,13 +218,13 @@ class RunMaker:
         running: Number of runs being made now.
     """
 
-    def __init__(self, directory: Path, marks: Mapping[Path, Fingerprint]):
+    def __init__(self, directory: Path, fingerprints: Mapping[Path, Fingerprint]):
         """
         Args:
             directory: Directory of the comparison.
-            marks: The fingerprint of each run, by its path.
+            fingerprints: The fingerprint of each run, by its path.
         """
-        self._directory, self._marks = directory.absolute(), marks
+        self._directory, self._fingerprints = directory.absolute(), fingerprints
         self.results: dict[Path, dict[str, Any]] = {}
         self.failures: dict[Path, str] = {}
         self.running = 0
@@ -247,11 +257,11 @@ class RunMaker:
                 stopping = True
                 pool.stop()
             while waiting and not stopping:
-                begun = pool.begin(waiting, self._directory, self._marks)
+                begun = pool.begin(waiting, self._directory, self._fingerprints)
                 if begun is None:
                     break
                 run, future = begun
-                below(self._directory, run.path)
+                path_within(self._directory, run.path)
                 waiting.remove(run)
                 running[future] = run
                 self.running = len(running)

@@ -13,31 +13,18 @@ from typing import NoReturn, TypeVar
 
 from experiment.config import OPTIONS, TABLES, all_settings
 from experiment.schema import (
+    REQUIRED,
+    describe_settings,
+    describe_type,
     did_you_mean,
-    expectation,
-    meanings,
-    near_name,
-    parameters,
-    shown,
+    quote,
+    settings_of,
     summary,
 )
 from system.errors import UserError
 from system.files import is_file
 
 Result = TypeVar("Result")
-
-
-class Help(argparse.Action):
-    """Shows the options of a command, or the settings of a section, and ends."""
-
-    def __call__(self, parser, namespace, section, option_string=None):
-        if section and section not in TABLES:
-            raise UserError(
-                f"--help: {did_you_mean(near_name(section, TABLES))}"
-                f"expected one of {', '.join(TABLES)}, received {section}"
-            )
-        print(help_settings(section) if section else parser.format_help())
-        parser.exit()
 
 
 class Parser(argparse.ArgumentParser):
@@ -58,15 +45,15 @@ class Parser(argparse.ArgumentParser):
             allow_abbrev=False,
             add_help=False,
         )
+        self._default_config = default_config
         self.add_argument(
             "-h",
             "--help",
             nargs="?",
-            action=Help,
+            const="",
             metavar="SECTION",
             help="show this, or the settings of a section",
         )
-        self._default_config = default_config
         self.add_argument(
             "words",
             nargs="*",
@@ -83,39 +70,79 @@ class Parser(argparse.ArgumentParser):
 
     def parse_args(self, *arguments):
         parsed, unknown = self.parse_known_intermixed_args(*arguments)
+        if parsed.help is not None:
+            print(help_section(parsed.help) if parsed.help else self.format_help())
+            self.exit()
         if unknown:
-            options = [o for o in self._option_string_actions if o.startswith("--")]
-            near = as_setting(unknown[0], *arguments) or near_name(unknown[0], options)
+            options = {
+                option[2:]: option
+                for option in self._option_string_actions
+                if option.startswith("--")
+            }
+            near = suggest_setting(unknown[0], *arguments)
+            near = near or did_you_mean(unknown[0].lstrip("-"), options)
             self.error(
-                f"unknown option {unknown[0]}; {did_you_mean(near)}"
-                f"expected {', '.join(options)}"
+                f"unknown option {unknown[0]}; {near}"
+                f"expected {', '.join(options.values())}"
             )
-        parsed.words = [config_of(word) for word in parsed.words]
-        files = [word for word in parsed.words if word.endswith(".toml")]
+        words = [config_of(word) for word in parsed.words]
+        files = [word for word in words if word.endswith(".toml")]
         if len(files) > 1:
             self.error(f"expected one CONFIG.toml, received {', '.join(files)}")
         parsed.config = Path(files[0]) if files else self._default_config
-        parsed.overrides = [word for word in parsed.words if word not in files]
+        parsed.overrides = [word for word in words if word not in files]
         return parsed
 
     def error(self, message: str) -> NoReturn:
         raise UserError(message)
 
 
-def as_setting(option: str, arguments: Sequence[str] | None = None) -> str | None:
-    """The assignment that an option like `--epochs 3` or `--epochs=3` may stand for."""
+def suggest_setting(option: str, arguments: Sequence[str] | None = None) -> str:
+    """A question for the setting that an option like `--epochs 3` may stand for."""
     words = list(sys.argv[1:] if arguments is None else arguments)
     key, _, value = option.lstrip("-").partition("=")
     key = key.replace("-", "_").rpartition(".")[2]
     values = [value] if value else words[words.index(option) + 1 :][:1]
-    named = {setting.partition(".")[2]: setting for setting in all_settings()}
-    return f"{named[key]}={(values or ['...'])[0]}" if key in named else None
+    named = {s.rpartition(".")[2]: s for s in (*all_settings(), "name", "seed")}
+    if key not in named:
+        return ""
+    return f"did you mean {named[key]}={(values or ['...'])[0]}? "
 
 
 def config_of(word: str) -> str:
     """The config of a run, where a word is the run's directory; else the word."""
     config = Path(word) / "config.toml"
     return str(config) if is_file(config) else word
+
+
+def help_section(table: str) -> str:
+    """The settings of a section with their types, defaults and meanings."""
+    if table not in TABLES:
+        raise UserError(
+            f"--help: {did_you_mean(table, TABLES)}expected one of "
+            f"{', '.join(TABLES)}, received {table}"
+        )
+    lines = []
+    for option in (o for o in OPTIONS.values() if o.table == table):
+        for name, function in option.functions.items():
+            choice = f' name = "{name}"' if name else ""
+            default = " (the default)" if name and name == option.default else ""
+            about = f": {summary(function)}" if name else ""
+            heading = f"[{table}]{choice}{default}{about}"
+            lines += ["", textwrap.fill(heading, 79, subsequent_indent="    ")]
+            lines += help_function(function)
+    return "\n".join(lines)
+
+
+def help_function(function: Callable) -> Iterator[str]:
+    """The settings of one function, two lines or more for each."""
+    texts = describe_settings(function)
+    for setting, parameter in settings_of(function).items():
+        default = parameter.default
+        shown = "none" if default is None else quote(default)
+        after = " (required)" if default is REQUIRED else f" = {shown}"
+        yield f"  {setting}: {describe_type(parameter.annotation)}{after}"
+        yield textwrap.indent(textwrap.fill(texts.get(setting, ""), 74), "      ")
 
 
 def exit_with_status(main: Callable[[], int]) -> int:
@@ -170,30 +197,3 @@ def run_until_signal(
     with ThreadPoolExecutor(max_workers=1) as pool:
         result = pool.submit(work, lambda: bool(received)).result()
     return result, received[0] if received else None
-
-
-def help_settings(table: str) -> str:
-    """The settings of a section with their types, defaults and meanings."""
-    lines = []
-    for option in (o for o in OPTIONS.values() if o.table == table):
-        for name, function in option.functions.items():
-            choice = f' name = "{name}"' if name else ""
-            default = " (the default)" if name == option.default else ""
-            about = f": {summary(function)}" if name else ""
-            heading = f"[{table}]{choice}{default}{about}"
-            lines += ["", textwrap.fill(heading, 79, subsequent_indent="    ")]
-            lines += help_function(function)
-    return "\n".join(lines)
-
-
-def help_function(function: Callable) -> Iterator[str]:
-    texts = meanings(function)
-    for setting, parameter in parameters(function).items():
-        if parameter.default is parameter.empty:
-            default = " (required)"
-        elif parameter.default is None:
-            default = " = none"
-        else:
-            default = f" = {shown(parameter.default)}"
-        yield f"  {setting}: {expectation(parameter.annotation)}{default}"
-        yield textwrap.indent(textwrap.fill(texts.get(setting, ""), 74), "      ")

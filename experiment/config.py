@@ -7,6 +7,7 @@ saved and listed by `--help` without a line here.
 import re
 import tomllib
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass, fields, replace
 from hashlib import sha256
 from pathlib import Path
@@ -16,12 +17,12 @@ from annotated_types import Interval
 
 from data import DATASETS, split
 from experiment.schema import (
-    check,
+    REQUIRED,
+    describe_type,
     did_you_mean,
-    expectation,
-    near_name,
-    parameters,
-    shown,
+    quote,
+    settings_of,
+    validate,
 )
 from models import MODELS
 from monitoring.settings import MonitoringSettings
@@ -46,14 +47,14 @@ class Option:
 
     Attributes:
         table: The table of the config file that holds its settings.
-        functions: By the `name` that chooses one.
-        default: The name that is chosen if the file gives none; None if there is
+        functions: The functions, by the `name` that chooses one.
+        default: The name that is chosen if the file gives none; empty if there is
             nothing to choose.
     """
 
     table: str
     functions: Mapping[str, Callable]
-    default: str | None = None
+    default: str = ""
 
 
 OPTIONS = {
@@ -118,12 +119,10 @@ class Config:
 
     def differences(self, other: "Config") -> list[tuple[str, Any, Any]]:
         """The settings, `name` aside, in which two configs differ, with both values."""
-        mine, theirs = dict(flatten(self.tables())), dict(flatten(other.tables()))
-        return [
-            (key, mine.get(key), theirs.get(key))
-            for key in sorted(mine.keys() | theirs.keys())
-            if key != "name" and mine.get(key) != theirs.get(key)
-        ]
+        mine, others = (
+            dict(flatten(config.tables() | {"name": ""})) for config in (self, other)
+        )
+        return differences(mine, others)
 
     def with_settings(self, part: str, **settings: Any) -> "Config":
         """The same config with other values of some settings of one part."""
@@ -145,6 +144,17 @@ class Config:
 assert [field.name for field in fields(Config)[2:]] == list(OPTIONS)
 
 
+def differences(
+    some: Mapping[str, Any], others: Mapping[str, Any]
+) -> list[tuple[str, Any, Any]]:
+    """The keys whose values differ, with both values."""
+    return [
+        (key, some.get(key), others.get(key))
+        for key in sorted(some.keys() | others.keys())
+        if some.get(key) != others.get(key)
+    ]
+
+
 def load_config(
     path: str | Path, overrides: Sequence[str] = (), *, keep_name: bool = False
 ) -> Config:
@@ -154,7 +164,7 @@ def load_config(
         path: A TOML file. It may name a `base` beside it, which it then changes.
         overrides: Assignments `section.key=value` that replace the file's, the value
             in TOML; a bare word is a string.
-        keep_name: Whether overrides of a run's own config.toml mean that same run.
+        keep_name: Whether overrides mean the same run, as they do of a saved one.
 
     Returns:
         The resolved config. Overrides of sections become a part of its name, so that
@@ -165,18 +175,18 @@ def load_config(
     """
     path = Path(path)
     tables = read_tables(path)
-    tables.setdefault("name", name_run(path.stem, []) or "run")
+    tables.setdefault("name", run_name(path.stem) or "run")
     assigned: dict[str, Any] = {}
     for key, value in map(parse_override, overrides):
         if key in assigned:
             raise UserError(f"{key}: expected one value, received two")
         assigned[key] = value
-    change(tables, assigned)
+    assign(tables, assigned)
     config = resolve(tables)
-    if "name" in assigned or (keep_name and is_saved(path)):
+    if "name" in assigned or keep_name:
         return config
     named = [override for override in overrides if "." in override.partition("=")[0]]
-    return replace(config, name=name_run(config.name, named))
+    return replace(config, name=run_name(config.name, named))
 
 
 def read_tables(path: Path, above: tuple[Path, ...] = ()) -> dict[str, Any]:
@@ -193,12 +203,12 @@ def read_tables(path: Path, above: tuple[Path, ...] = ()) -> dict[str, Any]:
     tables.pop("fingerprint", None)
     if "base" not in tables:
         return tables
-    base = path.parent / Path(check("base", str, tables.pop("base"))).expanduser()
+    base = path.parent / Path(validate("base", str, tables.pop("base"))).expanduser()
     if base.resolve() in above:
         raise UserError(f"{path}: base: expected another file, received a circle")
     whole = read_tables(base, (*above, path.resolve()))
     whole.pop("name", None)
-    change(whole, dict(flatten(tables)))
+    assign(whole, dict(flatten(tables)))
     return whole
 
 
@@ -207,7 +217,7 @@ def is_saved(path: Path) -> bool:
     return path.name == "config.toml" and "fingerprint" in read_toml(path)
 
 
-def change(tables: dict[str, Any], values: Mapping[str, Any]) -> None:
+def assign(tables: dict[str, Any], values: Mapping[str, Any]) -> None:
     """Set values by dotted name, in place.
 
     Where another `name` is chosen, settings that it does not have are dropped.
@@ -216,91 +226,70 @@ def change(tables: dict[str, Any], values: Mapping[str, Any]) -> None:
         section, _, setting = key.rpartition(".")
         table = tables.setdefault(section, {}) if section else tables
         if not isinstance(table, dict):
-            raise UserError(f"{section}: expected a table, received {shown(table)}")
+            raise UserError(f"{section}: expected a table, received {quote(table)}")
         if setting == "name" and section in TABLES:
-            known = known_settings(section, values[key])
-            if known is not None:
-                for foreign in table.keys() - {"name", *known}:
-                    del table[foreign]
+            chosen = choose_functions(section, values[key]).values()
+            kept = {"name"}.union(*(settings_of(function) for _, function in chosen))
+            for foreign in table.keys() - kept:
+                del table[foreign]
         table[setting] = values[key]
-
-
-def known_settings(table: str, name: Any) -> list[str] | None:
-    """The settings of a table in which a name is chosen; None of an unknown name."""
-    options = [option for option in OPTIONS.values() if option.table == table]
-    found: list[str] = []
-    for option in options:
-        chosen = name if option.default else ""
-        if chosen not in option.functions:
-            return None
-        found += parameters(option.functions[chosen])
-    return found
 
 
 def read_toml(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(read_file(path, LARGEST_FILE).decode("utf-8-sig"))
     except FileNotFoundError:
-        found = [*path.parent.glob("*.toml"), *Path("configs").glob("*.toml")]
-        stems = {file.stem: str(file) for file in sorted(found)}
-        near = stems.get(near_name(path.stem, stems) or "")
-        raise UserError(
-            f"{path}: no such file; {did_you_mean(near)}".rstrip("; ")
-        ) from None
+        found = sorted([*path.parent.glob("*.toml"), *Path("configs").glob("*.toml")])
+        near = did_you_mean(path.stem, {file.stem: file for file in found})
+        raise UserError(f"{path}: no such file; {near}".rstrip("; ")) from None
     except OSError as error:
         raise UserError(f"{path}: {error.strerror}") from None
-    except UnicodeDecodeError:
-        raise UserError(
-            f"{path}: expected TOML in UTF-8, received other bytes"
-        ) from None
     except (ValueError, RecursionError) as error:
-        raise UserError(f"{path}: expected TOML; {error}") from None
+        raise UserError(f"{path}: expected TOML in UTF-8; {error}") from None
 
 
 def parse_override(text: str) -> tuple[str, Any]:
     """Split `section.key=value` and read the value as TOML, a bare word as a string."""
     key, equals, value = text.partition("=")
     if not equals or not re.fullmatch(r"\w+(\.\w+)?", key, re.ASCII):
-        config = Path(f"{text}.toml")
-        near = str(config) if is_file(config) else None
+        config = f"{text}.toml"
+        near = f"did you mean {config}? " if is_file(Path(config)) else ""
         raise UserError(
-            f"{did_you_mean(near)}expected CONFIG.toml or section.key=value, "
-            f"received {shown(text)}"
+            f"{near}expected CONFIG.toml or section.key=value, received {quote(text)}"
         )
     if "." not in key and key not in ("name", "seed"):
-        near = did_you_mean(near_name(key, all_settings()))
         raise UserError(
-            f"unknown setting {key}; {near}expected name, seed or section.key"
+            f"unknown setting {key}; {did_you_mean(key, all_settings())}"
+            "expected name, seed or section.key"
         )
     try:
         tables = tomllib.loads(f"value = {value}")
     except (ValueError, RecursionError):
         if not re.fullmatch(r"[^\"'\[\]{}=#\n]+", value):
             raise UserError(
-                f"{key}: expected a TOML value, received {shown(value)}; text with "
+                f"{key}: expected a TOML value, received {quote(value)}; text with "
                 f"such characters stands in quotes: {key}='\"...\"'"
             ) from None
         return key, value
     if tables.keys() != {"value"}:
-        raise UserError(f"{key}: expected one TOML value, received {shown(value)}")
+        raise UserError(f"{key}: expected one TOML value, received {quote(value)}")
     return key, value if key == "name" and value[0] not in "\"'" else tables["value"]
 
 
 def resolve(tables: Mapping[str, Any]) -> Config:
     """Check all tables against the signatures and fill in the defaults."""
     top = ["name", "seed", *TABLES]
-    for key in tables.keys() - set(top):
-        near = near_name(key, top) or near_name(key, all_settings())
+    for key in (key for key in tables if key not in top):
         raise UserError(
-            f"unknown setting {key}; {did_you_mean(near)}"
+            f"unknown setting {key}; {did_you_mean(key, [*all_settings(), *top])}"
             f"expected name, seed, or a setting of {', '.join(TABLES)}"
         )
     parts: dict[str, Part] = {}
     for table in TABLES:
         parts |= resolve_table(table, tables.get(table, {}))
     config = Config(
-        name=check_name(tables["name"]),
-        seed=check("seed", Seed, tables.get("seed", 0)),
+        name=validate_name(tables["name"]),
+        seed=validate("seed", Seed, tables.get("seed", 0)),
         **parts,
     )
     epochs = config.training.settings["epochs"]
@@ -313,15 +302,15 @@ def resolve(tables: Mapping[str, Any]) -> Config:
     return config
 
 
-def check_name(value: Any) -> str:
-    """A name that makes one folder, and one that cannot climb out of its parent."""
-    name = check("name", str, value)
+def validate_name(value: Any) -> str:
+    """Check a name: it makes one folder, and cannot climb out of its parent."""
+    name = validate("name", str, value)
     if len(name) > LONGEST_NAME or not re.fullmatch(
         r"[A-Za-z0-9_=-][A-Za-z0-9_.=,-]*", name
     ):
         raise UserError(
             "name: expected 1 to 100 of A-Z a-z 0-9 _ . = , - and no dot or comma "
-            f"first, received {shown(name)}"
+            f"first, received {quote(name)}"
         )
     return name
 
@@ -330,91 +319,86 @@ def resolve_table(table: str, content: Any) -> dict[str, Part]:
     """The parts that a table of a config file configures, by their keys."""
     if not isinstance(content, dict):
         raise UserError(
-            f"{table}: expected a table [{table}], received {shown(content)}"
+            f"{table}: expected a table [{table}], received {quote(content)}"
         )
-    given = dict(content)
-    options = {k: option for k, option in OPTIONS.items() if option.table == table}
-    functions: dict[str, tuple[str, Callable]] = {}
-    for key, option in options.items():
-        name: Any = ""
-        if option.default:
-            name = given.pop("name", option.default)
-            if not isinstance(name, str) or name not in option.functions:
-                near = near_name(name, option.functions)
-                raise UserError(
-                    f"{table}.name: {did_you_mean(near)}expected one of "
-                    f"{', '.join(option.functions)}, received {shown(name)}"
-                )
-        functions[key] = name, option.functions[name]
-    known = {
-        setting
-        for _, function in functions.values()
-        for setting in parameters(function)
-    }
-    for setting in given.keys() - known:
-        refuse_unknown(table, setting, functions)
+    chosen = choose_functions(table, content.get("name"))
+    choice = " ".join(filter(None, (name for name, _ in chosen.values())))
+    known = [s for _, function in chosen.values() for s in settings_of(function)]
+    for setting in content:
+        if setting not in known and not (choice and setting == "name"):
+            refuse_unknown(table, choice, setting, known)
+    where = f"{table} {choice}".strip()
     return {
-        key: Part(name, function, resolve_settings(table, name, function, given))
-        for key, (name, function) in functions.items()
+        part: Part(name, function, fill_in(table, where, function, content))
+        for part, (name, function) in chosen.items()
     }
 
 
-def refuse_unknown(
-    table: str, setting: str, functions: Mapping[str, tuple[str, Callable]]
-) -> None:
-    name = " ".join(filter(None, (name for name, _ in functions.values())))
-    known = [s for _, function in functions.values() for s in parameters(function)]
+def choose_functions(table: str, name: Any) -> dict[str, tuple[str, Callable]]:
+    """The functions that a table configures, each with its name, by their parts.
+
+    Args:
+        table: Name of the table.
+        name: The `name` that the table gives; None if it gives none.
+    """
+    chosen = {}
+    for part, option in OPTIONS.items():
+        if option.table != table:
+            continue
+        key = name if option.default and name is not None else option.default
+        if not isinstance(key, str) or key not in option.functions:
+            raise UserError(
+                f"{table}.name: {did_you_mean(key, list(option.functions))}expected "
+                f"one of {', '.join(option.functions)}, received {quote(key)}"
+            )
+        chosen[part] = key, option.functions[key]
+    return chosen
+
+
+def refuse_unknown(table: str, choice: str, setting: str, known: list[str]) -> None:
     owners = [
-        other
-        for key in functions
-        for other, function in OPTIONS[key].functions.items()
-        if setting in parameters(function)
+        name
+        for option in OPTIONS.values()
+        for name, function in option.functions.items()
+        if option.table == table and setting in settings_of(function)
     ]
-    near = near_name(setting, known)
-    near = f"{table}.{near}" if near else near_name(setting, all_settings())
-    hint = (
-        f"{table}.name = {' or '.join(owners)} has it; "
-        if owners
-        else did_you_mean(near)
-    )
+    near = did_you_mean(setting, [*all_settings(), *(f"{table}.{s}" for s in known)])
+    hint = f"{table}.name = {' or '.join(owners)} has it; " if owners else near
     raise UserError(
         f"unknown setting {table}.{setting}; {hint}"
-        f"the settings of {f'{table} {name}'.strip()} are {', '.join(known)}"
+        f"the settings of {f'{table} {choice}'.strip()} are {', '.join(known)}"
     )
 
 
-def resolve_settings(
-    table: str, name: str, function: Callable, given: Settings
-) -> Settings:
+def fill_in(table: str, where: str, function: Callable, given: Settings) -> Settings:
     """The value of each setting of a function: the one given, or its default."""
-    resolved: Settings = {}
-    for setting, parameter in parameters(function).items():
+    settings = {}
+    for setting, parameter in settings_of(function).items():
+        key = f"{table}.{setting}"
         if setting in given:
-            value = check(f"{table}.{setting}", parameter.annotation, given[setting])
-        elif parameter.default is parameter.empty:
+            settings[setting] = validate(key, parameter.annotation, given[setting])
+        elif parameter.default is REQUIRED:
             raise UserError(
-                f"{table}.{setting}: {f'{table} {name}'.strip()} needs it; "
-                f"expected {expectation(parameter.annotation)}"
+                f"{key}: {where} needs it; "
+                f"expected {describe_type(parameter.annotation)}"
             )
         else:
-            value = parameter.default
-        resolved[setting] = list(value) if isinstance(value, tuple) else value
-    return resolved
+            settings[setting] = copy(parameter.default)
+    return settings
 
 
-def name_run(name: str, overrides: Sequence[str]) -> str:
-    full = reduce_name(",".join([name, *sorted(overrides)]))
-    if len(full) <= LONGEST_NAME:
-        return full
-    digest = sha256(",".join([name, *sorted(overrides)]).encode()).hexdigest()[:12]
-    return f"{full[: LONGEST_NAME - 13]}-{digest}"
-
-
-def reduce_name(text: str) -> str:
-    return re.sub(r"[^A-Za-z0-9_.=,-]", "", text).lstrip(".,")
+def run_name(name: str, overrides: Sequence[str] = ()) -> str:
+    """A name for a run's folder, of what a config is called and what changes it."""
+    whole = ",".join([name, *sorted(overrides)])
+    reduced = re.sub(r"[^A-Za-z0-9_.=,-]", "", whole).lstrip(".,")
+    if len(reduced) <= LONGEST_NAME:
+        return reduced
+    digest = sha256(whole.encode()).hexdigest()[:12]
+    return f"{reduced[: LONGEST_NAME - 13]}-{digest}"
 
 
 def flatten(tables: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """The values of tables by dotted name."""
     for key, value in tables.items():
         if isinstance(value, dict):
             yield from ((f"{key}.{setting}", v) for setting, v in value.items())
@@ -423,6 +407,7 @@ def flatten(tables: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
 
 
 def all_settings() -> Iterator[str]:
+    """The dotted name of every setting that some choice has."""
     for option in OPTIONS.values():
         for function in option.functions.values():
-            yield from (f"{option.table}.{name}" for name in parameters(function))
+            yield from (f"{option.table}.{name}" for name in settings_of(function))

@@ -17,8 +17,13 @@ ENTRY = ROOT / "train.py"
 CHOICES = ("data", "models", "optimizers")
 """Folders whose `__init__.py` lists what may be chosen: only what is chosen counts."""
 
+DIGESTS = ("data", "code", "files")
+"""Entries of a fingerprint that say nothing to a reader."""
 
-def fingerprint(config: Config, data_sha256: str) -> dict[str, str]:
+Fingerprint = dict[str, str]
+
+
+def compute_fingerprint(config: Config, data_sha256: str) -> Fingerprint:
     """What has to be the same for a run to be the same run.
 
     Args:

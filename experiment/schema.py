@@ -5,6 +5,7 @@ what happens otherwise, and the `Args:` of the docstring what it means.
 """
 
 import difflib
+import functools
 import inspect
 import json
 import re
@@ -12,7 +13,7 @@ import sys
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, get_args, get_origin
 
-from pydantic import ConfigDict, TypeAdapter, ValidationError
+from pydantic import ConfigDict, PydanticUserError, TypeAdapter, ValidationError
 
 from system.errors import UserError
 
@@ -25,29 +26,46 @@ BOUNDS = {
     "maximum": "<=",
     "exclusiveMaximum": "<",
 }
+REQUIRED = inspect.Parameter.empty
+"""The default of a setting that has none."""
 
 
-def parameters(function: Callable) -> dict[str, inspect.Parameter]:
-    """The settings of a function: its keyword-only parameters."""
-    return {
-        name: parameter.replace(annotation=annotation_of(function, parameter))
-        for name, parameter in inspect.signature(function).parameters.items()
-        if parameter.kind is parameter.KEYWORD_ONLY
-    }
+@functools.cache
+def settings_of(function: Callable) -> dict[str, inspect.Parameter]:
+    """The keyword-only parameters of a function, annotations evaluated.
+
+    Raises:
+        UserError: One of them cannot be a setting.
+    """
+    found = {}
+    for name, parameter in inspect.signature(function).parameters.items():
+        if parameter.kind is not parameter.KEYWORD_ONLY:
+            continue
+        where = f"setting {name} of {function.__name__}"
+        annotation, default = parameter.annotation, parameter.default
+        if name == "name":
+            raise UserError(f"{where}: expected another word: `name` chooses functions")
+        if annotation is parameter.empty:
+            raise UserError(
+                f"{where}: expected a type annotation in its signature, such as "
+                f"{name}: int"
+            )
+        try:
+            if isinstance(annotation, str):
+                annotation = eval(annotation, vars(sys.modules[function.__module__]))
+            describe_type(annotation)
+        except (NameError, PydanticUserError):
+            raise UserError(
+                f"{where}: expected a type that TOML has, received {annotation}"
+            ) from None
+        if default is not REQUIRED:
+            default = list(default) if isinstance(default, tuple) else default
+            default = validate(f"the default of {where}", annotation, default)
+        found[name] = parameter.replace(annotation=annotation, default=default)
+    return found
 
 
-def annotation_of(function: Callable, parameter: inspect.Parameter) -> Any:
-    if parameter.annotation is parameter.empty:
-        raise UserError(
-            f"setting {parameter.name} of {function.__name__}: expected a type "
-            f"annotation in its signature, such as {parameter.name}: int"
-        )
-    if isinstance(parameter.annotation, str):
-        return eval(parameter.annotation, vars(sys.modules[function.__module__]))
-    return parameter.annotation
-
-
-def meanings(function: Callable) -> dict[str, str]:
+def describe_settings(function: Callable) -> dict[str, str]:
     """What the `Args:` of a docstring, or else of its module, say of each parameter."""
     found: dict[str, str] = {}
     for documented in (sys.modules[function.__module__], function):
@@ -60,57 +78,72 @@ def meanings(function: Callable) -> dict[str, str]:
     return {name: " ".join(text.split()) for name, text in found.items()}
 
 
-def check(key: str, annotation: Any, value: Any) -> Any:
-    """A value as its annotation has it, strictly; "none" where None is allowed."""
+def validate(key: str, annotation: Any, value: Any) -> Any:
+    """Check a value against a type, strictly; "none" is None where that is allowed.
+
+    Args:
+        key: What the message calls the value.
+        annotation: A type, as pydantic understands it.
+        value: As TOML has it: what is a tuple comes as a list.
+
+    Returns:
+        The value, a list where it was a tuple.
+
+    Raises:
+        UserError: The type, config.toml or a float32 cannot hold the value.
+    """
     if value == "none" and type(None) in get_args(annotation):
         return None
-    if get_origin(annotation) is tuple and isinstance(value, list):
-        value = tuple(value)
-    adapter = TypeAdapter(
-        annotation, config=ConfigDict(strict=True, allow_inf_nan=False)
-    )
+    is_tuple = get_origin(annotation) is tuple and isinstance(value, list)
     try:
-        valid = adapter.validate_python(value)
-        refuse_what_no_file_holds(key, valid)
-        return valid
+        valid = TypeAdapter(
+            annotation, config=ConfigDict(strict=True, allow_inf_nan=False)
+        ).validate_python(tuple(value) if is_tuple else value)
     except ValidationError:
-        near = near_name(value, get_args(annotation))
         raise UserError(
-            f"{key}: {did_you_mean(near)}"
-            f"expected {expectation(annotation)}, received {shown(value)}"
+            f"{key}: {did_you_mean(value, get_args(annotation))}"
+            f"expected {describe_type(annotation)}, received {quote(value)}"
         ) from None
+    if valid is not None:
+        refuse_unsaveable(key, valid)
+    return list(valid) if isinstance(valid, tuple) else valid
 
 
-def refuse_what_no_file_holds(key: str, value: Any) -> None:
-    """Refuse values that config.toml or a float32 cannot hold."""
+def refuse_unsaveable(key: str, value: Any) -> None:
+    """Refuse a value that config.toml or a float32 cannot hold."""
+    expected = None
+    if isinstance(value, dict):
+        value = list(value.values())
     if isinstance(value, list | tuple):
         for item in value:
-            refuse_what_no_file_holds(key, item)
-    if isinstance(value, float) and not (
-        value == 0 or SMALLEST_FLOAT <= abs(value) <= LARGEST_FLOAT
-    ):
-        raise UserError(
-            f"{key}: expected 0 or a number from {SMALLEST_FLOAT:g} to "
-            f"{LARGEST_FLOAT:g}, which is what float32 holds, received {shown(value)}"
-        )
-    if isinstance(value, int) and abs(value) > LARGEST_INTEGER:
-        raise UserError(
-            f"{key}: expected an integer of at most {LARGEST_INTEGER}, "
-            f"received {shown(value)}"
-        )
-    if isinstance(value, str) and not value.isprintable():
-        raise UserError(f"{key}: expected printable text, received {shown(value)}")
+            refuse_unsaveable(key, item)
+    elif isinstance(value, float):
+        if value and not SMALLEST_FLOAT <= abs(value) <= LARGEST_FLOAT:
+            expected = (
+                f"0 or a number from {SMALLEST_FLOAT:g} to {LARGEST_FLOAT:g}, which is "
+                "what float32 holds"
+            )
+    elif isinstance(value, int):
+        if abs(value) > LARGEST_INTEGER:
+            expected = f"an integer of at most {LARGEST_INTEGER}"
+    elif not isinstance(value, str):
+        expected = f"what TOML holds, not a {type(value).__name__}"
+    elif not value.isprintable():
+        expected = "printable text"
+    if expected:
+        raise UserError(f"{key}: expected {expected}, received {quote(value)}")
 
 
-def expectation(annotation: Any) -> str:
+def describe_type(annotation: Any) -> str:
     """What a type and its constraints allow, in words: "a number >= 0"."""
-    return describe(TypeAdapter(annotation).json_schema())
+    return describe_schema(TypeAdapter(annotation).json_schema())
 
 
-def describe(schema: Mapping[str, Any], plural: bool = False) -> str:
+def describe_schema(schema: Mapping[str, Any], plural: bool = False) -> str:
+    """What a JSON schema allows, in words."""
     if "anyOf" in schema:
         kinds = [kind for kind in schema["anyOf"] if kind.get("type") != "null"]
-        return " or ".join(describe(kind, plural) for kind in kinds)
+        return " or ".join(describe_schema(kind, plural) for kind in kinds)
     if "enum" in schema:
         return "one of " + ", ".join(map(str, schema["enum"]))
     if "const" in schema:
@@ -119,37 +152,41 @@ def describe(schema: Mapping[str, Any], plural: bool = False) -> str:
     if word == "boolean":
         return "true or false"
     if "prefixItems" in schema:
-        return "a list of " + ", ".join(map(describe, schema["prefixItems"]))
+        return "a list of " + ", ".join(map(describe_schema, schema["prefixItems"]))
     if word == "array":
-        most = f"at most {schema['maxItems']} " if "maxItems" in schema else ""
-        return f"a list of {most}{describe(schema.get('items', {}), plural=True)}"
+        limit = f"at most {schema['maxItems']} " if "maxItems" in schema else ""
+        items = describe_schema(schema.get("items", {}), plural=True)
+        return f"a list of {limit}{items}"
     limits = [f"{sign} {schema[key]}" for key, sign in BOUNDS.items() if key in schema]
     article = "an" if word[0] in "aeiou" else "a"
     noun = f"{word}s" if plural else f"{article} {word}"
     return f"{noun} {' and '.join(limits)}".strip()
 
 
-def near_name(word: Any, names: Iterable[Any]) -> str | None:
-    """The name that a word may be a misspelling of, its section left out of account."""
-    if not isinstance(word, str):
-        return None
-    named = {name.rpartition(".")[2]: name for name in names if isinstance(name, str)}
-    near = difflib.get_close_matches(word, named, n=1, cutoff=0.5)
-    return named[near[0]] if near else None
+def did_you_mean(word: Any, names: Iterable[Any]) -> str:
+    """A question for the name that a word may be a misspelling of, if there is one.
+
+    Args:
+        word: What was given.
+        names: What may have been meant, with or without its section; or what to
+            suggest, by the word that is compared.
+    """
+    if not isinstance(names, Mapping):
+        names = {n.rpartition(".")[2]: n for n in names if isinstance(n, str)}
+    text = word if isinstance(word, str) else ""
+    near = difflib.get_close_matches(text, names, n=1, cutoff=0.5)
+    return f"did you mean {names[near[0]]}? " if near else ""
 
 
-def did_you_mean(name: str | None) -> str:
-    return f"did you mean {name}? " if name else ""
-
-
-def shown(value: Any) -> str:
+def quote(value: Any) -> str:
     """A value as one line of at most 80 characters, for a message."""
     try:
         text = json.dumps(value, ensure_ascii=False, default=str)
-    except ValueError:  # An integer of more digits than Python converts.
-        text = "a number of thousands of digits"
+    except (ValueError, TypeError):  # Such as an integer of thousands of digits.
+        text = f"a {type(value).__name__} that cannot be shown"
     return text if len(text) <= 80 else text[:77] + "..."
 
 
 def summary(function: Callable) -> str:
+    """The first line of a docstring."""
     return (inspect.getdoc(function) or "").partition("\n")[0]

@@ -63,7 +63,7 @@ def open_at_once(path: str, flags: int) -> int:
     return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
-def first_of(error: ValidationError) -> str:
+def first_problem(error: ValidationError) -> str:
     """The first thing that a file's contents are not, in words."""
     first = error.errors(include_url=False)[0]
     return f"{'.'.join(map(str, first['loc']))}: {first['msg']}".removeprefix(": ")

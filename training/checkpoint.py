@@ -10,7 +10,7 @@ import numpy as np
 from pydantic import TypeAdapter, ValidationError
 
 from system.errors import DamagedError
-from system.files import first_of, read_file, replacing, unpack
+from system.files import first_problem, read_file, replacing, unpack
 from training.callbacks import states_of
 from training.settings import CHECKPOINT
 from training.trainer import State, Trainer
@@ -74,7 +74,7 @@ def load_checkpoint(directory: Path, trainer: Trainer) -> list[dict[str, Any]] |
     except FileNotFoundError:
         return None
     except ValidationError as error:
-        raise DamagedError(path, f"damaged ({first_of(error)})") from None
+        raise DamagedError(path, f"damaged ({first_problem(error)})") from None
     except Exception as error:
         raise DamagedError(path, f"damaged ({error})") from None
     if operation := trainer.program.stateful_operation:

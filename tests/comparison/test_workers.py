@@ -8,7 +8,7 @@ import pytest
 from comparison import workers
 from comparison.cluster import find_hindrance
 from comparison.plan import Run
-from experiment.fingerprint import fingerprint
+from experiment.fingerprint import compute_fingerprint
 from system.errors import ChangedError
 from tests.processes import LONGEST, begin_lightly, perform_or_die
 
@@ -76,14 +76,14 @@ def test_seeds_of_one_setting_go_to_the_process_that_has_compiled_it(pool, tmp_p
 
 def test_a_run_on_other_data_than_the_comparison_has_is_no_result(configure, tmp_path):
     config = configure("training.epochs=1")
-    mark = fingerprint(config, "of another file")
+    mark = compute_fingerprint(config, "of another file")
     with pytest.raises(ChangedError, match="^data changed while the comparison was"):
         workers.perform(make_run("none", config), tmp_path / "run", mark)
 
 
 def test_a_run_of_other_code_than_the_comparison_has_is_not_made(configure, tmp_path):
     config = configure("training.epochs=1")
-    mark = fingerprint(config, "d") | {"code": "other", "keras": "0.1"}
+    mark = compute_fingerprint(config, "d") | {"code": "other", "keras": "0.1"}
     with pytest.raises(ChangedError, match="^code and keras changed while the compa"):
         workers.perform(make_run("none", config), tmp_path / "run", mark)
     assert not (tmp_path / "run").exists()
@@ -91,7 +91,7 @@ def test_a_run_of_other_code_than_the_comparison_has_is_not_made(configure, tmp_
 
 def test_a_cluster_needs_the_same_folder_code_and_packages(configure, tmp_path):
     config = configure()
-    here = fingerprint(config, "d")
+    here = compute_fingerprint(config, "d")
     assert find_hindrance(tmp_path, config, here) is None
     hindrances = {
         name: find_hindrance(tmp_path, config, here | {name: "0.1"})

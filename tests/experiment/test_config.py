@@ -1,23 +1,25 @@
+import re
 import subprocess
 import sys
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from experiment.command_line import help_settings
+from experiment.command_line import help_section
 from experiment.config import (
     OPTIONS,
     TABLES,
     load_config,
-    name_run,
     parse_override,
     resolve,
+    run_name,
 )
-from experiment.run_directory import dump
-from experiment.schema import meanings, parameters
+from experiment.run_directory import format_config
+from experiment.schema import describe_settings, settings_of
 from models import MODELS
 from system.errors import UserError
 
@@ -151,7 +153,7 @@ json_like = st.recursive(
 def test_no_value_ends_in_anything_but_a_config_or_a_user_error(table, data):
     options = [option for option in OPTIONS.values() if option.table == table]
     functions = [f for option in options for f in option.functions.values()]
-    known = [name for f in functions for name in parameters(f)] + ["name"]
+    known = [name for f in functions for name in settings_of(f)] + ["name"]
     values = data.draw(st.dictionaries(st.sampled_from(known) | st.text(), json_like))
     try:
         resolve({"name": "x", table: values})
@@ -162,7 +164,7 @@ def test_no_value_ends_in_anything_but_a_config_or_a_user_error(table, data):
 def test_every_setting_says_what_it_means():
     for option in OPTIONS.values():
         for function in option.functions.values():
-            assert parameters(function).keys() <= meanings(function).keys()
+            assert settings_of(function).keys() <= describe_settings(function).keys()
 
 
 def test_ordinary_annotations_of_ones_own_function(monkeypatch):
@@ -187,16 +189,48 @@ def test_ordinary_annotations_of_ones_own_function(monkeypatch):
         "extra": 0.0,
     }
     for line in ("depth: one of 3, 5 = 3", "size: a list of an integer, an integer"):
-        assert line in help_settings("model")
-    assert "mode: same = none" in help_settings("model")
+        assert line in help_section("model")
+    assert "mode: same = none" in help_section("model")
 
 
-def test_a_setting_without_annotation_is_refused_in_words(monkeypatch):
-    def mine(image_shape, num_classes, *, depth=3): ...
+class Shape: ...
 
-    monkeypatch.setitem(MODELS, "mine", mine)
-    with pytest.raises(UserError, match="setting depth of mine: expected a type"):
-        load_config(BASELINE, ["model.name=mine"])
+
+NONE_WITHIN = {"a": None}
+
+
+def unannotated(image_shape, num_classes, *, depth=3): ...
+def named(image_shape, num_classes, *, name: str = "x"): ...
+def with_path(image_shape, num_classes, *, weights: Path = Path("x")): ...
+def with_numpy(image_shape, num_classes, *, depth: int = np.int64(3)): ...  # type: ignore
+def with_none_within(image_shape, num_classes, *, rates: dict = NONE_WITHIN): ...
+def with_none(image_shape, num_classes, *, rate: float = None): ...  # type: ignore
+def with_text(image_shape, num_classes, *, depth: int = "three"): ...  # type: ignore
+def with_infinity(image_shape, num_classes, *, rate: float = float("inf")): ...
+def with_class(image_shape, num_classes, *, shape: Shape): ...
+def with_unknown(image_shape, num_classes, *, shape: "NotImported"): ...  # type: ignore # noqa: F821
+
+
+@pytest.mark.parametrize(
+    ("function", "message"),
+    [
+        (unannotated, "setting depth of unannotated: expected a type annotation"),
+        (named, "setting name of named: expected another word"),
+        (with_path, "weights of with_path: expected what TOML holds, not a PosixPath"),
+        (with_numpy, "depth of with_numpy: expected an integer, received"),
+        (with_none_within, "rates of with_none_within: expected what TOML holds, not"),
+        (with_none, "rate of with_none: expected a number, received null"),
+        (with_text, 'depth of with_text: expected an integer, received "three"'),
+        (with_infinity, "rate of with_infinity: expected a number, received Infinity"),
+        (with_class, "setting shape of with_class: expected a type that TOML has"),
+        (with_unknown, "setting shape of with_unknown: expected a type that TOML has"),
+    ],
+)
+def test_settings_that_cannot_be_are_refused_in_words(monkeypatch, function, message):
+    monkeypatch.setitem(MODELS, "mine", function)
+    with pytest.raises(UserError, match=re.escape(message)) as caught:
+        load_config(BASELINE, ["model.name=mine", "model.x=1"])
+    assert str(caught.value).isprintable()
 
 
 def test_another_choice_drops_the_settings_that_it_does_not_have(tmp_path):
@@ -226,7 +260,7 @@ def test_none_in_place_of_a_default_is_saved_and_read_back(tmp_path, monkeypatch
     config = load_config(BASELINE, ["model.name=mine", "model.rate=none"])
     assert config.model.settings == {"rate": None}
     path = tmp_path / "config.toml"
-    path.write_text(dump(config, {}))
+    path.write_text(format_config(config, {}))
     assert load_config(path) == config
 
 
@@ -257,7 +291,7 @@ def test_a_config_says_what_differs_from_its_base(tmp_path):
 
 def test_the_config_of_a_run_can_be_a_base(tmp_path):
     config = load_config("configs/l2.toml", ["model.l2=1e-3", "seed=7"])
-    (tmp_path / "config.toml").write_text(dump(config, {"data": "d"}))
+    (tmp_path / "config.toml").write_text(format_config(config, {"data": "d"}))
     path = tmp_path / "wider.toml"
     path.write_text("base = 'config.toml'\nmodel.hidden_units = [8]")
     wider = load_config(path)
@@ -282,18 +316,18 @@ def test_reading_configs_does_not_load_tensorflow():
 def test_a_saved_config_loads_as_itself(tmp_path):
     config = load_config("configs/l2.toml", ["model.l2=1e-3", "seed=7"])
     path = tmp_path / "config.toml"
-    path.write_text(dump(config, {"data": "d", "code": "c"}))
+    path.write_text(format_config(config, {"data": "d", "code": "c"}))
     assert load_config(path) == config
     assert load_config(path, ["training.epochs=99"], keep_name=True).name == config.name
 
 
 def test_run_names_sort_reduce_and_stay_short(tmp_path):
-    assert name_run("l2", []) == "l2"
-    assert name_run("l2", ["b.x=[1, 2]", "a.y=1e-3"]) == "l2,a.y=1e-3,b.x=1,2"
+    assert run_name("l2") == "l2"
+    assert run_name("l2", ["b.x=[1, 2]", "a.y=1e-3"]) == "l2,a.y=1e-3,b.x=1,2"
     long = [f"model.setting_{i}=1" for i in range(20)]
-    assert len(name_run("l2", long)) == 100
-    assert name_run("l2", long) != name_run("l2", [*long, "a=1"])
+    assert len(run_name("l2", long)) == 100
+    assert run_name("l2", long) != run_name("l2", [*long, "a=1"])
     assert load_config("configs/l2.toml", ["seed=3"]).name == "l2"
     (tmp_path / f"{'x' * 150}.toml").write_text("")
     assert len(load_config(tmp_path / f"{'x' * 150}.toml").name) == 100
-    assert "/" not in name_run("l2", ["data.path=../../x"])
+    assert "/" not in run_name("l2", ["data.path=../../x"])

@@ -9,7 +9,12 @@ import pytest
 
 from experiment import fingerprint as module
 from experiment.config import OPTIONS, load_config
-from experiment.fingerprint import code_of, digest_of_modules, fingerprint, read_module
+from experiment.fingerprint import (
+    code_of,
+    compute_fingerprint,
+    digest_of_modules,
+    read_module,
+)
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -100,17 +105,19 @@ def test_comments_docstrings_and_formatting_do_not_count(tmp_path, after, same):
 def test_a_file_that_a_setting_names_counts(configure, digits):
     """Whatever the setting: a checkpoint to start from is named like a data file."""
     config = configure()
-    before = fingerprint(config, "d")
+    before = compute_fingerprint(config, "d")
     assert before["data"] == "d"
     assert before.keys() > {"code", "files", "python", "tensorflow", "keras", "numpy"}
     content = digits.read_bytes()
     try:
         digits.write_bytes(content + b"\0")
-        after = fingerprint(config, "d")
+        after = compute_fingerprint(config, "d")
     finally:
         digits.write_bytes(content)
     assert after == before | {"files": after["files"]} != before
-    assert "files" not in fingerprint(load_config(ROOT / "configs/l2.toml"), "d")
+    assert "files" not in compute_fingerprint(
+        load_config(ROOT / "configs/l2.toml"), "d"
+    )
 
 
 def test_the_code_of_another_model_or_dataset_does_not_count(monkeypatch):

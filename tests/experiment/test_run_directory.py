@@ -6,18 +6,17 @@ from pathlib import Path
 import pytest
 
 from experiment.run_directory import (
-    Place,
-    below,
-    claim,
-    locked,
-    look,
-    read_mark,
+    inspect_run,
+    lock,
+    open_run,
+    path_within,
+    read_fingerprint,
     run_path,
     write_result,
 )
 from system.errors import UserError
 
-MARK = {"data": "d", "code": "c"}
+FINGERPRINT = {"data": "d", "code": "c"}
 
 
 @pytest.fixture
@@ -40,14 +39,14 @@ def result(status):
     return {"status": status, **ends, "changed_before_resume": []}
 
 
-def begin(directory, config, mark=MARK, status=None, **how):
+def begin(directory, config, fingerprint=FINGERPRINT, status=None, **how):
     """Claim a directory; leave the traces of a run, unfinished or with a status."""
-    with claim(directory, config, mark, **how) as run:
-        if not run.result:
+    with open_run(directory, config, fingerprint, **how) as run:
+        if run.state != "finished":
             (directory / "history.csv").write_text("")
         if status:
             write_result(directory, result(status))
-    return run.result
+    return run.result or None
 
 
 def test_a_finished_run_is_not_repeated(directory, configure):
@@ -62,7 +61,7 @@ def test_overwriting_removes_the_runs_files_and_no_other(directory, configure):
     for name in ("events.out.tfevents.1", "model.keras", ".model.keras", *own):
         (directory / name).write_text("x")
     (directory / "checkpoint").mkdir()
-    with claim(directory, configure("model.l2=1.0"), MARK, overwrite=True):
+    with open_run(directory, configure("model.l2=1.0"), FINGERPRINT, overwrite=True):
         left = {file.name for file in directory.iterdir()}
     assert left == {"config.toml", *own}
 
@@ -82,7 +81,7 @@ def test_another_run_is_set_aside_under_a_number(directory, configure, status):
     for number, l2 in enumerate(("0.0", "0.5", "0.7")):
         config = configure(f"model.l2={l2}")
         assert begin(directory, config, status=status, say=said.append) is None
-        assert look(directory, config, MARK).config == config
+        assert inspect_run(directory, config, FINGERPRINT).config == config
         assert len(said) == number
     assert said == [
         f"The run that lay in {directory} differs in model.l2 (0.0 there, 0.5 here); "
@@ -92,8 +91,8 @@ def test_another_run_is_set_aside_under_a_number(directory, configure, status):
     ]
     aside = directory.with_name("run.1")
     assert (aside / "history.csv").exists()
-    assert look(aside, configure("model.l2=0.0"), MARK).place is (
-        Place.FINISHED if status in ("completed", "diverged") else Place.UNFINISHED
+    assert inspect_run(aside, configure("model.l2=0.0"), FINGERPRINT).state == (
+        "finished" if status in ("completed", "diverged") else "unfinished"
     )
 
 
@@ -107,35 +106,50 @@ def test_a_run_that_is_set_aside_takes_no_number_twice(directory, configure):
 
 def test_a_run_that_another_process_writes_is_not_set_aside(directory, configure):
     begin(directory, configure())
-    with locked(directory), pytest.raises(UserError, match="another process"):
+    with lock(directory), pytest.raises(UserError, match="another process"):
         begin(directory, configure("model.l2=0.5"))
     assert not directory.with_name("run.1").exists()
+
+
+def test_an_unfinished_run_of_other_code_is_set_aside(directory, configure):
+    begin(directory, configure())
+    begin(directory, configure(), FINGERPRINT | {"code": "other"})
+    assert (directory.with_name("run.1") / "history.csv").exists()
+
+
+def test_what_another_run_has_decided_is_no_rule_for_this_one(directory, configure):
+    with open_run(directory, configure(), FINGERPRINT) as run:
+        run.write_config(run.config.decide(threads=lambda: 3))
+        (directory / "history.csv").write_text("")
+    other = configure("model.l2=0.5")
+    with open_run(directory, other, FINGERPRINT) as run:
+        assert run.config == other
 
 
 def test_the_run_in_the_place_of_another_is_owned_too(directory, configure):
     begin(directory, configure())
     other = configure("model.l2=0.5")
     with (
-        claim(directory, other, MARK),
+        open_run(directory, other, FINGERPRINT),
         pytest.raises(UserError, match="another process"),
     ):
         begin(directory, other)
 
 
-@pytest.mark.parametrize("part", MARK)
+@pytest.mark.parametrize("part", FINGERPRINT)
 def test_a_finished_run_of_other_data_or_code_is_another(directory, configure, part):
     begin(directory, configure(), status="completed")
     said = []
-    other = MARK | {part: "other"}
+    other = FINGERPRINT | {part: "other"}
     assert begin(directory, configure(), other, say=said.append) is None
     assert f"differs in the {part} it was made with" in said[0]
-    assert read_mark(directory / "config.toml") == other
+    assert read_fingerprint(directory / "config.toml") == other
 
 
 def test_another_version_is_named(directory, configure):
-    begin(directory, configure(), MARK | {"keras": "3.1"}, status="completed")
+    begin(directory, configure(), FINGERPRINT | {"keras": "3.1"}, status="completed")
     said = []
-    begin(directory, configure(), MARK | {"keras": "3.2"}, say=said.append)
+    begin(directory, configure(), FINGERPRINT | {"keras": "3.2"}, say=said.append)
     assert "differs in keras (3.1 there, 3.2 here)" in said[0]
 
 
@@ -147,31 +161,31 @@ def test_other_settings_are_not_resumed(directory, configure):
     assert not directory.with_name("run.1").exists()
 
 
-@pytest.mark.parametrize("part", MARK)
+@pytest.mark.parametrize("part", FINGERPRINT)
 def test_an_unfinished_run_goes_on_across_a_change_when_told_so(
     directory, configure, part
 ):
     begin(directory, configure())
-    other = MARK | {part: "other"}
+    other = FINGERPRINT | {part: "other"}
     for how in ({}, {"resume": True}):
         if how:
             with pytest.raises(UserError, match="--resume-changed continues it"):
                 begin(directory, configure(), other, **how)
-    with claim(directory, configure(), other, resume_changed=True) as run:
+    with open_run(directory, configure(), other, resume_changed=True) as run:
         assert run.changes == (part,)
         assert (directory / "history.csv").exists()
-    with claim(directory, configure(), other, resume=True) as run:
+    with open_run(directory, configure(), other, resume=True) as run:
         assert run.changes == ()
 
 
 def test_what_the_same_run_has_decided_is_kept(directory, configure):
     """Begun with one thread and without XLA: another machine would decide otherwise."""
     config = configure()
-    with claim(directory, config, MARK) as run:
+    with open_run(directory, config, FINGERPRINT) as run:
         assert run.config == config
         run.write_config(config.decide(threads=lambda: 3, jit_compile=lambda: False))
         write_result(directory, result("interrupted"))
-    with claim(directory, config, MARK, resume=True) as run:
+    with open_run(directory, config, FINGERPRINT, resume=True) as run:
         settings = run.config.training.settings
         assert (settings["threads"], settings["jit_compile"]) == (3, False)
         run.write_config(run.config)
@@ -217,7 +231,7 @@ def test_a_decay_that_depends_on_the_horizon_does_not_grow(directory, configure)
 
 def test_only_one_process_writes(directory, configure):
     directory.mkdir()
-    with locked(directory), pytest.raises(UserError, match="another process"):
+    with lock(directory), pytest.raises(UserError, match="another process"):
         begin(directory, configure())
     assert begin(directory, configure()) is None
 
@@ -232,13 +246,19 @@ def test_a_directory_of_something_else_is_left_alone(directory, configure):
 
 def test_a_directory_in_which_nothing_was_trained_is_free(directory, configure):
     """As after a mistake that was found late, and then mended in the config."""
-    with pytest.raises(ZeroDivisionError), claim(directory, configure(), MARK):
+    with (
+        pytest.raises(ZeroDivisionError),
+        open_run(directory, configure(), FINGERPRINT),
+    ):
         raise ZeroDivisionError
     assert begin(directory, configure("model.l2=1.0")) is None
 
 
 def test_resuming_what_was_not_begun_holds_to_its_settings(directory, configure):
-    with pytest.raises(ZeroDivisionError), claim(directory, configure(), MARK):
+    with (
+        pytest.raises(ZeroDivisionError),
+        open_run(directory, configure(), FINGERPRINT),
+    ):
         raise ZeroDivisionError
     with pytest.raises(UserError, match=r"model\.l2 \(0\.0 there, 1\.0 here\)"):
         begin(directory, configure("model.l2=1.0"), resume=True)
@@ -266,9 +286,9 @@ def test_a_run_lies_below_its_root(tmp_path, configure):
     with pytest.raises(UserError, match="received a symbolic link"):
         run_path(runs, configure())
     with pytest.raises(UserError, match="printable UTF-8"):
-        below(runs, Path("\udcff"))
+        path_within(runs, Path("\udcff"))
     (tmp_path / "linked").symlink_to(runs)  # The root itself may be one.
-    assert below(tmp_path / "linked", Path("x")) == tmp_path / "linked/x"
+    assert path_within(tmp_path / "linked", Path("x")) == tmp_path / "linked/x"
 
 
 def test_an_overwriting_that_is_killed_leaves_a_run(directory, configure, monkeypatch):

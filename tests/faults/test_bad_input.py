@@ -18,9 +18,9 @@ from hypothesis import strategies as st
 
 from comparison.plan import load_comparison
 from data import npz
-from experiment.command_line import Parser, as_setting
+from experiment.command_line import Parser
 from experiment.config import load_config, parse_override
-from experiment.run_directory import claim
+from experiment.run_directory import open_run
 from system.errors import DamagedError, UserError
 from system.files import unpack
 from train import BASELINE, train
@@ -29,7 +29,7 @@ DIGITS = "9" * 5000
 CONFIGS = [
     (b"[model", "expected TOML", "end of document"),
     (b"model.l2 = 1e-3\nmodel.l2 = 2e-3", "expected TOML", "Cannot overwrite"),
-    (b"\xff\xfe\x00", "expected TOML in UTF-8", "other bytes"),
+    (b"\xff\xfe\x00", "expected TOML in UTF-8", "invalid start byte"),
     (b"a = " + b"[" * 5000, "expected TOML", ""),
     (b"x" * 2_000_000, "at most 1,000,000 bytes", "2,000,000"),
     (b"schema_version = 0", "written by another version", ""),
@@ -141,15 +141,21 @@ def test_any_command_line_is_understood_or_refused(words):
 
 
 def test_an_option_that_is_a_setting_is_named_with_its_value():
-    assert as_setting("--epochs", ["--epochs", "3"]) == "training.epochs=3"
-    assert as_setting("--batch-size=7", ["--batch-size=7"]) == "training.batch_size=7"
     parser = Parser("a command", BASELINE)
-    says(
-        lambda: parser.parse_args(["--epochs", "3"]),
-        "unknown option --epochs",
-        "did you mean training.epochs=3?",
-        "expected --help, --runs",
-    )
+    for words, suggestion in {
+        ("--epochs", "3"): "did you mean training.epochs=3?",
+        ("--batch-size=7",): "did you mean training.batch_size=7?",
+        ("--seed", "3"): "did you mean seed=3?",
+        ("--name=mine",): "did you mean name=mine?",
+        ("--rums", "x"): "did you mean --runs?",
+        ("--resume",): "unknown option --resume; expected --help, --runs",
+    }.items():
+        says(
+            lambda words=words: parser.parse_args(list(words)),
+            f"unknown option {words[0].partition('=')[0]}",
+            suggestion,
+            "expected --help, --runs",
+        )
 
 
 def archive(**members) -> bytes:
@@ -485,6 +491,6 @@ def test_runs_with_another_schema_are_not_continued(
         (directory / "config.toml").unlink()
     else:
         (directory / "config.toml").write_bytes(content or b"=")
-    attempt = claim(directory, config, {}, resume=True)
+    attempt = open_run(directory, config, {}, resume=True)
     with pytest.raises(UserError, match=expected), attempt:
         pass

@@ -18,7 +18,7 @@ from tensorboard.plugin_util import markdown_to_safe_html
 
 from comparison.plan import load_comparison
 from experiment.config import load_config
-from experiment.run_directory import below
+from experiment.run_directory import path_within
 from monitoring.card import write_card
 from system.errors import UserError
 from train import BASELINE, train
@@ -119,7 +119,7 @@ def test_a_report_follows_no_link_out(tmp_path, name, tried):
     directory.mkdir()
     (directory / name).symlink_to(outside)
     with pytest.raises(UserError, match="received a symbolic link"):
-        below(directory, Path(name))
+        path_within(directory, Path(name))
     tried("a file made to run code or to write elsewhere", 1, KEPT)
 
 
