@@ -50,6 +50,9 @@ class Moment:
     weight_norm_of_layer: Values
     memorized: Values
     test: Values | None = None
+    recall: Values = field(default_factory=dict)
+    images_by_confidence: Values = field(default_factory=dict)
+    right_by_confidence: Values = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

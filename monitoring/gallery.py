@@ -33,6 +33,11 @@ MISTAKES = (
     "true class, predicted class."
 )
 
+MEMORIZED = (
+    "Training images that are taken, surest of all, for the wrong label that they were "
+    "given, at the end: what they are, the label."
+)
+
 
 class Gallery:
     """Writes them to a run's event file."""
@@ -75,6 +80,17 @@ class Gallery:
         if self._image_shape:
             mistakes = pictures.draw_mistakes(images, logits, names)
             self._show("validation/mistakes", mistakes, MISTAKES, epoch)
+            self._show_memorized(epoch)
+
+    def _show_memorized(self, epoch: int) -> None:
+        data = self._trainer.data
+        noisy = data.memorized(len(data.validation))
+        if noisy:
+            logits = self._trainer.predict(noisy["wrong_label"])
+            learned = logits.argmax(axis=1) == noisy["wrong_label"].labels
+            true = noisy["true_label"][learned]
+            digits = pictures.draw_mistakes(true, logits[learned], data.class_names)
+            self._show("memorized/digits", digits, MEMORIZED, epoch)
 
     def _show_kernels(self, epoch: int) -> None:
         self._shown = epoch

@@ -13,7 +13,7 @@ from models import kernels
 from system.files import replacing
 from system.processes import package_versions
 from training.measurement import Evaluation, Measurement
-from training.measures import MEASURES
+from training.measures import CALIBRATION_BINS, MEASURES
 from training.trainer import AS_TRAINED, RESTORED, Trainer
 
 
@@ -43,7 +43,7 @@ def compute_result(status: str, trainer: Trainer, test: Split) -> dict[str, Any]
             "weights": weights,
             "train": summary(measurement.train),
             "validation": summary(measurement.validation),
-            **({"test": summary(trainer.evaluate_split(test))} if tested else {}),
+            **(of_test(trainer, test) if tested else {}),
             "memorized": {k: finite(v) for k, v in measurement.memorized.items()},
             "penalty": finite(measurement.penalty),
             "generalization_gap": finite(measurement.gap),
@@ -72,6 +72,31 @@ def compute_result(status: str, trainer: Trainer, test: Split) -> dict[str, Any]
         "best": found,
         "versions": {"python": platform.python_version(), **package_versions()},
         "changed_before_resume": trainer.state.changes,
+    }
+
+
+def of_test(trainer: Trainer, test: Split) -> dict[str, Any]:
+    """What the test images say, and what single numbers of them hide.
+
+    `recall` is of each class. `images_by_confidence` and `right_by_confidence` are
+    numbers of images in the bins of the calibration error, by the middle of each bin.
+    """
+    found = {"test": summary(trainer.evaluate_split(test))}
+    logits = trainer.predict(test)
+    if not np.isfinite(logits).all():
+        return found
+    right = logits.argmax(axis=1) == test.labels
+    confidence = 1 / np.exp(logits - logits.max(axis=1, keepdims=True)).sum(axis=1)
+    middles = (np.ceil(confidence * CALIBRATION_BINS) - 0.5) / CALIBRATION_BINS
+
+    def right_by(groups: np.ndarray) -> dict[str, np.ndarray]:
+        return {str(group): right[groups == group] for group in np.unique(groups)}
+
+    by_confidence = right_by(middles.round(3))
+    return found | {
+        "recall": {k: float(v.mean()) for k, v in right_by(test.labels).items()},
+        "images_by_confidence": {k: len(v) for k, v in by_confidence.items()},
+        "right_by_confidence": {k: int(v.sum()) for k, v in by_confidence.items()},
     }
 
 

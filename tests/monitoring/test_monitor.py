@@ -221,6 +221,15 @@ def test_the_last_row_can_be_recomputed_from_saved_weights(run, configure):
     test = evaluate(weights, data.test)
     assert final["test"]["cross_entropy"] == pytest.approx(test[0], rel=2e-5)
     assert final["test"]["accuracy"] == pytest.approx(test[1])
+    logits = forward(weights, data.test.images)[1]
+    right = logits.argmax(axis=1) == data.test.labels
+    recalls = [right[data.test.labels == label].mean() for label in range(10)]
+    assert list(final["recall"].values()) == pytest.approx(recalls)
+    images, rights = final["images_by_confidence"], final["right_by_confidence"]
+    assert (sum(images.values()), sum(rights.values())) == (len(right), right.sum())
+    distances = [abs(images[k] * float(k) - rights[k]) for k in images]
+    error = sum(distances) / len(right)  # The middle of a bin is 1 / 30 off at most.
+    assert final["test"]["calibration_error"] == pytest.approx(error, abs=1 / 30)
     assert final["memorized"] == pytest.approx(
         {tag.partition("/")[2]: v for tag, v in memorized(weights, data).items()}
     )
