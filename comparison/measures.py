@@ -4,6 +4,7 @@ import math
 from dataclasses import dataclass, replace
 
 from training.measures import MEASURES as EVALUATED
+from training.measures import MEMORIZED
 
 MINUS = "\N{MINUS SIGN}"
 SPACE = "\N{NO-BREAK SPACE}"
@@ -78,9 +79,10 @@ class Measure:
 OTHERS = [
     Measure("generalization_gap", "gap", "nats", "", 0.01, "gap/loss"),
     Measure("weight_norm", "norm of all kernels", "", "", 0.1, "weights/norm"),
-    Measure("memorized_wrong_label", "wrong labels fitted", "%", "", 0.005),
-    Measure("memorized_true_label", "wrong labels corrected", "%", "", 0.005),
-    Measure("memorized_clean_label", "right labels fitted", "%", "", 0.005),
+    *(
+        Measure(f"memorized_{key}", share.label, "%", "", 0.005)
+        for key, share in MEMORIZED.items()
+    ),
 ]
 OF_EVALUATION = {
     key: (m.label, m.unit, m.better, m.margin, m.group) for key, m in EVALUATED.items()

@@ -11,15 +11,9 @@ from rich.table import Table
 from rich.text import Text
 
 from monitoring.links import ADDRESS, views
-from training.measures import MEASURES
+from training.measures import MEASURES, MEMORIZED
 
 SPLITS = ("train", "validation", "test")
-
-MEMORIZED = {
-    "wrong_label": "wrong labels learned",
-    "true_label": "wrong labels seen through",
-    "clean_label": "clean labels learned",
-}
 
 
 def show_result(result: dict[str, Any], directory: Path, console: Console) -> None:
@@ -64,9 +58,12 @@ def result_rows(result: Mapping[str, Any]) -> Iterator[list[str]]:
                     f"{measure.label}, {split}",
                     *(in_digits(v, measure.digits) for v in values),
                 ]
-    for key, name in MEMORIZED.items():
+    for key, share in MEMORIZED.items():
         if key in moments[0]["memorized"]:
-            yield [name, *(in_digits(m["memorized"][key], ".2%") for m in moments)]
+            yield [
+                share.label,
+                *(in_digits(m["memorized"][key], ".2%") for m in moments),
+            ]
     for key, name in {
         "generalization_gap": "gap in cross-entropy",
         "penalty": "penalty",

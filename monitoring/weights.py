@@ -1,31 +1,36 @@
-"""What is measured of a network's weights: of one kernel, or of several as one.
+"""Scalars of a model's kernels, for all of them together and for each layer.
 
-Several kernels count as one long vector or, for singular values, as the block-diagonal
-matrix of them all. A kernel of more than two axes, as of a convolution, counts as the
-matrix of its last axis against all others. Where a quantity does not exist, as the
-update before the first one, its function returns None.
+To add one, write a function of a list of kernels and give it a tag in `KERNEL_SCALARS`.
+TensorBoard shows the docstring beside the curve. Several kernels count as one vector
+or, for singular values, as the block-diagonal matrix of them all; a kernel of more than
+two axes, as of a convolution, counts as the matrix of its last axis against all others.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from models import kernels
+
+if TYPE_CHECKING:
+    import keras
+
 NEAR_ZERO = 1e-3
-"""Weights of a smaller absolute value count as near zero."""
 
 
 @dataclass(frozen=True)
 class Kernel:
-    """One kernel, and what it is compared with; all of one shape.
+    """A kernel at an evaluation, and arrays of its shape that it is compared with.
 
     Attributes:
-        weights: As they are now.
-        initial: Before training.
-        previous: Before the last update; None before the first.
+        weights: The kernel as it is now.
+        initial: The kernel before training.
+        previous: The kernel before the last update; None before the first.
         decay: Share of the weights that decay removes in an update: the learning rate
-            times the weight decay.
+            times the weight decay. None if it is not the same for all weights.
         loss_gradient: Gradient of the loss without penalty; None if not computed.
         penalty_gradient: Gradient of the penalty; None if not computed.
     """
@@ -33,48 +38,32 @@ class Kernel:
     weights: np.ndarray
     initial: np.ndarray
     previous: np.ndarray | None = None
-    decay: float | None = 0.0
+    decay: float | None = None
     loss_gradient: np.ndarray | None = None
     penalty_gradient: np.ndarray | None = None
 
     @cached_property
-    def square_sum(self) -> float:
-        """Sum of w^2."""
-        return dot(self.weights, self.weights)
+    def square_sums(self) -> dict[str, float]:
+        """Sum of squares of each array and of what was added to the kernel.
 
-    @cached_property
-    def initial_square_sum(self) -> float:
-        """The same of the initial weights."""
-        return dot(self.initial, self.initial)
-
-    @cached_property
-    def previous_square_sum(self) -> float | None:
-        """The same of the weights before the last update."""
-        return None if self.previous is None else dot(self.previous, self.previous)
+        Most scalars are made of these, so that the cost of many is that of a few.
+        """
+        arrays = {
+            "weights": self.weights,
+            "initial": self.initial,
+            "distance": self.weights - self.initial,
+            "previous": self.previous,
+            "update": None if self.previous is None else self.weights - self.previous,
+            "loss_gradient": self.loss_gradient,
+            "penalty_gradient": self.penalty_gradient,
+        }
+        return {
+            k: dot(array, array) for k, array in arrays.items() if array is not None
+        }
 
     @cached_property
     def dot_with_initial(self) -> float:
-        """Sum of w * w_0, where w_0 are the initial weights."""
         return dot(self.weights, self.initial)
-
-    @cached_property
-    def squared_distance(self) -> float:
-        """Sum of (w - w_0)^2."""
-        change = self.weights - self.initial
-        return dot(change, change)
-
-    @cached_property
-    def update_square_sum(self) -> float | None:
-        """Sum of squares of what the last update added, decay included."""
-        if self.previous is None:
-            return None
-        update = self.weights - self.previous
-        return dot(update, update)
-
-    @cached_property
-    def maximum(self) -> float:
-        """Largest |w|."""
-        return max(np.max(self.weights), -np.min(self.weights))
 
     @cached_property
     def largest_singular_value(self) -> float:
@@ -89,102 +78,227 @@ def dot(a: np.ndarray, b: np.ndarray) -> float:
     return float(np.einsum("i,i->", a.ravel(), b.ravel()))
 
 
-def norm(square_sums: Iterable[float | None]) -> float | None:
-    """Euclidean norm of parts whose sums of squares are given; None without any."""
-    known = [square_sum for square_sum in square_sums if square_sum is not None]
-    return np.sqrt(sum(known)) if known else None
-
-
-def ratio(part: float | None, whole: float | None) -> float | None:
-    return None if part is None or whole is None else part / whole
+def norm(kernels: Sequence[Kernel], name: str) -> float:
+    """Euclidean norm of what is called so in `Kernel.square_sums`."""
+    return np.sqrt(sum(kernel.square_sums[name] for kernel in kernels))
 
 
 def frobenius_norm(kernels: Sequence[Kernel]) -> float:
-    """sqrt(sum of w^2)."""
-    return np.sqrt(sum(kernel.square_sum for kernel in kernels))
-
-
-def l1_norm(kernels: Sequence[Kernel]) -> float:
-    """Sum of |w|."""
-    return sum(np.sum(np.abs(kernel.weights)) for kernel in kernels)
+    """Frobenius norm, the root of the sum of squares, of kernels: what L2 and weight
+    decay hold down (Krogh & Hertz 1992)."""
+    return norm(kernels, "weights")
 
 
 def maximum(kernels: Sequence[Kernel]) -> float:
-    """Largest |w|."""
-    return np.max([kernel.maximum for kernel in kernels])
+    """Largest |w|. AdamW without minibatch noise ends at 1 / weight_decay or below
+    (Xie & Li 2024): near that bound, decay is what holds the weights."""
+    return np.max([np.max(np.abs(kernel.weights)) for kernel in kernels])
 
 
-def near_zero_fraction(kernels: Sequence[Kernel]) -> float:
-    """Fraction of weights with |w| < NEAR_ZERO."""
-    count = sum(
-        int(np.count_nonzero(np.abs(kernel.weights) < NEAR_ZERO)) for kernel in kernels
-    )
-    return count / sum(kernel.weights.size for kernel in kernels)
+def distance(kernels: Sequence[Kernel]) -> float:
+    """Euclidean distance to the initial weights: how far training went. Learning noisy
+    labels by heart takes it farther (Nagarajan & Kolter 2019)."""
+    return norm(kernels, "distance")
+
+
+def cosine(kernels: Sequence[Kernel]) -> float:
+    """Cosine to the initial weights. Near 1: the network trains lazily and keeps its
+    random features (Chizat et al. 2019). Near 0: the start is forgotten."""
+    norms = norm(kernels, "weights") * norm(kernels, "initial")
+    return dot_product(kernels) / norms
+
+
+def update_ratio(kernels: Sequence[Kernel]) -> float | None:
+    """Norm of the epoch's last update over that of the weights: the effective learning
+    rate. About 0.001 is usual (CS231n); decay holds it up (Kosson et al. 2024)."""
+    if kernels[0].previous is None:
+        return None
+    return norm(kernels, "update") / norm(kernels, "previous")
+
+
+def l1_norm(kernels: Sequence[Kernel]) -> float:
+    """Sum of |w|: what an L1 penalty holds down (Tibshirani 1996)."""
+    return sum(np.sum(np.abs(kernel.weights)) for kernel in kernels)
+
+
+def l1_distance(kernels: Sequence[Kernel]) -> float:
+    """Sum of the absolute differences to the initial weights: far above the distance
+    where many weights move a little, near it where few move far."""
+    return sum(np.sum(np.abs(kernel.weights - kernel.initial)) for kernel in kernels)
+
+
+def near_zero(kernels: Sequence[Kernel]) -> float:
+    """Fraction of weights with |w| < 0.001: sparsity, which L1 brings and L2 does not
+    (Tibshirani 1996)."""
+    small = [np.abs(kernel.weights) < NEAR_ZERO for kernel in kernels]
+    return sum(map(np.count_nonzero, small)) / sum(array.size for array in small)
 
 
 def spectral_norm(kernels: Sequence[Kernel]) -> float:
-    """The largest singular value."""
+    """Largest singular value; in all, the largest of all layers. How much a layer can
+    stretch a difference between two inputs (Yoshida & Miyato 2017)."""
     return np.max([kernel.largest_singular_value for kernel in kernels])
 
 
 def stable_rank(kernels: Sequence[Kernel]) -> float:
-    """Sum of the squares of all singular values over that of the largest."""
+    """(norm / spectral norm)^2, at most the rank (Rudelson & Vershynin 2007): over how
+    many directions a layer spreads. Decay lowers it (Galanti et al. 2022)."""
     return np.square(frobenius_norm(kernels) / spectral_norm(kernels))
 
 
-def distance_to_start(kernels: Sequence[Kernel]) -> float:
-    """Euclidean distance of w to the initial weights."""
-    return np.sqrt(sum(kernel.squared_distance for kernel in kernels))
-
-
-def l1_distance_to_start(kernels: Sequence[Kernel]) -> float:
-    """Sum of |w - w_0|, where w_0 are the initial weights."""
-    return sum(np.sum(np.abs(kernel.weights - kernel.initial)) for kernel in kernels)
-
-
-def dot_product_with_start(kernels: Sequence[Kernel]) -> float:
-    """Sum of w * w_0, where w_0 are the initial weights."""
+def dot_product(kernels: Sequence[Kernel]) -> float:
+    """Sum of w times its initial value: how much is left of the start. Decay alone
+    would shrink it e-fold in decay/epochs (Wang & Aitchison 2024)."""
     return sum(kernel.dot_with_initial for kernel in kernels)
 
 
-def cosine_to_start(kernels: Sequence[Kernel]) -> float:
-    """Cosine of the angle between w and the initial weights."""
-    initial_norm = np.sqrt(sum(kernel.initial_square_sum for kernel in kernels))
-    return dot_product_with_start(kernels) / (frobenius_norm(kernels) * initial_norm)
-
-
-def update_ratio(kernels: Sequence[Kernel]) -> float | None:
-    """Norm of the last update, decay included, over that of the weights before it."""
-    return ratio(
-        norm(kernel.update_square_sum for kernel in kernels),
-        norm(kernel.previous_square_sum for kernel in kernels),
-    )
-
-
-def decay_share(kernels: Sequence[Kernel]) -> float | None:
-    """Norm of what decay took off in the last update over that of the update."""
-    previous = norm(kernel.previous_square_sum for kernel in kernels)
-    decay = kernels[0].decay
-    decayed = None if previous is None or decay is None else decay * previous
-    return ratio(decayed, norm(kernel.update_square_sum for kernel in kernels))
-
-
 def loss_gradient_norm(kernels: Sequence[Kernel]) -> float | None:
-    """Norm of the gradient of the training loss without penalty."""
-    return norm_of_gradients(kernel.loss_gradient for kernel in kernels)
+    """Norm of the gradient of the loss without penalty, on 2,000 training images at
+    most, dropout off. Rising late in a schedule: decay over a falling learning rate
+    (Defazio 2025)."""
+    unknown = kernels[0].loss_gradient is None
+    return None if unknown else norm(kernels, "loss_gradient")
 
 
 def penalty_gradient_norm(kernels: Sequence[Kernel]) -> float | None:
-    """Norm of the gradient of the penalty."""
-    return norm_of_gradients(kernel.penalty_gradient for kernel in kernels)
+    """Norm of the gradient of the penalty alone: for L2, 2 * l2 * norm. Where it equals
+    gradient/loss, neither wins (Krogh & Hertz 1992). 0 under AdamW."""
+    unknown = kernels[0].penalty_gradient is None
+    return None if unknown else norm(kernels, "penalty_gradient")
 
 
-def norm_of_gradients(gradients: Iterable[np.ndarray | None]) -> float | None:
-    return norm(None if g is None else dot(g, g) for g in gradients)
-
-
-def root_mean_square(weights: np.ndarray | None) -> float | None:
-    """sqrt(mean of w^2); None of no weights."""
-    if weights is None or not weights.size:
+def decay_share(kernels: Sequence[Kernel]) -> float | None:
+    """Norm of what decay took off in the epoch's last update over that of the whole
+    update: how much of the movement is decay (Kosson et al. 2024)."""
+    decay = kernels[0].decay
+    if kernels[0].previous is None or decay is None:
         return None
-    return np.sqrt(np.mean(np.square(weights)))
+    return decay * norm(kernels, "previous") / norm(kernels, "update")
+
+
+def live_pixels(weights: np.ndarray, dead: np.ndarray) -> float | None:
+    """Root mean square of the weights from pixels that vary, in the first layer: what
+    the norm says of the weights that the data train."""
+    return root_mean_square(weights[~dead])
+
+
+def dead_pixels(weights: np.ndarray, dead: np.ndarray) -> float | None:
+    """The same from pixels that are 0 in every training image: only a regularizer moves
+    these. Adam normalizes the gradient of even a weak L2 to full steps (Loshchilov &
+    Hutter 2019), so they fall to 0 and the norm with them."""
+    return root_mean_square(weights[dead])
+
+
+def root_mean_square(weights: np.ndarray) -> float | None:
+    """sqrt(mean of w^2); None of no weights."""
+    return np.sqrt(np.mean(np.square(weights))) if weights.size else None
+
+
+KERNEL_SCALARS: dict[str, Callable[[Sequence[Kernel]], float | None]] = {
+    "weights/norm": frobenius_norm,
+    "weights/maximum": maximum,
+    "weights/distance": distance,
+    "weights/cosine": cosine,
+    "weights/update_ratio": update_ratio,
+}
+"""Logged as `tag` of all kernels together and as `tag/<layer>` of each."""
+
+KERNEL_SCALARS_IN_DETAIL: dict[str, Callable[[Sequence[Kernel]], float | None]] = {
+    "weights/l1_norm": l1_norm,
+    "weights/l1_distance": l1_distance,
+    "weights/near_zero": near_zero,
+    "weights/spectral_norm": spectral_norm,
+    "weights/stable_rank": stable_rank,
+    "weights/dot_product": dot_product,
+    "gradient/loss": loss_gradient_norm,
+    "gradient/penalty": penalty_gradient_norm,
+    "decay/share_of_update": decay_share,
+}
+"""Logged as well if `monitoring.detail` is set."""
+
+FIRST_LAYER = {
+    "first_layer/live_pixels": live_pixels,
+    "first_layer/dead_pixels": dead_pixels,
+}
+"""Functions of the kernel of a dense first layer, (pixels, units), and of which pixels
+are dead, (pixels,)."""
+
+
+class WeightReader:
+    """Computes the scalars of a model's kernels.
+
+    Attributes:
+        descriptions: What TensorBoard shows beside each scalar, by tag.
+    """
+
+    def __init__(
+        self, model: "keras.Model", detail: bool, images: np.ndarray | None = None
+    ):
+        """
+        Args:
+            model: A model with its initial weights.
+            detail: Whether to compute the scalars of `KERNEL_SCALARS_IN_DETAIL` too.
+            images: All training images, (images, ...): they tell which pixels are dead.
+                Without them there are no scalars of the first layer's pixels.
+        """
+        self._model = model
+        self._layers, self._initial = list(kernels(model)), read_kernels(model)
+        self._scalars = KERNEL_SCALARS | (KERNEL_SCALARS_IN_DETAIL if detail else {})
+        self._dead = None if images is None else find_dead_pixels(images)
+        self.descriptions = {
+            name: describe(function)
+            for tag, function in self._scalars.items()
+            for name in (tag, *(f"{tag}/{layer}" for layer in self._layers))
+        }
+        if images is not None:
+            self.descriptions |= {k: describe(f) for k, f in FIRST_LAYER.items()}
+
+    def __call__(
+        self, decay: float | None, **others: Iterable[np.ndarray] | None
+    ) -> dict[str, float | None]:
+        """The scalars by tag; None where there is none, as before the first update.
+
+        Args:
+            decay: Share of the weights that decay removes in an update, as in `Kernel`.
+            **others: What else a `Kernel` has: an array for each kernel of the model.
+        """
+        arrays = {"weights": read_kernels(self._model), "initial": self._initial}
+        arrays |= {name: as_float64(o) for name, o in others.items() if o is not None}
+        found = [
+            Kernel(decay=decay, **dict(zip(arrays, of_one, strict=True)))
+            for of_one in zip(*arrays.values(), strict=True)
+        ]
+        parts = {f"/{k}": [one] for k, one in zip(self._layers, found, strict=True)}
+        # A run that diverged has weights that are not finite, and so are its scalars.
+        with np.errstate(all="ignore"):
+            values = {
+                f"{tag}{layer}": function(some)
+                for tag, function in self._scalars.items()
+                for layer, some in {"": found, **parts}.items()
+                if some
+            }
+            if found and self._dead is not None:
+                first = found[0].weights
+                if len(first) == len(self._dead):
+                    values |= {
+                        tag: f(first, self._dead) for tag, f in FIRST_LAYER.items()
+                    }
+        return values
+
+
+def read_kernels(model: "keras.Model") -> list[np.ndarray]:
+    return as_float64(kernel.numpy() for kernel in kernels(model).values())
+
+
+def as_float64(arrays: Iterable[np.ndarray]) -> list[np.ndarray]:
+    return [array.astype(np.float64) for array in arrays]
+
+
+def find_dead_pixels(images: np.ndarray) -> np.ndarray:
+    """Whether each pixel is 0 in all images; bool, (pixels,)."""
+    return np.logical_not(images.reshape(len(images), -1).any(axis=0))
+
+
+def describe(function: Callable) -> str:
+    """The docstring of a scalar's function, in one line."""
+    return " ".join((function.__doc__ or "").split())

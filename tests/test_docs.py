@@ -12,7 +12,13 @@ import pytest
 
 from experiment.config import load_config
 from models import MODELS
-from monitoring.scalars import SCALARS
+from monitoring.scalars import SCALARS, SCALARS_IN_DETAIL
+from monitoring.weights import (
+    FIRST_LAYER,
+    KERNEL_SCALARS,
+    KERNEL_SCALARS_IN_DETAIL,
+    describe,
+)
 from system.errors import UserError
 from train import train
 
@@ -84,10 +90,12 @@ def test_links_and_paths_lead_somewhere(page):
 
 def test_every_curve_and_the_sources_of_its_description_are_in_the_docs():
     page = (ROOT / "docs/tensorboard.md").read_text()
-    for scalar in SCALARS:
-        assert f"`{scalar.tag}`" in page
+    kernel_scalars = KERNEL_SCALARS | KERNEL_SCALARS_IN_DETAIL
+    scalars = SCALARS | SCALARS_IN_DETAIL | FIRST_LAYER | kernel_scalars
+    for tag, function in scalars.items():
+        assert f"`{tag}`" in page
         for source in re.findall(
-            r"([A-Z]\w+(?: & [A-Z]\w+| et al\.)? \d{4})", scalar.description
+            r"([A-Z]\w+(?: & [A-Z]\w+| et al\.)? \d{4})", describe(function)
         ):
             assert source in page, source
 

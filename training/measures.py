@@ -7,7 +7,7 @@ tables of a comparison take it from here.
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 CALIBRATION_BINS = 15
 
@@ -109,3 +109,29 @@ MEASURES = {
     ),
 }
 """By the key that result.json has."""
+
+
+class Share(NamedTuple):
+    """A share of the training images: its name on every page, and what it is."""
+
+    label: str
+    description: str
+
+
+MEMORIZED = {
+    "wrong_label": Share(
+        "wrong labels fitted",
+        "Of the training images whose label was redrawn wrong: the fraction predicted "
+        "as that label. It is learned by heart (Zhang et al. 2017).",
+    ),
+    "true_label": Share(
+        "wrong labels corrected",
+        "Of the same images: the fraction predicted as what they are, against their "
+        "label.",
+    ),
+    "clean_label": Share(
+        "right labels fitted",
+        "Of the other training images: the fraction predicted right.",
+    ),
+}
+"""What becomes of noisy labels, by the key that result.json has."""

@@ -9,24 +9,36 @@ from tensorboard.backend.event_processing.event_file_loader import EventFileLoad
 from tensorboard.compat.proto.event_pb2 import SessionLog
 from tensorboard.util import tensor_util
 
-from monitoring.scalars import SCALARS, KernelScalar
+from monitoring.scalars import SCALARS, SCALARS_IN_DETAIL, SPLITS
+from monitoring.weights import (
+    FIRST_LAYER,
+    KERNEL_SCALARS,
+    KERNEL_SCALARS_IN_DETAIL,
+)
 from system.processes import load_keras
+from training.measures import MEASURES, MEMORIZED
 
 LAYERS = ("hidden_1", "hidden_2", "logits")
 
 
 def tags(detail):
-    """What a run logs that minimizes the cross-entropy."""
-    shown = [
-        scalar
-        for scalar in SCALARS
-        if (detail or not scalar.detail) and "trained_loss" not in scalar.tag
-    ]
-    return {scalar.tag for scalar in shown} | {
-        f"{scalar.tag}/{layer}"
-        for scalar in shown
-        for layer in LAYERS
-        if isinstance(scalar, KernelScalar)
+    """What a run with noisy labels logs that minimizes the cross-entropy."""
+    shown = {*SCALARS} - {"trained_loss/train", "trained_loss/validation"}
+    of_kernels = {*KERNEL_SCALARS}
+    if detail:
+        shown |= SCALARS_IN_DETAIL.keys()
+        of_kernels |= KERNEL_SCALARS_IN_DETAIL.keys()
+    return {
+        *shown,
+        *(
+            f"{measure.group}/{split}"
+            for measure in MEASURES.values()
+            for split in SPLITS
+        ),
+        *(f"memorized/{key}" for key in MEMORIZED),
+        *FIRST_LAYER,
+        *of_kernels,
+        *(f"{tag}/{layer}" for tag in of_kernels for layer in LAYERS),
     }
 
 

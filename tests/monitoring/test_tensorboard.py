@@ -11,11 +11,13 @@ from PIL import Image
 
 from monitoring.gallery import SHOWINGS
 from monitoring.links import SINGLE_RUNS, time_series
-from monitoring.scalars import SCALARS, KernelScalar
+from monitoring.scalars import SCALARS, SPLITS
+from monitoring.weights import FIRST_LAYER, KERNEL_SCALARS, describe
 from tests.board import eventually, open_plugins, open_server, serve
 from tests.monitoring.conftest import CONFIGS, EPOCHS
 from tests.monitoring.test_monitor import read_history
 from train import train
+from training.measures import MEASURES
 
 RUNS = {f"{name}/seed={seed:02d}" for name in CONFIGS for seed in (0, 1)}
 LAYERS = ("hidden_1", "hidden_2", "logits")
@@ -48,15 +50,16 @@ def test_curves_are_those_of_the_history(board, runs, run):
 
 
 def test_every_curve_says_what_it_reveals(board):
+    functions = SCALARS | FIRST_LAYER | KERNEL_SCALARS
+    descriptions = {tag: describe(function) for tag, function in functions.items()} | {
+        f"{m.group}/{split}": m.description
+        for m in MEASURES.values()
+        for split in SPLITS
+    }
     for tags in board("scalars/tags").values():
         for tag, about in tags.items():
-            (scalar,) = [s for s in SCALARS if tag in tags_of(s)]
-            assert scalar.description.split()[-1] in about["description"]
-
-
-def tags_of(scalar):
-    layers = LAYERS if isinstance(scalar, KernelScalar) else ()
-    return [scalar.tag, *(f"{scalar.tag}/{layer}" for layer in layers)]
+            expected = descriptions["/".join(tag.split("/")[:2])]
+            assert expected.split()[-1] in about["description"], tag
 
 
 @pytest.mark.parametrize("run", sorted(RUNS))
@@ -86,7 +89,7 @@ def pictures(board, run, tag):
 
 
 def test_filters_show_the_signs_of_the_weights(board, runs):
-    run = "l2/seed=00"
+    run = "baseline/seed=00"
     (*_, (step, last)) = pictures(board, run, "first_layer/filters")
     assert step == EPOCHS
     assert last.shape == (4 * 29 + 1, 8 * 29 + 1, 3)

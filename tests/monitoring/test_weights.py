@@ -5,6 +5,7 @@ import pytest
 
 from monitoring import weights
 from monitoring.weights import Kernel
+from training.trainer import GRADIENT_IMAGES
 
 RANDOM = np.random.default_rng(0)
 
@@ -34,7 +35,7 @@ def test_norms_are_those_of_one_long_vector(kernels):
         weights.frobenius_norm: np.linalg.norm(vector),
         weights.l1_norm: np.linalg.norm(vector, 1),
         weights.maximum: np.linalg.norm(vector, np.inf),
-        weights.near_zero_fraction: 1 / vector.size,
+        weights.near_zero: 1 / vector.size,
     }
     for function, value in expected.items():
         assert function(kernels) == pytest.approx(value, rel=1e-14), function.__name__
@@ -65,14 +66,14 @@ def test_what_is_left_of_the_start(kernels):
     now, start = joined(kernels), joined(kernels, "initial")
     distance = np.linalg.norm(now - start)
     cosine = now @ start / np.linalg.norm(now) / np.linalg.norm(start)
-    assert weights.distance_to_start(kernels) == pytest.approx(distance, rel=1e-14)
+    assert weights.distance(kernels) == pytest.approx(distance, rel=1e-14)
     l1_distance = np.linalg.norm(now - start, 1)
-    assert weights.l1_distance_to_start(kernels) == pytest.approx(l1_distance)
-    assert weights.dot_product_with_start(kernels) == pytest.approx(now @ start)
-    assert weights.cosine_to_start(kernels) == pytest.approx(cosine, rel=1e-13)
+    assert weights.l1_distance(kernels) == pytest.approx(l1_distance)
+    assert weights.dot_product(kernels) == pytest.approx(now @ start)
+    assert weights.cosine(kernels) == pytest.approx(cosine, rel=1e-13)
     unmoved = [Kernel(k.initial, k.initial) for k in kernels]
-    assert weights.cosine_to_start(unmoved) == pytest.approx(1, abs=1e-15)
-    assert weights.distance_to_start(unmoved) == 0
+    assert weights.cosine(unmoved) == pytest.approx(1, abs=1e-15)
+    assert weights.distance(unmoved) == 0
 
 
 def test_the_last_update_and_the_share_that_decay_has_in_it(kernels):
@@ -104,3 +105,8 @@ def test_weights_that_are_not_finite_are_not_hidden():
     broken.weights[1, 1] = np.nan
     for function in (weights.frobenius_norm, weights.maximum, weights.spectral_norm):
         assert np.isnan(function([broken, kernel(2, 2)])), function.__name__
+
+
+def test_descriptions_tell_the_bounds_that_are_in_force():
+    assert f"{weights.NEAR_ZERO:g}" in weights.near_zero.__doc__
+    assert f"{GRADIENT_IMAGES:,}" in weights.loss_gradient_norm.__doc__
