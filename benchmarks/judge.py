@@ -108,7 +108,7 @@ def judge(
     for comparison, results in comparisons:
         summary = summarize((run, results[run.path]) for run in comparison.runs)
         answer = find_answer(comparison, summary, "final")
-        found = [pair.differences[answer.headline.key] for pair in answer.pairs]
+        found = [answer.difference(*pair, answer.headline) for pair in answer.pairs]
         row: dict[str, float] = {
             "any pair different": any(f.verdict == DIFFERENT for f in found),
             "all intervals hold 0": all(f.low <= 0 <= f.high for f in found),
@@ -120,10 +120,10 @@ def judge(
             (entry,) = (e for e in answer.entries if e.method == method)
             of_method = summary[summary["method"] == method]
             grid = comparison.grid("", method)
-            for key in (answer.measures[0].key, answer.headline.key):
-                mean = of_method[f"final_{key}"].astype(float).mean()
-                name = f"best of {len(grid)} strengths minus their mean, {key}"
-                row[name] = row.get(name, 0) + (answer.mean(entry, key) - mean) / 2
+            for measure in answer.measures[:2]:
+                mean = of_method[f"final_{measure.key}"].astype(float).mean()
+                name = f"best of {len(grid)} strengths minus their mean, {measure.key}"
+                row[name] = row.get(name, 0) + (answer.mean(entry, measure) - mean) / 2
         yield row
 
 

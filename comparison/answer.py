@@ -7,19 +7,13 @@ from dataclasses import dataclass
 import pandas as pd
 
 from comparison.measures import Measure, find_measure
-from comparison.plan import Comparison, in_words
+from comparison.plan import Comparison, Run, in_words
 from comparison.statistics import (
     Choice,
     Difference,
     choose_strength,
     paired_difference,
 )
-
-MOMENTS = {
-    "final": "Final weights",
-    "best": "Weights of the evaluation with the lowest validation loss",
-}
-
 
 MANY = 10
 """Pairs of a condition that are still all shown: those of five methods."""
@@ -33,27 +27,29 @@ class Entry:
         condition: As text; empty if the comparison has none.
         method: Its name.
         choice: Its strength; None if no strength has all its runs.
-        runs: The rows of the summary at that strength, by seed.
+        runs: Those at that strength, one for each seed.
+        results: Their rows of the summary, by seed.
     """
 
     condition: str
     method: str
     choice: Choice | None
-    runs: pd.DataFrame
+    runs: tuple[Run, ...]
+    results: pd.DataFrame
 
     @property
     def strength(self) -> str:
-        """As text, as the summary has it."""
+        """The chosen strength as the summary has it: "l2=0.003"."""
         return in_words(self.choice.varied) if self.choice else ""
 
     @property
     def label(self) -> str:
-        return " ".join(filter(None, (self.method, self.condition)))
+        return f"{self.method} {self.condition}".rstrip()
 
     def curve(self, curves: pd.DataFrame, tag: str) -> pd.DataFrame:
         """A scalar at the chosen strength: its mean, min and max over seeds, by epoch.
 
-        It ends where the first seed ends: a mean of other seeds would jump.
+        The curve ends where the first seed ends: a mean of other seeds would jump.
 
         Args:
             curves: From `comparison.summary.read_curves`.
@@ -66,26 +62,7 @@ class Entry:
         ]
         table = rows.groupby("epoch")[tag].agg(["mean", "min", "max", "count"])
         count = table.pop("count")
-        return table[count == count.max()]
-
-
-@dataclass(frozen=True)
-class Pair:
-    """Two methods under one condition, each at its own strength.
-
-    Attributes:
-        first: The one that the other is subtracted from.
-        second: The control, if it is one of the two; else the earlier one in the file.
-        differences: First minus second, by the key of the measure.
-    """
-
-    first: Entry
-    second: Entry
-    differences: dict[str, Difference]
-
-    def turned(self) -> "Pair":
-        turned = {key: found.turned() for key, found in self.differences.items()}
-        return Pair(self.second, self.first, turned)
+        return table[(count == count.max()) & (count > 0)]
 
 
 @dataclass(frozen=True)
@@ -108,37 +85,6 @@ class Answer:
     entries: tuple[Entry, ...]
     measures: tuple[Measure, ...]
 
-    @functools.cached_property
-    def pairs(self) -> tuple[Pair, ...]:
-        """All pairs of methods under one condition, minus the control, or the earlier
-        one in the file."""
-        couples = [
-            (first, second)
-            for condition in self.comparison.conditions
-            for second, first in itertools.combinations(
-                sorted(self.chosen(condition), key=self._is_other), 2
-            )
-        ]
-        return tuple(
-            Pair(
-                first,
-                second,
-                {
-                    measure.key: paired_difference(
-                        self.values(first, measure.key),
-                        self.values(second, measure.key),
-                        len(couples),
-                        measure.margin,
-                    )
-                    for measure in self.measures
-                },
-            )
-            for first, second in couples
-        )
-
-    def _is_other(self, entry: Entry) -> bool:
-        return entry.method != self.comparison.control
-
     @property
     def headline(self) -> Measure:
         """What decides who has won."""
@@ -149,12 +95,42 @@ class Answer:
         """The other measure on the test images."""
         return self.measures[2]
 
-    def values(self, entry: Entry, key: str) -> pd.Series:
-        """A measure of an entry's runs, by seed."""
-        return entry.runs[f"{self.moment}_{key}"].astype(float)
+    @functools.cached_property
+    def pairs(self) -> tuple[tuple[Entry, Entry], ...]:
+        """Every two methods under one condition, of which the second is the control, or
+        else the earlier one in the file."""
+        return tuple(
+            (first, second)
+            for condition in self.comparison.conditions
+            for second, first in itertools.combinations(
+                sorted(self.chosen(condition), key=self._is_other), 2
+            )
+        )
 
-    def mean(self, entry: Entry, key: str) -> float:
-        return float(self.values(entry, key).mean())
+    def pairs_to_show(self, condition: str) -> list[list[tuple[Entry, Entry]]]:
+        """All pairs of a condition in one list; of many, each other method and the best
+        in one, and each other method and the control in another."""
+        pairs = [pair for pair in self.pairs if pair[0].condition == condition]
+        if len(pairs) <= MANY:
+            return [pairs] if pairs else []
+        best, *others = self.ranked(condition)
+        control = [entry for entry in others if not self._is_other(entry)]
+        return [
+            [(entry, second) for entry in others if entry is not second]
+            for second in (best, *control)
+        ]
+
+    def difference(self, first: Entry, second: Entry, measure: Measure) -> Difference:
+        """A measure of one entry minus that of another, among all pairs."""
+        values, others = self.values(first, measure), self.values(second, measure)
+        return paired_difference(values, others, len(self.pairs), measure.margin)
+
+    def values(self, entry: Entry, measure: Measure) -> pd.Series:
+        """A measure of an entry's runs, by seed."""
+        return entry.results[f"{self.moment}_{measure.key}"].astype(float)
+
+    def mean(self, entry: Entry, measure: Measure) -> float:
+        return float(self.values(entry, measure).mean())
 
     def chosen(self, condition: str | None = None) -> list[Entry]:
         """The entries that have a strength, of one condition or of all."""
@@ -168,25 +144,12 @@ class Answer:
         """The entries of a condition that have a strength, the best first."""
         return sorted(
             self.chosen(condition),
-            key=lambda entry: self.mean(entry, self.headline.key),
+            key=lambda entry: self.mean(entry, self.headline),
             reverse=self.headline.better == "higher",
         )
 
-    def against(self, reference: Entry) -> list[Pair]:
-        """Every other method of its condition minus one, in the order of methods."""
-        pairs = [pair for pair in self.pairs if reference in (pair.first, pair.second)]
-        return [pair if pair.second is reference else pair.turned() for pair in pairs]
-
-    def telling_pairs(self, condition: str) -> list[Pair]:
-        """All pairs of a condition; of many, those with the best and the control."""
-        pairs = [pair for pair in self.pairs if pair.first.condition == condition]
-        if len(pairs) <= MANY:
-            return pairs
-        told = {self.ranked(condition)[0].method, self.comparison.control}
-        return [p for p in pairs if told & {p.first.method, p.second.method}]
-
-    def pair(self, first: Entry, second: Entry) -> Pair:
-        return next(pair for pair in self.against(second) if pair.first is first)
+    def _is_other(self, entry: Entry) -> bool:
+        return entry.method != self.comparison.control
 
 
 def find_answer(comparison: Comparison, summary: pd.DataFrame, moment: str) -> Answer:
@@ -208,17 +171,20 @@ def find_answer(comparison: Comparison, summary: pd.DataFrame, moment: str) -> A
     sign = -1 if measures[0].better == "higher" else 1
     losses = sign * numbers.iloc[:, 0].where(whole)
     entries = []
-    for condition, method in itertools.product(
-        comparison.conditions, comparison.methods
-    ):
+    for name in itertools.product(comparison.conditions, comparison.methods):
+        condition, method = name
+        grid = comparison.grid(condition, method)
         mine = summary[
             (summary["condition"] == condition) & (summary["method"] == method)
         ]
-        grid = comparison.grid(condition, method)
-        runs_of = [mine[mine["strength"] == text] for text in grid]
-        of_strength = [losses[runs.index] for runs in runs_of]
+        of_strength = [losses[mine.index[mine["strength"] == text]] for text in grid]
         choice = choose_strength(list(grid.values()), of_strength)
         strength = in_words(choice.varied) if choice else None
-        runs = mine[mine["strength"] == strength].set_index("seed")
-        entries.append(Entry(condition, method, choice, runs))
+        runs = tuple(
+            run
+            for run in comparison.runs
+            if (run.condition, run.method, run.strength) == (*name, strength)
+        )
+        results = mine[mine["strength"] == strength].set_index("seed")
+        entries.append(Entry(condition, method, choice, runs, results))
     return Answer(comparison, summary, moment, tuple(entries), measures)

@@ -18,8 +18,8 @@ from tensorboard.plugins.text.summary_v2 import text_pb
 
 from comparison.answer import Answer, Entry
 from comparison.colors import colored_methods
-from comparison.filters import draw_last_filters
 from comparison.hparams import describe_experiment, ensure_session, list_trials
+from comparison.pictures import Pictures, draw_last_filters
 from comparison.plan import Comparison
 from comparison.tables import results_card
 from experiment.run_directory import path_within
@@ -60,7 +60,7 @@ def write_board(
     directory: Path,
     curves: pd.DataFrame,
     results: Mapping[Path, Mapping[str, Any]],
-    filters: Mapping[Entry, Mapping[int, bytes]],
+    filters: Pictures,
 ) -> None:
     """Write all that TensorBoard shows of a comparison as a whole.
 
@@ -69,19 +69,18 @@ def write_board(
         directory: Directory of the comparison.
         curves: From `comparison.summary.read_curves`.
         results: The contents of result.json, by the path of the run.
-        filters: From `comparison.filters.read_filters`.
+        filters: From `comparison.pictures.read_pictures`.
     """
-    runs = {entry: runs_of(entry, answer) for entry in answer.chosen()}
-    trials = list_trials(
-        answer.comparison, [path for of in runs.values() for path in of]
-    )
+    entries = answer.chosen()
+    chosen = [run.path for entry in entries for run in entry.runs]
+    trials = list_trials(answer.comparison, chosen)
     for path, result in results.items():
         ensure_session(path_within(directory, path), trials[path], result)
     colored = colored_methods(answer)
     norms = [tag for tag in curves.columns if tag.startswith("weights/norm/")]
     board = Board(
         methods=colored,
-        folders=[paths[0].parent.as_posix() for paths in runs.values()],
+        folders=[entry.runs[0].path.parent.as_posix() for entry in entries],
         layers=[tag.rpartition("/")[2] for tag in norms[:MOST_LAYERS]],
     )
     board.save(directory)
@@ -90,30 +89,17 @@ def write_board(
     # A TensorBoard without its fast loader goes by time, not by name.
     at = first_event_time(directory) - 60
     order = [*colored, *answer.comparison.methods]
-    for entry in sorted(runs, key=lambda entry: order.index(entry.method)):
-        folder = means / trials[runs[entry][0]].name
+    for entry in sorted(entries, key=lambda entry: order.index(entry.method)):
+        folder = means / trials[entry.runs[0].path].name
         rewrite(folder, mean_events(entry, curves), at := at + 1)
     root = [
         describe_experiment(trials.values(), METRICS),
         text_pb("card/comparison", results_card(answer, board.links())),
     ]
     if filters:
-        root.append(
-            image_pb(
-                "first_layer/filters_by_method", draw_last_filters(filters), FILTERS
-            )
-        )
+        png = draw_last_filters(filters)
+        root.append(image_pb("first_layer/filters_by_method", png, FILTERS))
     rewrite(directory, [(0, summary) for summary in root], time.time())
-
-
-def runs_of(entry: Entry, answer: Answer) -> list[Path]:
-    """The paths of an entry's runs, one for each seed."""
-    wanted = (entry.method, entry.condition, entry.strength)
-    return [
-        run.path
-        for run in answer.comparison.runs
-        if (run.method, run.condition, run.strength) == wanted
-    ]
 
 
 def mean_events(

@@ -7,12 +7,12 @@ Written with the plugin's messages alone: its own functions load TensorFlow.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from tensorboard.compat.proto import event_pb2, summary_pb2
 from tensorboard.plugins.hparams import api_pb2, metadata, plugin_data_pb2
+from tensorboard.plugins.hparams.summary_v2 import hparams_pb
 
 from comparison.plan import Comparison
 from monitoring.events import write_events
@@ -29,8 +29,7 @@ SESSION_FILE = "events.out.tfevents.session"
 Value = str | float
 
 
-@dataclass(frozen=True)
-class Trial:
+class Trial(NamedTuple):
     """One or more runs that differ in their seed alone: a row of the HParams table.
 
     Attributes:
@@ -41,7 +40,7 @@ class Trial:
     """
 
     name: str
-    hyperparameters: Mapping[str, Value]
+    hyperparameters: dict[str, Value]
 
 
 def list_trials(
@@ -59,19 +58,19 @@ def list_trials(
     """
     chosen = None if chosen is None else set(chosen)
     most = max(len(run.varied) for run in comparison.runs)
-    names = [f"strength {n}".removesuffix(" 1") for n in range(1, most + 1)]
+    names = ["strength", *(f"strength {n}" for n in range(2, most + 1))]
     texts = {
         name
         for run in comparison.runs
         for name, value in zip(names, run.varied.values(), strict=False)
-        if isinstance(value, bool) or not isinstance(value, int | float)
+        if type(value) not in (int, float)
     }
     trials = {}
     for run in comparison.runs:
         columns: dict[str, Value] = {"method": run.method}
         if run.condition:
             columns["condition"] = run.condition
-        values = [*run.varied.values(), *[0] * len(names)]
+        values = [*run.varied.values(), *[0] * most]
         for name, value in zip(names, values, strict=False):
             columns[name] = str(value) if name in texts else value
         if chosen is not None:
@@ -105,10 +104,7 @@ def describe_experiment(
         column.domain_discrete.extend(values if text else sorted(values))
     for tag, name in metrics.items():
         experiment.metric_infos.add(name=api_pb2.MetricName(tag=tag), display_name=name)
-    return as_summary(
-        metadata.EXPERIMENT_TAG,
-        plugin_data_pb2.HParamsPluginData(experiment=experiment),
-    )
+    return as_summary(metadata.EXPERIMENT_TAG, experiment=experiment)
 
 
 def ensure_session(directory: Path, trial: Trial, result: Mapping[str, Any]) -> None:
@@ -125,26 +121,15 @@ def ensure_session(directory: Path, trial: Trial, result: Mapping[str, Any]) -> 
         for path in directory.glob("events.out.tfevents.*")
         if path.name != SESSION_FILE
     ]
-    status = result.get("status", "failed")
-    if not logs or status not in STATUS:
+    status = STATUS.get(result.get("status", "failed"))
+    if not logs or status is None:
         return
     ended = max(log.st_mtime for log in logs)
-    start = plugin_data_pb2.SessionStartInfo(
-        group_name=trial.name, start_time_secs=ended - (result.get("seconds") or 0)
-    )
-    for name, value in trial.hyperparameters.items():
-        if isinstance(value, str):
-            start.hparams[name].string_value = value
-        else:
-            start.hparams[name].number_value = value
-    end = plugin_data_pb2.SessionEndInfo(status=STATUS[status], end_time_secs=ended)
-    contents = {
-        metadata.SESSION_START_INFO_TAG: {"session_start_info": start},
-        metadata.SESSION_END_INFO_TAG: {"session_end_info": end},
-    }
+    start = ended - (result.get("seconds") or 0)
+    end = plugin_data_pb2.SessionEndInfo(status=status, end_time_secs=ended)
     summaries = (
-        as_summary(tag, plugin_data_pb2.HParamsPluginData(**content))
-        for tag, content in contents.items()
+        hparams_pb(trial.hyperparameters, trial.name, start),
+        as_summary(metadata.SESSION_END_INFO_TAG, session_end_info=end),
     )
     write_events(
         directory / SESSION_FILE,
@@ -152,13 +137,12 @@ def ensure_session(directory: Path, trial: Trial, result: Mapping[str, Any]) -> 
     )
 
 
-def as_summary(
-    tag: str, content: plugin_data_pb2.HParamsPluginData
-) -> summary_pb2.Summary:
+def as_summary(tag: str, **content: Any) -> summary_pb2.Summary:
+    data = plugin_data_pb2.HParamsPluginData(**content)
     summary = summary_pb2.Summary()
     summary.value.add(
         tag=tag,
-        metadata=metadata.create_summary_metadata(content),
+        metadata=metadata.create_summary_metadata(data),
         tensor=metadata.NULL_TENSOR,
     )
     return summary

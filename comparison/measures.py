@@ -45,6 +45,16 @@ class Measure:
         return "points" if self.unit == "%" else self.unit
 
     @property
+    def within(self) -> str:
+        """The margin: "within 0.50 points"."""
+        size = self._write(self.margin or 0, "")
+        return f"within {size} {self.unit_of_change}".rstrip()
+
+    @property
+    def best(self) -> str:
+        return "highest" if self.better == "higher" else "lowest"
+
+    @property
     def digits(self) -> int:
         """Behind the decimal point."""
         if self.margin is None:
@@ -84,18 +94,20 @@ OTHERS = [
         for key, share in MEMORIZED.items()
     ),
 ]
-OF_EVALUATION = {
-    key: (m.label, m.unit, m.better, m.margin, m.group) for key, m in EVALUATED.items()
-} | {"loss": ("loss", "", "lower", None, "trained_loss")}
-"""What an evaluation of a split finds: name, unit, which is better, margin, tag."""
-
 MEASURES = {measure.key: measure for measure in OTHERS} | {
     f"{split}_{key}": Measure(
         f"{split}_{key}", f"{split} {name}", unit, better, margin, f"{tag}/{split}"
     )
-    for key, (name, unit, better, margin, tag) in OF_EVALUATION.items()
+    for key, name, unit, better, margin, tag in [
+        *(
+            (k, m.label, m.unit, m.better, m.margin, m.group)
+            for k, m in EVALUATED.items()
+        ),
+        ("loss", "loss", "", "lower", None, "trained_loss"),
+    ]
     for split in ("train", "validation", "test")
 }
+"""By their keys: what an evaluation of a split finds, and the others."""
 
 
 def find_measure(key: str, margin: float | None = None) -> Measure:

@@ -7,7 +7,7 @@ import re
 import shlex
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,15 +16,15 @@ import pandas as pd
 from matplotlib import rc_context
 from matplotlib.figure import Figure
 
-from comparison.answer import MOMENTS, Answer, find_answer
+from comparison.answer import Answer, Entry, find_answer
 from comparison.board import write_board
 from comparison.colors import CSS_NAMES, color_of
 from comparison.figures import draw_answer, draw_course, name_of, short, threshold
-from comparison.filters import read_filters
 from comparison.findings import notes, sentences
-from comparison.plan import Comparison
-from comparison.summary import read_curves, summarize
-from comparison.tables import all_pairs, matrix, table_of_methods, table_of_pairs
+from comparison.pictures import DIGITS, FILTERS, read_pictures
+from comparison.plan import Comparison, Run
+from comparison.summary import MOMENTS, read_curves, summarize
+from comparison.tables import all_pairs, matrix, tables_of
 from experiment.config import flatten, resolve
 from experiment.run_directory import path_within
 from monitoring.card import find_commit
@@ -79,15 +79,13 @@ def write_report(
     selected = answers[comparison.select]
     folder = path_within(directory, Path("figures"))
     folder.mkdir(exist_ok=True)
-    drawn = {m: save_panels(draw_answer(a), folder, m) for m, a in answers.items()}
-    course = save_panels(draw_course(selected, curves), folder)
-    tables = [table_of_pairs(selected, measure) for measure in selected.measures[1:]]
-    for number, table in enumerate([table_of_methods(selected), *tables], start=1):
+    for number, table in enumerate(tables_of(selected), start=1):
         write(folder / f"table-{number}.tex", table.latex())
-        frame = pd.DataFrame(table.rows, columns=table.headings)
-        write(folder / f"table-{number}.csv", frame.to_csv(index=False))
-    filters = read_filters(selected, directory)
+        write(folder / f"table-{number}.csv", table.frame().to_csv(index=False))
+    pictures = read_pictures(selected, directory)
+    colors = color_of(selected)
     config, bare = comparison.runs[0].config, resolve({"name": "bare"})
+    settings = settings_of(comparison.runs)
     versions = {"machine": f"{platform.system()} {platform.machine()}"}
     for result in results.values():
         versions |= result.get("versions", {})
@@ -96,45 +94,49 @@ def write_report(
     )
     page = environment.from_string(TEMPLATE.read_text(encoding="utf-8")).render(
         comparison=comparison,
-        selected=selected,
         answers=answers,
         moments=MOMENTS,
         sentences=sentences,
         notes=notes(selected),
-        settings=settings_of_all(comparison),
+        settings=settings,
         minutes=sum(r.get("seconds") or 0 for r in results.values()) / 60,
         today=time.strftime("%Y-%m-%d"),
         commit=find_commit(),
         command=shlex.join(["python", Path(sys.argv[0]).name, *sys.argv[1:]]),
-        colors={m: CSS_NAMES[color] for m, color in color_of(selected).items()},
-        drawn=drawn,
-        course=course,
+        colors={method: CSS_NAMES[color] for method, color in colors.items()},
+        drawn={m: save_panels(draw_answer(a), folder, m) for m, a in answers.items()},
+        course=save_panels(draw_course(selected, curves), folder),
         threshold=threshold(selected) if len(comparison.conditions) > 1 else None,
-        filters={
-            f"{name_of(entry)} {entry.condition}".rstrip(): [
-                (epoch, base64.b64encode(png).decode("ascii"))
-                for epoch, png in rows.items()
-                if len(filters) <= FEW or epoch == max(rows)
-            ]
-            for entry, rows in filters.items()
-        },
-        many=len(comparison.methods) > FEW,
+        filters=as_text(pictures[FILTERS]),
+        digits=as_text(pictures[DIGITS]),
+        few=FEW,
         matrix=matrix,
-        table_of_methods=table_of_methods,
-        table_of_pairs=table_of_pairs,
+        tables_of=tables_of,
         changed={key: here for key, _, here in bare.differences(config)},
-        changes={method: changes(comparison, method) for method in comparison.methods},
+        differing=differing(comparison, settings),
         missing=[run.path for run in comparison.runs if run.path not in results],
         versions=versions,
     )
     write(directory / "report.html", page)
-    write_board(selected, directory, curves, results, filters)
+    write_board(selected, directory, curves, results, pictures[FILTERS])
     return answers
 
 
 def write(path: Path, content: str | bytes) -> None:
     with replacing(path) as partial:
         partial.write_bytes(content.encode() if isinstance(content, str) else content)
+
+
+def as_text(
+    pictures: Mapping[Entry, Mapping[int, bytes]],
+) -> dict[str, dict[int, str]]:
+    """Pictures by entry and epoch as a page holds them, by the entry's name."""
+    return {
+        f"{name_of(entry)} {entry.condition}".rstrip(): {
+            epoch: base64.b64encode(png).decode("ascii") for epoch, png in shown.items()
+        }
+        for entry, shown in pictures.items()
+    }
 
 
 def save_panels(
@@ -182,25 +184,22 @@ def inline(svg: str) -> str:
     return svg
 
 
-def settings_of_all(comparison: Comparison) -> dict[str, str]:
-    """Every setting with all its values in a comparison, in words."""
+def settings_of(runs: Iterable[Run]) -> dict[str, str]:
+    """Every setting with all its values in some runs, in words."""
     found: dict[str, dict[str, None]] = {}
-    for run in comparison.runs:
+    for run in runs:
         for key, value in flatten(run.config.tables()):
             text = f"{value:,}" if type(value) is int else short(value)
             found.setdefault(key, {})[text] = None
     return {key: " / ".join(values) for key, values in found.items() if key != "name"}
 
 
-def changes(comparison: Comparison, method: str) -> dict[str, Any]:
-    """What a method sets that the first run does not, and its grid."""
-    runs = [run for run in comparison.runs if run.method == method]
-    fixed = {
-        key: there
-        for key, _, there in comparison.runs[0].config.differences(runs[0].config)
-        if key not in runs[0].varied
-    }
-    grids = {key: [run.varied[key] for run in runs] for key in runs[0].varied}
-    return fixed | {
-        key: ", ".join(dict.fromkeys(map(str, values))) for key, values in grids.items()
-    }
+def differing(
+    comparison: Comparison, settings: Mapping[str, str]
+) -> dict[str, dict[str, str]]:
+    """What tells each method from the others: its values of what not all have alike."""
+    found = {}
+    for method in comparison.methods:
+        own = settings_of(run for run in comparison.runs if run.method == method)
+        found[method] = {k: v for k, v in own.items() if v != settings[k]}
+    return found

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -85,16 +85,6 @@ class Difference:
         if self.margin is not None:
             decided |= abs(self.mean) + reach < self.margin
         return int(seeds[decided.argmax()]) if decided.any() else None
-
-    def turned(self) -> "Difference":
-        """The second method minus the first."""
-        return replace(
-            self,
-            by_seed=tuple(-value for value in self.by_seed),
-            mean=-self.mean,
-            low=-self.high,
-            high=-self.low,
-        )
 
 
 def paired_difference(

@@ -1,7 +1,7 @@
 """The results of a comparison as tables: a row per run, and a row per evaluation."""
 
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,10 @@ from comparison.plan import Run
 from monitoring.history import read_history
 from system.errors import UserError
 
-MOMENTS = ("final", "best")
+MOMENTS = {
+    "final": "Final weights",
+    "best": "Weights of the evaluation with the lowest validation loss",
+}
 
 
 def summarize(results: Iterable[tuple[Run, dict[str, Any]]]) -> pd.DataFrame:
@@ -26,28 +29,18 @@ def summarize(results: Iterable[tuple[Run, dict[str, Any]]]) -> pd.DataFrame:
         then every number of result.json at both moments: `final_test_accuracy`,
         `best_weight_norm_of_layer_logits` and the like.
     """
-    return pd.DataFrame([row(run, result) for run, result in results])
-
-
-def row(run: Run, result: dict[str, Any]) -> dict[str, Any]:
-    cells = {
-        **identity(run),
-        "status": result.get("status", "no result"),
-        "seconds": result.get("seconds"),
-    }
-    for moment in MOMENTS:
-        cells |= dict.fromkeys(f"{moment}_{key}" for key in MEASURES)
-        cells |= numbers(moment, result.get(moment) or {})
-    return cells
-
-
-def numbers(name: str, found: dict[str, Any]) -> Iterator[tuple[str, Any]]:
-    """What is nested in tables, by the names that lead to it."""
-    for key, value in found.items():
-        if isinstance(value, dict):
-            yield from numbers(f"{name}_{key}", value)
-        else:
-            yield f"{name}_{key}", value
+    rows = [
+        {
+            **identity(run),
+            "status": result.get("status", "no result"),
+            "seconds": result.get("seconds"),
+            **{moment: result.get(moment) or {} for moment in MOMENTS},
+        }
+        for run, result in results
+    ]
+    table = pd.json_normalize(rows, sep="_")
+    expected = [f"{moment}_{key}" for moment in MOMENTS for key in MEASURES]
+    return table.reindex(columns=table.columns.union(expected, sort=False))
 
 
 def identity(run: Run) -> dict[str, Any]:

@@ -1,15 +1,16 @@
 """The tables of a comparison: text that the terminal, Markdown, HTML and LaTeX show."""
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import pandas as pd
 
-from comparison.answer import MOMENTS, Answer, Entry
+from comparison.answer import Answer, Entry
 from comparison.findings import notes, sentences
 from comparison.measures import MEASURES, MINUS, Measure, count
 from comparison.statistics import DIFFERENT, EQUAL, UNDECIDED, Difference
+from comparison.summary import MOMENTS
 
 BESIDES = (
     *("train_accuracy", "validation_calibration_error"),
@@ -21,7 +22,7 @@ BESIDES = (
 
 @dataclass(frozen=True)
 class Table:
-    """Cells of text; a cell may have several lines.
+    """Cells of text.
 
     Attributes:
         caption: What is shown.
@@ -32,88 +33,101 @@ class Table:
     """
 
     caption: str
-    headings: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
+    headings: Sequence[str]
+    rows: Sequence[Sequence[str]]
     words: int
     grouped: bool = False
 
     def markdown(self) -> str:
-        lines = [self.headings, ("---",) * len(self.headings), *self.rows]
+        lines = [self.headings, ["---"] * len(self.headings), *self.rows]
         text = "\n".join(f"| {' | '.join(line)} |" for line in lines)
         return f"{self.caption}\n\n{text}"
+
+    def frame(self) -> pd.DataFrame:
+        return pd.DataFrame(self.rows, columns=list(self.headings))
 
     def latex(self) -> str:
         """A tabular environment; it needs the package booktabs."""
         columns = "l" * self.words + "r" * (len(self.headings) - self.words)
-        frame = pd.DataFrame(self.rows, columns=list(self.headings))
-        return frame.to_latex(index=False, escape=True, column_format=columns)
+        return self.frame().to_latex(index=False, escape=True, column_format=columns)
+
+
+def by_condition(
+    answer: Answer,
+    caption: str,
+    headings: Sequence[str],
+    rows: Iterable[Sequence[str]],
+    words: int,
+) -> Table:
+    """A table whose first column is the condition, which is left out if there is none.
+
+    Args:
+        answer: Answer that the table shows a part of.
+        caption: What is shown.
+        headings: Headings of the other columns.
+        rows: The condition, and a cell for each heading.
+        words: How many of the headings, the first ones, are of words.
+    """
+    several = len(answer.comparison.conditions) > 1
+    first = 0 if several else 1
+    shown = [row[first:] for row in rows]
+    headings = ["condition", *headings][first:]
+    return Table(caption, headings, shown, words + several, several)
 
 
 def table_of_methods(answer: Answer) -> Table:
     """A row for each condition and method: means ± standard deviations over seeds."""
     there = answer.summary.columns[answer.summary.notna().any()]
-    measures = [
-        *answer.measures,
-        *(MEASURES[key] for key in BESIDES if f"{answer.moment}_{key}" in there),
-    ]
-    several = len(answer.comparison.conditions) > 1
-    words = ["condition"] * several + ["method", "strength"]
+    besides = [MEASURES[k] for k in BESIDES if f"{answer.moment}_{k}" in there]
+    measures = [*answer.measures, *besides]
     rows = []
     for entry in answer.entries:
-        cells = [entry.condition] * several + [entry.method, entry.strength]
+        strength, cells = "none has all its runs", [""] * len(measures)
         if entry.choice:
-            cells += [spread(answer, entry, measure) for measure in measures]
-        else:
-            cells[-1] = "none has all its runs"
-            cells += [""] * len(measures)
-        rows.append(tuple(cells))
-    return Table(
+            strength = entry.strength
+            cells = [
+                spread(answer.values(entry, measure), measure) for measure in measures
+            ]
+        rows.append([entry.condition, entry.method, strength, *cells])
+    return by_condition(
+        answer,
         f"{MOMENTS[answer.moment]}: means ± standard deviations over "
         f"{count(len(answer.comparison.seeds), 'seed')}.",
-        (*words, *(measure.label for measure in measures)),
-        tuple(rows),
-        len(words),
-        several,
+        ["method", "strength", *(measure.label for measure in measures)],
+        rows,
+        2,
     )
 
 
-def spread(answer: Answer, entry: Entry, measure: Measure) -> str:
+def spread(values: pd.Series, measure: Measure) -> str:
     """Mean ± standard deviation over seeds, the latter with n - 1."""
-    values = answer.values(entry, measure.key)
     mean, deviation = measure.number(values.mean()), values.std()
-    if math.isnan(deviation):
-        return mean
-    return f"{mean} ± {measure.number(deviation)}"
+    return mean if math.isnan(deviation) else f"{mean} ± {measure.number(deviation)}"
 
 
 def table_of_pairs(answer: Answer, measure: Measure) -> Table:
     """A row for each pair that is shown: difference, interval, seeds and verdict."""
-    several = len(answer.comparison.conditions) > 1
-    rows = [
-        (
-            *([pair.first.condition] * several),
-            f"{pair.first.method} {MINUS} {pair.second.method}",
-            measure.change(found.mean),
-            measure.interval(found.low, found.high),
-            f"{found.better_in(measure.better)} of {found.seeds}",
-            verdict_in_words(found),
-        )
-        for condition in answer.comparison.conditions
-        for pair in answer.telling_pairs(condition)
-        for found in [pair.differences[measure.key]]
-    ]
+    rows = []
+    for condition in answer.comparison.conditions:
+        for first, second in sum(answer.pairs_to_show(condition), []):
+            found = answer.difference(first, second, measure)
+            cells = [
+                condition,
+                f"{first.method} {MINUS} {second.method}",
+                measure.change(found.mean),
+                measure.interval(found.low, found.high),
+                f"{found.better_in(measure.better)} of {found.seeds}",
+                verdict_in_words(found),
+            ]
+            rows.append(cells)
     unit = f"{measure.name}, {measure.unit_of_change}".rstrip(", ")
-    return Table(
+    return by_condition(
+        answer,
         f"Differences in {unit}, paired by seed, with intervals that are adjusted for "
         f"{count(len(answer.pairs), 'pair')}; in brackets: seeds that would decide.",
-        (
-            *(["condition"] * several),
-            *("pair", "difference", "interval"),
-            *(f"{measure.better} in", "verdict"),
-        ),
-        tuple(rows),
-        1 + several,
-        several,
+        ["pair", "difference", "interval", f"{measure.better} in", "verdict"],
+        rows,
+        1,
     )
 
 
@@ -132,17 +146,19 @@ def matrix(answer: Answer, measure: Measure, condition: str) -> Table:
     def cell(row: Entry, column: Entry) -> str:
         if row is column:
             return ""
-        found = answer.pair(row, column).differences[measure.key]
+        found = answer.difference(row, column, measure)
         return measure.change(found.mean) + marks[found.verdict]
 
-    rows = [(row.method, *(cell(row, column) for column in ranked)) for row in ranked]
+    rows = [[row.method, *(cell(row, column) for column in ranked)] for row in ranked]
     caption = f"{measure.label}, row minus column; * {DIFFERENT}, = {EQUAL}."
-    return Table(
-        f"{condition} {caption}".strip(),
-        ("", *(entry.method for entry in ranked)),
-        tuple(rows),
-        1,
-    )
+    headings = ["", *(entry.method for entry in ranked)]
+    return Table(f"{condition} {caption}".strip(), headings, rows, 1)
+
+
+def tables_of(answer: Answer) -> Iterator[Table]:
+    """The table of methods, and those of pairs in the measures on the test images."""
+    yield table_of_methods(answer)
+    yield from (table_of_pairs(answer, measure) for measure in answer.measures[1:])
 
 
 def results_card(answer: Answer, links: Mapping[str, str]) -> str:
@@ -158,24 +174,23 @@ def results_card(answer: Answer, links: Mapping[str, str]) -> str:
             f"# {comparison.question or comparison.name}",
             *(f"**{sentence}**" for sentence in sentences(answer)),
             "Look at " + ", ".join(f"[{k}]({v})" for k, v in links.items()) + ".",
-            table_of_methods(answer).markdown(),
-            *(table_of_pairs(answer, m).markdown() for m in answer.measures[1:]),
+            *(table.markdown() for table in tables_of(answer)),
             "\n".join(f"- {line}" for line in notes(answer)),
         ]
     )
 
 
 def all_pairs(answers: Iterable[Answer]) -> pd.DataFrame:
-    """The contents of pairs.csv: a row for each moment, measure and pair."""
+    """The contents of pairs.csv: a row for each moment, pair and measure."""
     return pd.DataFrame(
         {
             "moment": answer.moment,
-            "measure": key,
-            "condition": pair.first.condition,
-            "first": pair.first.method,
-            "first_strength": pair.first.strength,
-            "second": pair.second.method,
-            "second_strength": pair.second.strength,
+            "measure": measure.key,
+            "condition": first.condition,
+            "first": first.method,
+            "first_strength": first.strength,
+            "second": second.method,
+            "second_strength": second.strength,
             "difference": found.mean,
             "low": found.low,
             "high": found.high,
@@ -186,6 +201,7 @@ def all_pairs(answers: Iterable[Answer]) -> pd.DataFrame:
             "seeds_to_decide": found.seeds_to_decide,
         }
         for answer in answers
-        for pair in answer.pairs
-        for key, found in pair.differences.items()
+        for first, second in answer.pairs
+        for measure in answer.measures
+        for found in [answer.difference(first, second, measure)]
     )

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from comparison.answer import MANY, Answer
 from comparison.findings import notes, sentences
-from comparison.tables import Table, table_of_methods, table_of_pairs
+from comparison.tables import Table, tables_of
 
 GAP = 2
 """Columns of the terminal between those of a table."""
@@ -21,10 +21,9 @@ def show_answers(answers: Mapping[str, Answer], console: Console) -> None:
     be known besides, and the answer."""
     comparison = next(iter(answers.values())).comparison
     answer = answers[comparison.select]
-    pairs = [table_of_pairs(answer, measure) for measure in answer.measures[1:]]
-    if len(pairs[0].rows) > MANY:
-        del pairs[1:]
-    for table in (table_of_methods(answer), *pairs):
+    of_methods, of_pairs, price = tables_of(answer)
+    few = [price] if len(of_pairs.rows) <= MANY else []
+    for table in (of_methods, of_pairs, *few):
         if table.rows:
             console.print()
             console.print(wrap(table.caption, console.width))

@@ -8,21 +8,25 @@ import pytest
 from comparison.answer import find_answer
 from comparison.findings import notes, sentences
 from comparison.growth import grow_grids
+from comparison.measures import find_measure
 from comparison.plan import against_itself
 from comparison.statistics import DIFFERENT, EQUAL, UNDECIDED
 
 CONDITIONS = "conditions = [{data.train_size = 300}, {data.train_size = 3000}]"
-TEST, ACCURACY = "test_cross_entropy", "test_accuracy"
+TEST, ACCURACY = find_measure("test_cross_entropy"), find_measure("test_accuracy")
 
 
 def entries(answer):
     return {entry.label: entry for entry in answer.entries}
 
 
-def verdicts(answer, key=TEST):
+def verdicts(answer, number=1):
+    """The verdict on each pair, in one of the measures that pairs are compared in."""
     return {
-        f"{pair.first.method} - {pair.second.method}": pair.differences[key].verdict
-        for pair in answer.pairs
+        f"{first.method} - {second.method}": answer.difference(
+            first, second, answer.measures[number]
+        ).verdict
+        for first, second in answer.pairs
     }
 
 
@@ -48,7 +52,7 @@ def test_every_pair_is_compared_and_a_planted_difference_found(simulate):
         "equal - none": UNDECIDED,
         "equal - better": DIFFERENT,
     }
-    found = answer.pairs[0].differences[TEST]
+    found = answer.difference(*answer.pairs[0], TEST)
     assert found.mean == pytest.approx(-0.1, abs=0.03)
     assert found.by_seed == pytest.approx(
         (
@@ -67,10 +71,8 @@ def test_the_control_is_what_others_are_compared_with_wherever_it_stands(simulat
         "better - equal",
         "better - none",
     ]
-    better = entries(answer)["better"]
-    turned = answer.pair(entries(answer)["none"], better)
-    assert turned.differences[TEST].mean == pytest.approx(0.1, abs=0.03)
-    assert [pair.second for pair in answer.against(better)] == [better, better]
+    pair = (entries(answer)["none"], entries(answer)["better"])
+    assert answer.difference(*pair, TEST).mean == pytest.approx(0.1, abs=0.03)
 
 
 def test_margins_of_the_file_decide_what_is_practically_equal(simulate):
@@ -78,7 +80,7 @@ def test_margins_of_the_file_decide_what_is_practically_equal(simulate):
     answer = find_answer(comparison, summary, "final")
     assert verdicts(answer)["equal - none"] == EQUAL
     assert verdicts(answer)["better - none"] == DIFFERENT
-    assert verdicts(answer, ACCURACY)["equal - none"] != EQUAL
+    assert verdicts(answer, 2)["equal - none"] != EQUAL
 
 
 def test_the_answer_is_three_sentences_winner_price_and_what_is_open(simulate):
@@ -149,9 +151,10 @@ def test_of_many_pairs_those_with_the_best_and_the_control_are_shown(simulate):
     comparison, _, summary = simulate(f"control = 'none'\n{more}")
     answer = find_answer(comparison, summary, "final")
     assert len(answer.pairs) == 15
-    shown = [(p.first.method, p.second.method) for p in answer.telling_pairs("")]
-    assert len(shown) == 9  # Five with each of both, and one pair has both.
-    assert all({"better", "none"} & set(pair) for pair in shown)
+    against_best, against_control = answer.pairs_to_show("")
+    assert {second.method for _, second in against_best} == {"better"}
+    assert {second.method for _, second in against_control} == {"none"}
+    assert (len(against_best), len(against_control)) == (5, 4)  # One pair has both.
 
 
 def test_families_of_copies_are_seldom_called_different(simulate):
@@ -183,21 +186,21 @@ def test_each_condition_has_its_own_strengths_and_differences(simulate):
 @pytest.mark.parametrize(
     ("select", "strength", "measures"),
     [
-        ("", "l2=0.001", ["validation_cross_entropy", TEST, ACCURACY]),
+        ("", "l2=0.001", ["validation_cross_entropy", TEST.key, ACCURACY.key]),
         (
             'select = {by = "accuracy"}',
             "l2=0.1",
-            ["validation_accuracy", ACCURACY, TEST],
+            ["validation_accuracy", ACCURACY.key, TEST.key],
         ),
         (
             'select = {by = "loss"}',
             "l2=0.1",
-            ["validation_loss", "test_loss", ACCURACY],
+            ["validation_loss", "test_loss", ACCURACY.key],
         ),
         (
             'select = "final"\nset.training.loss = "mean_squared_error"',
             "l2=0.1",
-            ["validation_loss", "test_loss", ACCURACY],
+            ["validation_loss", "test_loss", ACCURACY.key],
         ),
     ],
 )

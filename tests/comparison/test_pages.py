@@ -9,10 +9,11 @@ import pytest
 
 from comparison.plan import load_comparison
 from comparison.report import write_report
+from data import Split
 from experiment.config import flatten
 from monitoring.events import EventWriter, image_pb
 from monitoring.history import History
-from monitoring.pictures import draw_filters
+from monitoring.pictures import draw_filters, draw_mistakes
 from tests.conftest import SCREENSHOTS
 
 METHODS = """
@@ -95,7 +96,9 @@ def make_up(path, random):
             "generalization_gap": loss - 0.01,
             "weight_norm": 30.0,
             "weight_norm_of_layer": {"hidden_1": 20.0, "logits": 5.0},
+            **in_detail(loss, random),
         }
+        moment["test"]["calibration_error"] = loss / 10
         results[run.path] = {
             "status": "completed",
             "seconds": 5.0,
@@ -110,9 +113,26 @@ def make_up(path, random):
             for epoch in (0, 10):
                 png = draw_filters(random.normal(0, 0.05, (784, 32)), (28, 28))
                 writer.add(epoch, summary=image_pb("first_layer/filters", png, "F"))
+            if noisy and method < 2:
+                digits = Split(random.random((12, 28, 28)), np.arange(12) % 10)
+                png = draw_mistakes(digits, np.eye(12)[::-1], list(map(str, range(12))))
+                writer.add(10, summary=image_pb("memorized/digits", png, "D"))
             writer.close()
     write_report(comparison, directory, results)
     return directory
+
+
+def in_detail(loss, random):
+    """What result.json says of classes, and of bins of confidence."""
+    middles = [f"{(number + 0.5) / 15:.3g}" for number in range(3, 15)]
+    images = dict(zip(middles, 2 ** np.arange(12), strict=True))
+    return {
+        "recall": {str(c): 1 - loss / 5 - random.random() / 50 for c in range(10)},
+        "images_by_confidence": {k: int(v) for k, v in images.items()},
+        "right_by_confidence": {
+            k: int(v * float(k) ** (1 + loss)) for k, v in images.items()
+        },
+    }
 
 
 def write_history(directory, loss, method, noisy):

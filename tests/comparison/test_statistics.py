@@ -166,14 +166,6 @@ def test_too_few_or_equal_pairs_claim_nothing():
     assert constant.verdict == UNDECIDED
 
 
-def test_turned_round_a_difference_says_the_same_of_the_other():
-    found = compare([-3.0, -1.0, 0.5, 0.0])
-    turned = found.turned()
-    assert (turned.low, turned.mean, turned.high) == (-found.high, 0.875, -found.low)
-    assert (found.better_in("lower"), turned.better_in("lower")) == (2, 1)
-    assert found.better_in("higher") == turned.better_in("lower") == 1
-
-
 def choose(**losses):
     """Choose among strengths a, b, c of a setting `l2` that grows by one each."""
     strengths = [{"l2": float(number)} for number in range(len(losses))]

@@ -5,9 +5,10 @@ import re
 import pytest
 from rich.console import Console
 
-from comparison.answer import MOMENTS, find_answer
+from comparison.answer import find_answer
 from comparison.findings import sentences
 from comparison.measures import MEASURES, count, find_measure
+from comparison.summary import MOMENTS
 from comparison.tables import matrix, table_of_methods, table_of_pairs
 from comparison.terminal import show_answers
 
@@ -72,18 +73,18 @@ def test_one_table_is_what_markdown_and_latex_show(simulate):
         assert row[-1] in latex
     assert "strength=1.0" in latex
     assert r"\begin{tabular}{llrrrrrr}" in latex
-    assert table.headings[-3:] == (
+    assert table.headings[-3:] == [
         "train accuracy (%)",
         "gap (nats)",
         "norm of all kernels",
-    )
+    ]
 
 
 def test_a_matrix_holds_every_pair_the_best_first(simulate):
     comparison, _, summary = simulate()
     answer = find_answer(comparison, summary, "final")
     table = matrix(answer, answer.headline, "")
-    assert table.headings == ("", "better", "none", "equal")
+    assert table.headings == ["", "better", "none", "equal"]
     better, none, _ = table.rows
     assert (better[0], better[1], none[2]) == ("better", "", "")
     assert better[2].endswith("*")

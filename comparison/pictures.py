@@ -1,4 +1,4 @@
-"""The filters of each method, as its run of the first seed has drawn them."""
+"""The pictures that each method's run of the first seed has drawn."""
 
 import io
 import struct
@@ -13,38 +13,33 @@ from tensorboard.compat.proto import event_pb2
 from comparison.answer import Answer, Entry
 from comparison.figures import name_of
 from experiment.run_directory import path_within
-from monitoring.pictures import FILTERS, render
+from monitoring import pictures
 
-TAG = "first_layer/filters"
+FILTERS, DIGITS = "first_layer/filters", "memorized/digits"
+"""Tags of pictures: of the filters, and of training images learned by heart."""
+
+Pictures = dict[Entry, dict[int, bytes]]
+"""PNG files by epoch."""
 
 
-def read_filters(answer: Answer, directory: Path) -> dict[Entry, dict[int, bytes]]:
-    """The first row of filters of each method's chosen strength, as PNG by epoch.
+def read_pictures(answer: Answer, directory: Path) -> dict[str, Pictures]:
+    """The pictures of each method's chosen strength, by tag; of filters, the first row.
 
     Args:
         answer: To the comparison; its entries without pictures are left out.
         directory: Directory of the comparison.
     """
-    found = {}
+    found: dict[str, Pictures] = {FILTERS: {}, DIGITS: {}}
     for entry in answer.chosen():
-        (run,) = (
-            run
-            for run in answer.comparison.runs
-            if run.pictures
-            and (run.method, run.condition, run.strength)
-            == (entry.method, entry.condition, entry.strength)
-        )
-        rows = {
-            event.step: first_row(value.tensor.string_val[2])
-            for path in sorted(
-                path_within(directory, run.path).glob("events.out.tfevents.*")
-            )
-            for event in read_events(path)
-            for value in event.summary.value
-            if value.tag == TAG
-        }
-        if rows:
-            found[entry] = rows
+        run = next(run for run in entry.runs if run.pictures)
+        folder = path_within(directory, run.path)
+        for path in sorted(folder.glob("events.out.tfevents.*")):
+            for event in read_events(path):
+                for value in event.summary.value:
+                    if value.tag in found:
+                        png = value.tensor.string_val[2]
+                        png = first_row(png) if value.tag == FILTERS else png
+                        found[value.tag].setdefault(entry, {})[event.step] = png
     return found
 
 
@@ -65,7 +60,7 @@ def read_events(path: Path) -> Iterator[event_pb2.Event]:
 
 def first_row(sheet: bytes) -> bytes:
     image = Image.open(io.BytesIO(sheet))
-    height = (image.height - 1) // FILTERS[0] + 1
+    height = (image.height - 1) // pictures.FILTERS[0] + 1
     cut = io.BytesIO()
     image.crop((0, 0, image.width, height)).save(cut, "png", optimize=True)
     return cut.getvalue()
@@ -80,4 +75,4 @@ def draw_last_filters(filters: Mapping[Entry, Mapping[int, bytes]]) -> bytes:
         axes.imshow(np.asarray(image), interpolation="nearest")
         axes.set_title(f"{name_of(entry)} {entry.condition}".rstrip(), loc="left")
         axes.axis("off")
-    return render(figure)
+    return pictures.render(figure)
