@@ -11,7 +11,6 @@ from pathlib import Path
 
 import pytest
 
-from models import MODELS
 from optimizers import DECAYS, OPTIMIZERS
 from optimizers.schedules import SCHEDULES
 
@@ -53,9 +52,9 @@ def test_links_lead_to_the_lines_that_they_name():
     assert linked(text) == text, "python -m tests.test_theory mends it"
 
 
-def test_every_model_optimizer_schedule_and_rule_of_decay_is_linked():
+def test_every_optimizer_schedule_and_rule_of_decay_is_linked():
     symbols = {match[0] for match in LINK.findall(PAGE.read_text())}
-    for choices in (MODELS, OPTIMIZERS, SCHEDULES, DECAYS):
+    for choices in (OPTIMIZERS, SCHEDULES, DECAYS):
         assert {choice.__name__ for choice in choices.values()} <= symbols | {"none"}
 
 

@@ -9,39 +9,9 @@ import pytest
 
 from system.errors import UserError
 from tests.own.cases import CASES, RIGHT_OR_REFUSED
-from tests.own.conftest import Asked, differences, state_of
-from train import train
+from tests.own.conftest import Asked
 
 pytestmark = pytest.mark.filterwarnings("ignore:The object being serialized includes")
-
-
-@pytest.fixture(scope="module")
-def hold(compare, tmp_path_factory):
-    """Make the runs of a case, and hold them to what they are to be."""
-
-    def make(case):
-        programs, weights = {}, []
-        for run in compare(case):
-            asked, shared = Asked(), tmp_path_factory.mktemp("shared")
-            result = train(run.config, shared, programs=programs, should_stop=asked)
-            assert result["status"] == "completed"
-            weights.append(state_of(shared)["weights"])
-            hold_to_itself_alone(run.config, shared, asked.times)
-        assert all(weights.count(of_run) == 1 for of_run in weights), "equal runs"
-
-    def hold_to_itself_alone(config, shared, times):
-        cut = tmp_path_factory.mktemp("cut")
-        stopped = train(config, cut, should_stop=Asked(times), programs={})
-        assert (stopped["status"], stopped["final"]["epoch"]) == ("interrupted", 1)
-        train(config, cut, resume=True, programs={})
-        if state_of(cut) != state_of(shared):
-            alone = tmp_path_factory.mktemp("alone")
-            train(config, alone, programs={})
-            states = [state_of(directory) for directory in (shared, alone, cut)]
-            assert list(differences(*states[:2])) == [], "in a comparison and alone"
-            assert list(differences(*states[1:])) == [], "alone and continued"
-
-    return make
 
 
 @pytest.mark.parametrize("name", CASES)
