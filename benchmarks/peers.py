@@ -81,7 +81,7 @@ def ours(work: Work) -> Epoch:
     from monitoring.monitor import Monitor
     from monitoring.settings import MonitoringSettings
     from optimizers import prepare
-    from optimizers.adam import adam
+    from optimizers.steps import adam
     from training.program import Program
     from training.settings import TrainingSettings
     from training.trainer import Trainer

@@ -1,27 +1,39 @@
-"""Optimizers: how weights step, and how they decay.
+"""Optimizers: how weights step, how they decay, and schedules of the learning rate.
 
 A function of OPTIMIZERS returns a fresh `keras.optimizers.Optimizer` without decay; one
 of DECAYS, a rule of decay or None. The settings of both are their keyword-only
-parameters. To add an optimizer, write a function in a file of its own and name it here.
+parameters. To add one, write it in a file of its own and name it here.
 """
 
 from collections.abc import Callable
 
-from optimizers.adam import adam, adopt, nadam, schedule_free
-from optimizers.decay import DECAYS
-from optimizers.lion import lion
-from optimizers.muon import muon
-from optimizers.prepare import decay_share, make, prepare
-from optimizers.sgd import sgd
+from optimizers import decay, steps
+from optimizers.prepare import prepare
 
 OPTIMIZERS: dict[str, Callable] = {
-    "sgd": sgd,
-    "adam": adam,
-    "nadam": nadam,
-    "adopt": adopt,
-    "schedule_free": schedule_free,
-    "lion": lion,
-    "muon": muon,
+    "sgd": steps.sgd,
+    "adam": steps.adam,
+    "nadam": steps.nadam,
+    "adopt": steps.adopt,
+    "schedule_free": steps.schedule_free,
+    "lion": steps.lion,
+    "muon": steps.muon,
 }
 
-__all__ = ["DECAYS", "OPTIMIZERS", "decay_share", "make", "prepare", *OPTIMIZERS]
+DECAYS: dict[str, Callable] = {
+    "none": decay.none,
+    "decoupled": decay.Decoupled,
+    "independent": decay.Independent,
+    "normalized": decay.Normalized,
+    "timescale": decay.Timescale,
+    "corrected": decay.Corrected,
+    "scheduled": decay.Scheduled,
+    "huber": decay.Huber,
+    "to_start": decay.ToStart,
+    "cautious": decay.Cautious,
+    "random_mask": decay.RandomMask,
+    "fixed_norm": decay.FixedNorm,
+    "constrained": decay.Constrained,
+}
+
+__all__ = ["DECAYS", "OPTIMIZERS", "prepare"]

@@ -6,7 +6,7 @@ import tensorflow as tf
 
 @keras.saving.register_keras_serializable("optimizers")
 class Adopt(keras.optimizers.Adam):
-    """Adam that divides by the squares of earlier gradients: `optimizers.adam.adopt`.
+    """Adam that divides by the squares of earlier gradients: `optimizers.steps.adopt`.
 
     The bound on a direction is 0 in the first update, which therefore makes no step.
     """

@@ -1,13 +1,13 @@
 """Rules of decay: what an update does to the weights w besides the optimizer's step.
 
-A rule is a class of settings, for any optimizer: `optimizers.make` gives it to one.
-Most rules take something off the weights before their step or after it:
+A rule is a class of settings, for any optimizer: `optimizers.decaying.make` gives it to
+one. Most rules take something off the weights before their step or after it:
 
-    w <- w - rate * decay * pull
+    w <- w - rate * strength * pull
 
-Below, rate = multiplier * peak is the learning rate of the update, multiplier the
-schedule's, and decay the strength unless the rule says otherwise. To add a rule, write
-a class with `before` or `after` and name it in `DECAYS`.
+Below, rate = multiplier * peak is the learning rate of the update, and multiplier the
+schedule's. To add a rule, write a class with `before` or `after` in a file of its own
+and name it in `optimizers/__init__.py`.
 
 Args:
     steps_per_epoch: Updates in one epoch; rules that need it say so.
@@ -19,15 +19,11 @@ Args:
 
 import math
 import random
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 
 from annotated_types import Interval
 from pydantic import NonNegativeFloat, PositiveFloat
-
-if TYPE_CHECKING:
-    import keras
 
 Array = Any
 """A tensor, or in what is asked between updates a number."""
@@ -37,15 +33,15 @@ class Update(NamedTuple):
     """What a rule knows of an update.
 
     Attributes:
-        number: Counted from 1.
-        rate: What multiplies the decay.
-        decay: What the rate multiplies.
-        memory: Memory of the weights: the variables that `Decay.memory` began.
+        number: Its number, from 1.
+        rate: What multiplies the strength: `Decay.rate`.
+        strength: The strength, as the optimizer's variable `weight_decay` holds it.
+        memory: The variables of these weights, which `Decay.memory` began.
     """
 
     number: Array
     rate: Array
-    decay: Array
+    strength: Array
     memory: list
 
 
@@ -54,27 +50,23 @@ class Decay:
     """What all rules share.
 
     Attributes:
+        strength: What the rate multiplies.
         biases: See above.
-        proportional: Whether one share is taken off all the weights that decay.
         ends: Whether earlier updates depend on when the run ends.
     """
 
     steps_per_epoch: int
     epochs: int
+    strength = 0.0
     biases = False
-    proportional = False
     ends = False
 
-    def weight_decay(self, peak: float) -> float:
-        """The decay, given the peak learning rate."""
-        return 0.0
-
-    def rate(self, number: Array, rate: Array, peak: Array) -> Array:
-        """What multiplies the decay: the learning rate, unless the rule has its own."""
+    def rate(self, number: Array, rate: Array, peak: float) -> Array:
+        """What multiplies the strength in an update, given the learning rates."""
         return rate
 
-    def memory(self, weights: "keras.Variable") -> list:
-        """What to remember of weights, as it is before the first update."""
+    def memory(self, weights: Array) -> list:
+        """The numbers and arrays to remember, as they are before the first update."""
         return []
 
     def before(self, w: Array, update: Update) -> Array:
@@ -87,18 +79,7 @@ class Decay:
 
 
 @dataclass(frozen=True, kw_only=True)
-class WithStrength(Decay):
-    """What all rules share that have a strength."""
-
-    strength: NonNegativeFloat = 0.004
-    biases: bool = False
-
-    def weight_decay(self, peak):
-        return self.strength
-
-
-@dataclass(frozen=True, kw_only=True)
-class Decoupled(WithStrength):
+class Decoupled(Decay):
     """Decay as Keras and PyTorch have it in AdamW: it follows the learning rate.
 
         w <- w - rate * strength * w
@@ -106,10 +87,11 @@ class Decoupled(WithStrength):
     (Loshchilov & Hutter 2019, with their decay times the peak learning rate.)
     """
 
-    proportional = True
+    strength: NonNegativeFloat = 0.004
+    biases: bool = False
 
     def before(self, w, update):
-        return w - w * update.decay * update.rate
+        return w - w * update.strength * update.rate
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,8 +109,8 @@ class Independent(Decoupled):
 
     strength: NonNegativeFloat = 4e-6
 
-    def weight_decay(self, peak):
-        return self.strength / peak
+    def rate(self, number, rate, peak):
+        return rate / peak
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -147,8 +129,8 @@ class Normalized(Decoupled):
     strength: NonNegativeFloat = 0.02
     ends = True
 
-    def weight_decay(self, peak):
-        return self.strength / math.sqrt(self.steps_per_epoch * self.epochs) / peak
+    def rate(self, number, rate, peak):
+        return rate / (peak * math.sqrt(self.steps_per_epoch * self.epochs))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -167,12 +149,11 @@ class Timescale(Decay):
 
     timescale_epochs: PositiveFloat = 10.0
     biases: bool = False
-    proportional = True
-
-    def weight_decay(self, peak):
-        return 1 / (self.timescale_epochs * self.steps_per_epoch) / peak
-
+    strength = 1.0
     before = Decoupled.before
+
+    def rate(self, number, rate, peak):
+        return rate / (peak * self.timescale_epochs * self.steps_per_epoch)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -212,7 +193,7 @@ class Scheduled(Decoupled):
         from keras import ops
 
         updates = self.steps_per_epoch * self.epochs
-        number = ops.cast(number, peak.dtype)
+        number = ops.cast(number, rate.dtype)
         if self.schedule == "logarithmic":
             return rate / (1 + 10 * number / updates)
         if self.schedule == "constant":
@@ -221,7 +202,7 @@ class Scheduled(Decoupled):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Huber(WithStrength):
+class Huber(Decoupled):
     """Decay that pulls at all large weights alike: their quadratic penalty ends linear.
 
         w <- w - rate * strength * clip(w, -d, d)        d = threshold * mean(abs(w))
@@ -240,11 +221,11 @@ class Huber(WithStrength):
         from keras import ops
 
         most = self.threshold * ops.mean(ops.abs(w))
-        return w - ops.clip(w, -most, most) * update.decay * update.rate
+        return w - ops.clip(w, -most, most) * update.strength * update.rate
 
 
 @dataclass(frozen=True, kw_only=True)
-class ToStart(WithStrength):
+class ToStart(Decoupled):
     """Decay towards the weights that the run began with, instead of 0.
 
         w <- w - rate * strength * (w - w_0)
@@ -257,11 +238,11 @@ class ToStart(WithStrength):
         return [weights.numpy()]
 
     def before(self, w, update):
-        return w - (w - update.memory[0]) * update.decay * update.rate
+        return w - (w - update.memory[0]) * update.strength * update.rate
 
 
 @dataclass(frozen=True, kw_only=True)
-class Cautious(WithStrength):
+class Cautious(Decoupled):
     """Decay of a weight only where its step u does not make it grow.
 
         w <- w - u - rate * strength * [u * w >= 0] * w
@@ -270,11 +251,13 @@ class Cautious(WithStrength):
     step, so it does not move the minima of the loss, as plain decay does.
     """
 
+    before = Decay.before
+
     def after(self, w, stepped, update):
         from keras import ops
 
         pulled = self.chosen(w, (w - stepped) * w >= 0, update)
-        return stepped - ops.where(pulled, w, 0) * update.decay * update.rate
+        return stepped - ops.where(pulled, w, 0) * update.strength * update.rate
 
     def chosen(self, w, aligned, update):
         """Which weights decay, given those that the step does not make grow."""
@@ -370,20 +353,3 @@ class Constrained(Decay):
 
 def none(steps_per_epoch: int, epochs: int) -> None:
     """No decay."""
-
-
-DECAYS: dict[str, Callable[..., Decay | None]] = {
-    "none": none,
-    "decoupled": Decoupled,
-    "independent": Independent,
-    "normalized": Normalized,
-    "timescale": Timescale,
-    "corrected": Corrected,
-    "scheduled": Scheduled,
-    "huber": Huber,
-    "to_start": ToStart,
-    "cautious": Cautious,
-    "random_mask": RandomMask,
-    "fixed_norm": FixedNorm,
-    "constrained": Constrained,
-}

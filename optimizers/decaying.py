@@ -11,16 +11,18 @@ import numpy as np
 import tensorflow as tf
 
 from models import is_kernel
+from optimizers import DECAYS
 from optimizers.adopt import Adopt
-from optimizers.decay import DECAYS, Decay, Update
+from optimizers.decay import Decay, Decoupled, FixedNorm, Update
 from optimizers.schedule_free import ScheduleFree
+from system.errors import UserError
 
 
 class Decaying(keras.optimizers.Optimizer):
     """What decays weights by a rule, in front of the class that steps them.
 
-    All numbers that may differ from run to run are in variables. Assigning to
-    `weight_decay`, which is one, has an effect; a new number in its place has none.
+    Assigning to `weight_decay`, a variable, changes the strength; a new number in its
+    place has no effect.
     """
 
     def __init__(self, *, decay, peak, **settings):
@@ -34,10 +36,9 @@ class Decaying(keras.optimizers.Optimizer):
         if not isinstance(decay, Decay):
             name, values = decay
             decay = DECAYS[name](**values)
-        self.decay = decay
-        self.peak, self.weight_decay = (
-            keras.Variable(number, dtype=keras.config.floatx(), trainable=False)
-            for number in (peak, decay.weight_decay(peak))
+        self.decay, self.peak = decay, peak
+        self.weight_decay = keras.Variable(
+            decay.strength, dtype=keras.config.floatx(), trainable=False
         )
 
     def build(self, variables):
@@ -46,19 +47,16 @@ class Decaying(keras.optimizers.Optimizer):
         if not self.decay.biases:
             others = [variable for variable in variables if not is_kernel(variable)]
             self.exclude_from_weight_decay(var_list=others)
-        super().build(variables)
         with tf.init_scope():  # The first call of a compiled step may be what builds.
+            super().build(variables)
             self._memory = [
-                [
-                    self._remember(value, variable)
-                    for value in self.decay.memory(variable)
-                ]
-                for variable in variables
+                [self._remember(start, v) for start in self.decay.memory(v)]
+                for v in variables
             ]
 
-    def _remember(self, value, variable):
-        start = keras.initializers.Constant(value)
-        return self.add_variable(np.shape(value), start, variable.dtype)
+    def _remember(self, start, variable):
+        initializer = keras.initializers.Constant(start)
+        return self.add_variable(np.shape(start), initializer, variable.dtype)
 
     def _apply_weight_decay(self, variables):
         """Not for all at once: in `update_step`, each with its step."""
@@ -67,14 +65,11 @@ class Decaying(keras.optimizers.Optimizer):
         if not self._use_weight_decay(variable):
             super().update_step(gradient, variable, learning_rate)
             return
-        number = self.iterations + 1
-        rate, peak, decay = (
-            tf.cast(value, variable.dtype)
-            for value in (learning_rate, self.peak, self.weight_decay)
-        )
         memory = self._memory[self._get_variable_index(variable)]
-        rate = self.decay.rate(number, rate, peak)
-        update = Update(number, rate, decay, memory)
+        number, rate = self.iterations + 1, tf.cast(learning_rate, variable.dtype)
+        rate = self.decay.rate(number, rate, self.peak)
+        strength = tf.cast(self.weight_decay, variable.dtype)
+        update = Update(number, rate, strength, memory)
         w = tf.identity(variable)
         variable.assign(self.decay.before(w, update))
         super().update_step(gradient, variable, learning_rate)
@@ -82,16 +77,19 @@ class Decaying(keras.optimizers.Optimizer):
 
     @property
     def decay_share(self) -> float | None:
-        """See `optimizers.decay_share`."""
-        if not self.decay.proportional:
+        """Share of a kernel that the last update took off; None if of no one share.
+
+        Before there is an update, it is that of the first.
+        """
+        if type(self.decay).before is not Decoupled.before:
             return None
         number, now = tf.maximum(self.iterations, 1), self.learning_rate.value
-        rate = self.decay.rate(number, now, self.peak.value)
+        rate = self.decay.rate(number, now, self.peak)
         return float(self.weight_decay) * float(rate)
 
     def get_config(self):
         name = next(name for name, rule in DECAYS.items() if rule is type(self.decay))
-        added = {"decay": (name, asdict(self.decay)), "peak": decimal(self.peak)}
+        added = {"decay": (name, asdict(self.decay)), "peak": self.peak}
         return super().get_config() | added | {"weight_decay": None}
 
 
@@ -102,18 +100,35 @@ def decaying(stepper: type[keras.Optimizer]) -> type[Decaying]:
     return keras.saving.register_keras_serializable("optimizers")(made)
 
 
-def with_decay(optimizer: keras.Optimizer, decay: Decay) -> Decaying:
-    """A fresh optimizer anew, as one that decays."""
-    settings = {"decay": decay, "peak": decimal(optimizer.learning_rate)}
-    return decaying(optimizer.__class__).from_config(optimizer.get_config() | settings)
-
-
-def decimal(number: keras.Variable) -> float:
-    """The number that was written, 0.001, of which float32 holds the nearest of its."""
-    return float(str(number.numpy()))
-
-
 for known in ("SGD", "Adam", "Nadam", "Lion", "Muon"):
     decaying(getattr(keras.optimizers, known))
 decaying(ScheduleFree)
 decaying(Adopt)
+
+
+def make(optimizer: keras.Optimizer, decay: Decay) -> Decaying:
+    """An optimizer that decays by a rule, also for a `model.fit` of your own.
+
+    It is one of Keras' like any other: it finds the kernels among the variables that it
+    is built for, is compiled and saved with its model, and decays the same ones after
+    loading.
+
+    Args:
+        optimizer: Fresh, without decay; its learning rate is a number, the peak.
+        decay: The rule: `Cautious(steps_per_epoch, epochs, strength=0.1)`.
+
+    Raises:
+        UserError: The two do not go together.
+    """
+    if isinstance(decay, FixedNorm) and isinstance(optimizer, ScheduleFree):
+        raise UserError(
+            "decay.name: fixed_norm does not go with optimizer.name = schedule_free, "
+            "whose weights are averages: kernels of one norm have shorter ones"
+        )
+    if optimizer.weight_decay is not None:
+        raise UserError(
+            "expected an optimizer without decay, received "
+            f"{type(optimizer).__name__}(weight_decay={optimizer.weight_decay})"
+        )
+    added = {"decay": decay, "peak": float(optimizer.learning_rate)}
+    return decaying(optimizer.__class__).from_config(optimizer.get_config() | added)

@@ -12,41 +12,39 @@ import tensorflow as tf
 
 @keras.saving.register_keras_serializable("optimizers")
 class ScheduleFree(keras.optimizers.ScheduleFreeAdamW):
-    """Adam's steps at the average of its weights: `optimizers.adam.schedule_free`.
+    """Adam's steps beside the average of its weights: `optimizers.steps.schedule_free`.
 
-    Between updates the model's variables hold the average x, at which it is evaluated
-    and saved. Each update begins with `look_ahead`, which moves them to y; the gradient
-    is to be taken there. They step and decay from y on, and z takes over the change.
+    It is made with `use_ema`: the average x takes the place of Keras' moving average,
+    which is what is evaluated in the end. While training, the variables hold y, where
+    the gradient is taken; they step and decay from there, and z takes over the change.
     """
 
     def build(self, variables):
         if self.built:
             return
-        super().build(variables)
-        self._averages = self.add_optimizer_variables(variables, "average")
-        self._squared_rates = self.add_variable(())
-
-    def look_ahead(self):
-        """Move the variables from the average x to y, between it and z."""
-        for index, variable in enumerate(self._trainable_variables):
-            self._averages[index].assign(variable)
-            variable.assign(self._between(index))
-
-    def _between(self, index):
-        x, z = self._averages[index].value, self._momentums[index].value
-        return x + (1 - self.beta_1) * (z - x)
+        with tf.init_scope():  # The first call of a compiled step may be what builds.
+            super().build(variables)
+            self._squared_rates = self.add_variable(())
 
     def _backend_update_step(self, grads, trainable_variables, learning_rate):
-        self._squared_rates.assign_add(learning_rate**2)
+        starts = [tf.identity(variable.value) for variable in trainable_variables]
         super()._backend_update_step(grads, trainable_variables, learning_rate)
-        share = tf.math.divide_no_nan(learning_rate**2, self._squared_rates.value)
-        for variable in trainable_variables:
-            index = self._get_variable_index(variable)
-            x, z = self._averages[index], self._momentums[index]
-            z.assign_add(variable - self._between(index))
+        self._squared_rates.assign_add(learning_rate**2)
+        for y, variable in zip(starts, trainable_variables, strict=True):
+            z = self._momentums[self._get_variable_index(variable)]
+            z.assign_add(variable - y)
             if variable.constraint is not None:
                 z.assign(variable.constraint(z))
-            variable.assign(x + tf.cast(share, variable.dtype) * (z - x))
+
+    def _update_model_variables_moving_average(self, trainable_variables):
+        total = self._squared_rates.value
+        share = tf.where(total > 0, self.learning_rate.value**2 / total, 1)
+        averages = self._model_variables_moving_average
+        for variable, x, z in zip(
+            trainable_variables, averages, self._momentums, strict=True
+        ):
+            x.assign_add(tf.cast(share, variable.dtype) * (z - x))
+            variable.assign(x + (1 - self.beta_1) * (z - x))
 
     def update_step(self, gradient, variable, learning_rate):
         v = self._velocities[self._get_variable_index(variable)]

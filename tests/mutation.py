@@ -1,6 +1,6 @@
 """Mutation testing: every small error in the code should fail a test.
 
-    python -m tests.mutation optimizers/adam.py
+    python -m tests.mutation optimizers/steps.py
 
 makes one error at a time in a copy of the project (a sign, a factor, a comparison, a
 constant, an argument left out), runs the tests, and prints the errors that none of them

@@ -270,22 +270,18 @@ def muon(w, g, s, t, rate, momentum=0.95, floor=1e-7):
 
 
 def schedule_free(w, g, s, t, rate, beta_1=0.9, beta_2=0.999, epsilon=1e-7):
-    """From y, where `look_ahead` has put w; `average` is what then becomes of w."""
+    """The step from y, which w is here; `average` is what then becomes of it."""
     s["v"] = beta_2 * s.get("v", 0) + (1 - beta_2) * g**2
     return rate * g / (np.sqrt(s["v"] / (1 - beta_2**t)) + epsilon)
 
 
-def look_ahead(w, s, beta_1=0.9, **_):
-    """Where Schedule-Free takes its gradient: between the average w and z."""
-    return (1 - beta_1) * s.setdefault("z", w) + beta_1 * w
-
-
-def average(w, y, new, s, rate, project):
-    """The average after z has taken over what step and decay made of y."""
-    s["z"] = project(s["z"] + new - y)
+def average(x, y, new, s, rate, beta_1, project):
+    """The average x and the next y, after z has taken over what an update made of y."""
+    s["z"] = project(s.get("z", y) + new - y)
     s["sum"] = s.get("sum", 0) + rate**2
     c = rate**2 / s["sum"]
-    return (1 - c) * w + c * s["z"]
+    x = (1 - c) * x + c * s["z"]
+    return x, (1 - beta_1) * s["z"] + beta_1 * x
 
 
 # Rules of decay: from weights w and their step u to new weights. `s` and `t` are as
@@ -426,24 +422,20 @@ def train(
     weights, averages = list(weights), list(weights)
     states: list[dict] = [{} for _ in weights]
     rules = rules or [none] * len(weights)
-    ahead = getattr(steps[0], "func", steps[0]) is schedule_free
+    averages_itself = getattr(steps[0], "func", steps[0]) is schedule_free
     beta_1 = getattr(steps[0], "keywords", {}).get("beta_1", 0.9)
     for t, ((x, labels), rate) in enumerate(zip(batches, rates, strict=True), start=1):
-        points = weights
-        if ahead:
-            points = [
-                look_ahead(w, s, beta_1) for w, s in zip(weights, states, strict=True)
-            ]
         found = clip(
-            gradients(points, x, labels, **objective_settings), global_clipnorm
+            gradients(weights, x, labels, **objective_settings), global_clipnorm
         )
         now = Now(rate, peak, *horizon)
-        for i, (point, g, s) in enumerate(zip(points, found, states, strict=True)):
-            new = rules[i](point, steps[i](point, g, s, t, rate), s, t, now)
-            if ahead:
+        for i, (w, g, s) in enumerate(zip(weights, found, states, strict=True)):
+            new = rules[i](w, steps[i](w, g, s, t, rate), s, t, now)
+            if averages_itself:
                 bound = partial(project, i)
-                new = average(weights[i], point, new, s, rate, bound)
-            kept = ema_momentum if ema_momentum and t > 1 else 0.0
-            averages[i] = kept * averages[i] + (1 - kept) * new
+                averages[i], new = average(averages[i], w, new, s, rate, beta_1, bound)
+            else:
+                kept = ema_momentum if ema_momentum and t > 1 else 0.0
+                averages[i] = kept * averages[i] + (1 - kept) * new
             weights[i] = project(i, new)
-        yield list(averages if ema_momentum else weights)
+        yield list(averages if averages_itself or ema_momentum else weights)

@@ -146,8 +146,6 @@ class Program:
             batch = tf.gather(batches, number)
             number_in_run = key[1] + tf.cast(number, tf.int64)
             exchange_averages(optimizer)
-            if hasattr(optimizer, "look_ahead"):
-                optimizer.look_ahead()
             with (
                 tf.GradientTape() as tape,
                 keyed_masks(key[0], number_in_run, self.jit),

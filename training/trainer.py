@@ -14,7 +14,6 @@ from pydantic import ConfigDict, NonNegativeInt
 
 from data import Data, Split
 from models import kernels
-from optimizers import decay_share
 from system.errors import UserError
 from training.measurement import Evaluation, Measurement
 from training.program import EVALUATION_BLOCK, Program, all_nodes
@@ -288,7 +287,7 @@ class Trainer:
             best_validation=min([*losses, validation["cross_entropy"]]),
             learning_rate=float(self.optimizer.learning_rate),
             weight_decay=0.0 if decay is None else float(decay),
-            decay=decay_share(self.optimizer),
+            decay=getattr(self.optimizer, "decay_share", 0.0),
             epoch_seconds=(
                 seconds / updates * self.updates_per_epoch if updates else None
             ),

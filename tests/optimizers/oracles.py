@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from optimizers.decay import DECAYS
+from optimizers import DECAYS
 from optimizers.schedules import constant, cosine
 from tests.optimizers import task
 
@@ -61,7 +61,7 @@ class Oracle:
     def weight_decay(self) -> float:
         """What the update multiplies by the learning rate and the weights."""
         rule = DECAYS[self.decay](task.STEPS, task.EPOCHS, **self.decay_settings)
-        return rule.weight_decay(self.peak) if rule else 0.0
+        return rule.strength * rule.rate(1, 1.0, self.peak) if rule else 0.0
 
 
 def adam(rate=0.02, **settings):

@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from experiment.config import resolve_table
 from models import is_kernel, mlp
-from optimizers import DECAYS, OPTIMIZERS, decay_share, make, prepare
+from optimizers import DECAYS, OPTIMIZERS, prepare
 from optimizers.decay import (
     Cautious,
     Constrained,
@@ -21,6 +21,7 @@ from optimizers.decay import (
     RandomMask,
     Timescale,
 )
+from optimizers.decaying import make
 from system.errors import UserError
 from training.program import Program
 
@@ -55,9 +56,13 @@ def model():
     )
 
 
+def fields_of(name):
+    return getattr(DECAYS[name], "__dataclass_fields__", {})
+
+
 def rule_of(name, steps=STEPS, epochs=EPOCHS, **settings):
     key = "timescale_epochs" if name == "timescale" else "strength"
-    strength = {key: STRENGTH} if hasattr(DECAYS[name], key) else {}
+    strength = {key: STRENGTH} if key in fields_of(name) else {}
     return DECAYS[name](steps, epochs, **strength, **settings)
 
 
@@ -65,8 +70,6 @@ def update_without_gradient(optimizer, model):
     """The ratio of new to old of each trainable variable after such an update."""
     variables = model.trainable_variables
     before = [v.numpy() for v in variables]
-    if hasattr(optimizer, "look_ahead"):
-        optimizer.look_ahead()
     optimizer.apply([tf.zeros_like(v) for v in variables], variables)
     with np.errstate(invalid="ignore"):
         ratios = [v.numpy() / w for v, w in zip(variables, before, strict=True)]
@@ -79,7 +82,7 @@ def test_without_gradient_kernels_alone_shrink_by_the_decay(
     float64, model, name, biases
 ):
     """Biases and normalization do not, unless they are to."""
-    has_biases = "biases" in getattr(DECAYS[name], "__dataclass_fields__", {})
+    has_biases = "biases" in fields_of(name)
     if biases and not has_biases:
         pytest.skip("is for kernels alone")
     rule = rule_of(name, **({"biases": biases} if has_biases else {}))
@@ -113,16 +116,15 @@ def test_every_decay_follows_the_schedule_and_the_peak_as_it_says(
     optimizer.learning_rate = peak * multiplier
     of_peak, of_multiplier = FOLLOWS[name]
     share = SHARES[name] * (peak / RATE) ** of_peak * multiplier**of_multiplier
-    assert decay_share(optimizer) == pytest.approx(share, rel=1e-12)
+    assert optimizer.decay_share == pytest.approx(share, rel=1e-12)
     ratio = update_without_gradient(optimizer, model)[0]
     np.testing.assert_allclose(ratio, 1 - share, rtol=1e-12)
 
 
 def test_the_share_is_none_where_weights_are_not_decayed_alike(model):
-    assert decay_share(OPTIMIZERS["adam"]()) == 0
     for name in DECAYS.keys() - FOLLOWS.keys() - {"none"}:
         optimizer = prepare(OPTIMIZERS["adam"](), model, rule_of(name))
-        assert decay_share(optimizer) is None
+        assert optimizer.decay_share is None
 
 
 @pytest.mark.parametrize("length", [1, 4])
@@ -132,7 +134,7 @@ def test_decay_of_a_whole_run(model, length):
     for name in ("independent", "normalized", "timescale"):
         rule = rule_of(name, steps=STEPS * length)
         optimizer = prepare(OPTIMIZERS["adam"](), model, rule)
-        shares[name] = STEPS * length * EPOCHS * decay_share(optimizer)
+        shares[name] = STEPS * length * EPOCHS * optimizer.decay_share
     assert shares == {
         "independent": pytest.approx(STEPS * EPOCHS * STRENGTH * length),
         "normalized": pytest.approx(np.sqrt(STEPS * EPOCHS * length) * STRENGTH),
@@ -154,7 +156,6 @@ def test_a_bound_on_weights_holds_for_the_fast_sequence_of_schedule_free(model):
     model.layers[0].kernel.constraint = keras.constraints.MaxNorm(1.0)
     optimizer = prepare(OPTIMIZERS["schedule_free"](learning_rate=1.0), model)
     for _ in range(3):
-        optimizer.look_ahead()
         gradients = [tf.ones_like(v) for v in model.trainable_variables]
         optimizer.apply(gradients, model.trainable_variables)
     fast, bound = optimizer._momentums, 1 + 1e-5
@@ -224,6 +225,7 @@ def fit(model, epochs=1):
 @pytest.mark.parametrize(
     ("stepper", "rule"),
     [
+        ("schedule_free", Decoupled(2, 3, strength=0.5)),
         ("adam", Decoupled(2, 3, strength=3.0)),
         ("muon", Constrained(2, 3, look_epochs=0.5)),
         ("adopt", FixedNorm(2, 3)),
@@ -282,16 +284,34 @@ def test_another_process_loads_it_after_one_import(model, tmp_path):
     assert done.stdout.startswith("DecayingNadam Timescale(steps_per_epoch=2, epochs=3")
 
 
-@pytest.mark.parametrize(
-    ("optimizer", "part"),
-    [
-        (lambda: OPTIMIZERS["schedule_free"](), "look_ahead"),
-        (lambda: keras.optimizers.AdamW(), r"AdamW\(weight_decay=0.004\)"),
-    ],
-)
-def test_make_refuses_what_would_be_wrong_without_a_word(optimizer, part):
-    with pytest.raises(UserError, match=part):
-        make(optimizer(), Cautious(1, 1))
+def test_schedule_free_in_fit_is_schedule_free_in_a_run():
+    """Its average is what the model is left with, built within the compiled step."""
+    model = mlp((3,), 2, hidden_units=[4])
+    start = model.get_weights()
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile(OPTIMIZERS["schedule_free"](learning_rate=RATE), loss)
+    ours = fit(model, epochs=3)
+    again = mlp((3,), 2, hidden_units=[4])
+    again.set_weights(start)
+    optimizer = prepare(OPTIMIZERS["schedule_free"](learning_rate=RATE), again)
+    program = Program(again, optimizer, "cross_entropy", jit=False)
+    batches = tf.tile(tf.reshape(tf.range(len(X)), (2, 20)), [3, 1])
+    data = (tf.constant(X), tf.constant(Y, tf.int32), batches, tf.fill([6], RATE))
+    program.updates(
+        *data, tf.constant(0), tf.constant(6), tf.constant([0, 0], tf.int64)
+    )
+    for a, b in zip(ours, again.trainable_variables, strict=True):
+        np.testing.assert_allclose(a, b, rtol=2e-5, atol=1e-7)  # Both in float32.
+
+
+def test_a_moving_average_of_averages_is_refused(model):
+    with pytest.raises(UserError, match="ema_momentum: .* averages its weights itself"):
+        prepare(OPTIMIZERS["schedule_free"](), model, ema_momentum=0.9)
+
+
+def test_make_refuses_a_second_decay():
+    with pytest.raises(UserError, match=r"AdamW\(weight_decay=0.004\)"):
+        make(keras.optimizers.AdamW(), Cautious(1, 1))
 
 
 @pytest.mark.parametrize(

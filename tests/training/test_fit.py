@@ -12,7 +12,8 @@ import training.fit
 import training.result
 from data import npz, split
 from models import MODELS, mlp
-from optimizers import adam, prepare
+from optimizers import prepare
+from optimizers.steps import adam
 from system.errors import UserError
 from tests.monitoring.test_monitor import read_events
 from training.program import Program

@@ -9,8 +9,9 @@ import tensorflow as tf
 
 from data import Split
 from models import mlp
-from optimizers import adam, prepare
+from optimizers import prepare
 from optimizers.decay import Decoupled
+from optimizers.steps import adam
 from system.processes import load_keras
 from tests import reference
 from training.losses import LOSSES
