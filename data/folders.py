@@ -9,7 +9,6 @@ from pydantic import PositiveInt
 
 from data.arrays import Arrays, Share, hold_out
 from system.errors import UserError
-from system.files import most_bytes
 
 
 def folders(
@@ -28,55 +27,32 @@ def folders(
         UserError: There are no such folders, or a picture cannot be read.
     """
     root = Path(os.path.expanduser(path))
-    split = all((root / part).is_dir() for part in ("train", "test"))
-    parts = [root / "train", root / "test"] if split else [root]
-    names = sorted({p.name for part in parts for p in visible(part) if p.is_dir()})
-    found = [read_classes(part, names, size, "RGB" if color else "L") for part in parts]
-    images, labels = found[0]
-    if split:
-        return Arrays(images, labels, *found[1], class_names=names)
-    return hold_out(images, labels, test_share, names)
+    mode = "RGB" if color else "L"
+    if all((root / part).is_dir() for part in ("train", "test")):
+        train, test = (
+            read_folders(root / part, size, mode) for part in ("train", "test")
+        )
+        return Arrays(*train, *test)
+    return hold_out(*read_folders(root, size, mode), test_share)
 
 
-def visible(folder: Path) -> list[Path]:
-    try:
-        return sorted(p for p in folder.iterdir() if not p.name.startswith("."))
-    except OSError as error:
-        raise UserError(f"{folder}: {error.strerror}") from None
-
-
-def read_classes(
-    folder: Path, names: list[str], size: int, mode: str
-) -> tuple[np.ndarray, np.ndarray]:
-    """The pictures of all classes and their labels."""
+def read_folders(folder: Path, size: int, mode: str) -> tuple[np.ndarray, np.ndarray]:
+    """The pictures below a folder, and the names of the folders that they lie in."""
     suffixes = Image.registered_extensions()
-    files = [
-        (file, label)
-        for label, name in enumerate(names)
-        for file in visible(folder / name)
-        if file.suffix.lower() in suffixes
-    ]
-    labels = np.array([label for _, label in files])
-    if len(np.unique(labels)) < max(2, len(names)):
-        raise UserError(
-            f"{folder}: expected at least 2 folders with pictures in each, received "
-            f"{', '.join(names) or 'none'}"
-        )
-    needed = len(files) * size * size * len(mode)
-    if needed > most_bytes():
-        raise UserError(
-            f"{folder}: expected at most {most_bytes():,} bytes, received {needed:,}; "
-            "data.size makes pictures smaller"
-        )
-    return np.stack([read_picture(file, size, mode) for file, _ in files]), labels
+    files = sorted(folder.glob("[!.]*/[!.]*"))
+    files = [file for file in files if file.suffix.lower() in suffixes]
+    if not files:
+        raise UserError(folder, "folders with pictures in them", "none")
+    images = np.stack([read_picture(file, size, mode) for file in files])
+    return images, np.array([file.parent.name for file in files])
 
 
 def read_picture(file: Path, size: int, mode: str) -> np.ndarray:
     try:
         with Image.open(file) as picture:
             if picture.mode[0] in "IF":
-                raise ValueError("expected 8 bits a channel, received more")
+                raise ValueError("more than 8 bits a channel")
             upright = ImageOps.exif_transpose(picture).convert(mode)
             return np.asarray(ImageOps.fit(upright, (size, size)))
     except (OSError, ValueError, Image.DecompressionBombError) as error:
-        raise UserError(f"{file}: expected a picture; {error}") from None
+        raise UserError(file, "a picture of 8 bits a channel", error) from None

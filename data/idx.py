@@ -7,9 +7,11 @@ from pathlib import Path
 
 import numpy as np
 
-from data.arrays import Arrays
+from data.arrays import Arrays, read
 from system.errors import UserError
-from system.files import most_bytes, read_file
+from system.files import most_bytes
+
+PARTS = ("train-images", "train-labels", "t10k-images", "t10k-labels")
 
 
 def idx(*, path: str) -> Arrays:
@@ -23,20 +25,16 @@ def idx(*, path: str) -> Arrays:
         UserError: A file is missing, or is no IDX file of bytes.
     """
     folder = Path(os.path.expanduser(path))
-    return Arrays(
-        x_train=read_idx(folder, "train-images"),
-        y_train=read_idx(folder, "train-labels"),
-        x_test=read_idx(folder, "t10k-images"),
-        y_test=read_idx(folder, "t10k-labels"),
-    )
+    x_train, y_train, x_test, y_test = (read_idx(folder, part) for part in PARTS)
+    return Arrays(x_train, y_train, x_test, y_test)
 
 
 def read_idx(folder: Path, part: str) -> np.ndarray:
-    file = next(iter(sorted(folder.glob(f"{part}*"))), None)
+    file = min(folder.glob(f"{part}*"), default=None)
     if not file:
-        raise UserError(f"{folder}: expected a file {part}..., received none")
+        raise UserError(folder, f"a file {part}...", "none")
+    content = read(file)
     try:
-        content = read_file(file, most_bytes())
         if content.startswith(b"\x1f\x8b"):
             content = gzip.GzipFile(fileobj=io.BytesIO(content)).read(most_bytes())
         if content[:3] != b"\0\0\x08":
@@ -45,4 +43,4 @@ def read_idx(folder: Path, part: str) -> np.ndarray:
         shape = np.frombuffer(content[4:first], ">u4")
         return np.frombuffer(content[first:], np.uint8).reshape(shape)
     except (OSError, EOFError, ValueError) as error:
-        raise UserError(f"{file}: expected an IDX file of bytes; {error}") from None
+        raise UserError(file, "an IDX file of bytes", error) from None

@@ -4,7 +4,8 @@ import functools
 from pathlib import Path
 
 from data.arrays import Arrays
-from data.npz import read_npz
+from data.npz import npz
+from system.errors import UserError
 
 PATH = Path(__file__).with_name("mnist.npz")
 SHA256 = "06af5dfe73b70e3bc1c36439982b18a8d76803db9b544f6fdf838a37fbb01b64"
@@ -17,4 +18,8 @@ def mnist() -> Arrays:
     Raises:
         UserError: The file is missing, or not the one that was published.
     """
-    return read_npz(PATH, SHA256)
+    arrays = npz(path=str(PATH))
+    if arrays.sha256 != SHA256:
+        advice = "restore it with `git checkout`, or use data.name=npz for your own"
+        raise UserError(PATH, f"SHA-256 {SHA256}", f"{arrays.sha256}; {advice}")
+    return arrays

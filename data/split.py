@@ -121,37 +121,33 @@ def split(
     """
     available = len(arrays.y_train)
     if validation_size >= available:
-        raise UserError(
-            f"data.validation_size: expected less than the {available} training images "
-            f"that there are, received {validation_size}"
-        )
+        most = f"less than the {available} training images that there are"
+        raise UserError("data.validation_size", most, validation_size)
     if train_size is None:
         train_size = available - validation_size
     if train_size + validation_size > available:
         raise UserError(
-            f"data.train_size and data.validation_size: expected at most {available} "
-            f"images in all, received {train_size} and {validation_size}; "
-            "data.train_size=none takes what validation leaves"
+            "data.train_size and data.validation_size",
+            f"at most {available} images in all",
+            f"{train_size} and {validation_size}; data.train_size=none takes what "
+            "validation leaves",
         )
-    for images in (arrays.x_train, arrays.x_test):
-        low, high = images.min(), images.max()
-        if images.dtype != np.uint8 and not standardize and (low < 0 or high > 1):
-            raise UserError(
-                f"data: expected floats in [0, 1], received {low:g} to {high:g}; "
-                "data.standardize=true scales them"
-            )
-    order = stratified_order(
-        arrays.y_train, np.random.default_rng([seed, SPLIT_STREAM])
-    )
-    train = take(arrays, order[:train_size])
-    validation = take(arrays, order[available - validation_size :])
+    for pixels in (arrays.x_train, arrays.x_test):
+        low, high = pixels.min(), pixels.max()
+        if pixels.dtype != np.uint8 and not standardize and (low < 0 or high > 1):
+            advice = f"{low:g} to {high:g}; data.standardize=true scales them"
+            raise UserError("data", "floats in [0, 1]", advice)
+    random = np.random.default_rng([seed, SPLIT_STREAM])
+    order = stratified_order(arrays.y_train, random)
+    images = Split(arrays.x_train, arrays.y_train)
+    train = images[order[:train_size]]
     num_classes = int(max(arrays.y_train.max(), arrays.y_test.max())) + 1
     numbers = [str(number) for number in range(num_classes)]
     noise = np.random.default_rng([seed, NOISE_STREAM])
     noisy_labels = redraw(train.labels, label_noise, num_classes, noise)
     return Data(
         train=Split(train.pixels, noisy_labels),
-        validation=validation,
+        validation=images[order[available - validation_size :]],
         test=Split(arrays.x_test, arrays.y_test),
         num_classes=num_classes,
         true_labels=train.labels,
@@ -168,10 +164,6 @@ def redraw(
     noisy = labels.copy()
     noisy[redrawn] = random.integers(num_classes, size=len(redrawn))
     return noisy
-
-
-def take(arrays: Arrays, indices: np.ndarray) -> Split:
-    return Split(arrays.x_train[indices], arrays.y_train[indices])
 
 
 def moments(images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -47,10 +47,8 @@ def cnn(
     from keras import layers
 
     if len(image_shape) not in (2, 3):
-        raise UserError(
-            "model cnn: expected images of rows, columns and perhaps channels, "
-            f"received data of shape {image_shape}"
-        )
+        expected = "images of rows, columns and perhaps channels"
+        raise UserError("model cnn", expected, f"data of shape {image_shape}")
     regularizer = keras.regularizers.L2(l2) if l2 else None
     images = keras.Input(image_shape, name="images")
     x = layers.Reshape((*image_shape, 1)[:3], name="channels")(images)

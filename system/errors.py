@@ -2,7 +2,19 @@
 
 
 class UserError(Exception):
-    """Shown as one line on standard error, without a traceback; exit status 2."""
+    """Shown as one line on standard error, without a traceback; exit status 2.
+
+    Args:
+        what: What it is about; the whole message where nothing else is given.
+        expected: What was expected of it.
+        received: What was received, and advice.
+    """
+
+    def __init__(self, what: object, expected: object = None, received: object = None):
+        clause = (
+            "" if expected is None else f": expected {expected}, received {received}"
+        )
+        super().__init__(f"{what}{clause}")
 
     def __str__(self) -> str:
         line = " ".join(super().__str__().split())

@@ -67,15 +67,16 @@ def test_labels_become_class_numbers(labels):
         ("x_train", BYTES * 2, "expected integers from 0 to 255, or floats, rec"),
         ("x_train", BYTES > 128, None),
         ("x_train", (BYTES > 128).astype(np.uint8), "white, received at most 1; give"),
-        ("x_train", [[1, 2], [3]], "expected an array; "),
+        ("x_train", [[1, 2], [3]], "expected an array, received "),
         ("x_train", [["a", "b"]] * 12, "received <U1"),
         ("x_train", np.full((12, 2), np.nan), "expected finite numbers, received nan"),
         ("x_train", np.full((12, 2), 1e300), "expected finite numbers, received inf"),
         ("x_test", BYTES[:6, 1:], r"expected images of shape \(4, 3\) each"),
+        ("y_train", [[1, 2], [3]], "expected an array, received "),
         ("y_train", LABELS[:6], r"expected 12 labels, received shape \(6,\)"),
         ("y_train", LABELS - 1, "expected classes from 0 to 9999, received -1 to 1"),
         ("y_train", LABELS / 2, "expected integers, received float64"),
-        ("y_train", list("abc" * 4), "expected integers, received <U1"),
+        ("y_train", [None] * 12, "expected integers, received object"),
         ("y_train", np.eye(3)[LABELS] / 2, "expected one 1 in each row of one-hot"),
         ("y_train", np.zeros((12, 3), int), "expected one 1 in each row of one-hot"),
     ],
@@ -88,6 +89,13 @@ def test_what_is_no_dataset_is_refused_in_one_line(name, values, message):
     with pytest.raises(UserError, match=f"^{name}: .*{message}") as refusal:
         arrays(**{name: values}, **extra)
     assert "\n" not in str(refusal.value)
+
+
+def test_names_of_classes_are_labels():
+    found = arrays(y_train=list("abd" * 4), y_test=list("bca" * 2))
+    assert found.class_names == ["a", "b", "c", "d"]
+    assert found.y_train[:3].tolist() == [0, 1, 3]
+    assert found.y_test[:3].tolist() == [1, 2, 0]
 
 
 def test_pairs_as_keras_loads_them_are_a_dataset():
@@ -115,9 +123,8 @@ def test_the_digest_is_of_the_contents():
 def test_a_share_of_each_class_is_held_out_to_test_on():
     labels = np.repeat([0, 1], [80, 20])
     images = np.arange(100, dtype=np.uint8)[:, None].repeat(2, axis=1)
-    found = hold_out(images, labels, 0.25, ("cat", "dog"))
+    found = hold_out(images, labels, 0.25)
     assert np.bincount(found.y_test).tolist() == [20, 5]
-    assert found.class_names == ("cat", "dog")
     numbers = [*found.x_train[:, 0], *found.x_test[:, 0]]
     assert sorted(numbers) == list(range(100))
     assert np.array_equal(hold_out(images, labels, 0.25).x_test, found.x_test)

@@ -28,7 +28,7 @@ def test_columns_are_what_is_learned_from(write):
     np.testing.assert_allclose(share, size % 7 / 7, rtol=1e-6)  # float32
     np.testing.assert_array_equal(right, size % 2)
     np.testing.assert_array_equal(left, 1 - right)
-    assert arrays.class_names == []
+    assert arrays.class_names == ()
 
 
 def test_text_labels_are_classes_by_name(write):
@@ -40,12 +40,18 @@ def test_text_labels_are_classes_by_name(write):
 @pytest.mark.parametrize(
     ("lines", "message"),
     [
-        ([HEADER, *ROWS, "1,,left,0"], "expected a value in every row, .* of share"),
-        (["size,share", "1,2"], "data.label: expected a column of .* size, share, rec"),
-        ([""], "expected a .csv file; No columns"),
-        ([HEADER, '1,2,"left,3', "1"], "expected a .csv file; "),
-        ([HEADER, *ROWS, "1,0,left,0.5"], "labels: expected integers, received float"),
-        (["name,grade", *(f"n{i},0" for i in range(101))], "received more in name"),
+        (
+            [HEADER, *ROWS, "1,,left,0"],
+            "expected a value in every row, received none in some of .'share'",
+        ),
+        (
+            ["size,share", "1,2"],
+            "data.label: expected a column of .*: size, share, rec",
+        ),
+        ([""], "expected a .csv file, received No columns"),
+        ([HEADER, '1,2,"left,3', "1"], "expected a .csv file, received "),
+        ([HEADER, *ROWS, "1,0,left,0.5"], "y_train: expected integers, received float"),
+        (["name,grade", *(f"n{i},0" for i in range(101))], "received more in .'name'"),
     ],
 )
 def test_what_is_no_table_is_refused(write, lines, message):
