@@ -159,7 +159,9 @@ def make_trainer(
     check_optimizer(optimizer)
     multipliers = config.schedule.build(*horizon)
     program = share_program(programs, decided.tables(), model, optimizer)
-    trainer = Trainer(program, data, multipliers, settings, config.seed)
+    trainer = Trainer(
+        program, data, multipliers, settings, config.seed, decided.identity
+    )
     return decided, model, trainer
 
 

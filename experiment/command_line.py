@@ -161,6 +161,11 @@ def exit_with_status(main: Callable[[], int]) -> int:
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
         return fail(1, f"{where}{error.strerror or error}")
+    except Exception as error:
+        if type(error).__name__ != "ResourceExhaustedError":  # Of TensorFlow.
+            raise
+        reason = str(error).rpartition("}} ")[2].partition(" on /")[0]
+        return fail(1, f"not enough memory; {reason}")
 
 
 def fail(status: int, message: object) -> int:

@@ -117,6 +117,12 @@ class Config:
                 table[setting] = "none" if value is None else value
         return tables
 
+    @property
+    def identity(self) -> str:
+        """Digest of all settings but those that a run may change as it is continued."""
+        tables = self.with_settings("training", epochs=0).tables() | {"name": ""}
+        return sha256(repr(tables).encode()).hexdigest()
+
     def differences(self, other: "Config") -> list[tuple[str, Any, Any]]:
         """The settings, `name` aside, in which two configs differ, with both values."""
         mine, others = (

@@ -148,7 +148,7 @@ class ScalarReader:
         }
 
     def __call__(self, measurement: Measurement) -> dict[str, float]:
-        """The scalars that have a value, by tag."""
+        """The scalars that have a finite value, by tag."""
         of_loss, of_penalty = (
             self._trainer.gradients() if self._detail else (None, None)
         )
@@ -167,4 +167,5 @@ class ScalarReader:
                 penalty_gradient=of_penalty,
             ),
         }
-        return {tag: float(value) for tag, value in values.items() if value is not None}
+        numbers = {tag: float(v) for tag, v in values.items() if v is not None}
+        return {tag: v for tag, v in numbers.items() if math.isfinite(v)}

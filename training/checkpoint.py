@@ -77,6 +77,10 @@ def load_checkpoint(directory: Path, trainer: Trainer) -> list[dict[str, Any]] |
         raise DamagedError(path, f"damaged ({first_problem(error)})") from None
     except Exception as error:
         raise DamagedError(path, f"damaged ({error})") from None
+    if state.run != trainer.state.run:
+        raise DamagedError(
+            path, "expected the checkpoint of this run, received another's"
+        )
     if operation := trainer.program.stateful_operation:
         raise DamagedError(
             path,

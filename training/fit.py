@@ -76,7 +76,7 @@ def fit(
     status = None
     if remembered is None:
         status = None if evaluate(trainer, listener).finite else "diverged"
-        with trainer.adjustable_rate():
+        with trainer.open_to_callbacks():
             callback_list.on_train_begin()
     else:
         callback_list.on_train_begin()
@@ -112,7 +112,7 @@ def train_epochs(
     while True:
         epoch = trainer.epoch
         if not trainer.within_epoch:
-            with trainer.adjustable_rate():
+            with trainer.open_to_callbacks():
                 callback_list.on_epoch_begin(epoch)
         recorded = trainer.settings.evaluates_after(epoch + 1)
         for _ in trainer.train_epoch(evaluated=recorded or bool(callbacks)):
@@ -127,7 +127,7 @@ def train_epochs(
             if not measurement.finite:
                 return "diverged"
         trainer.trained_weights = trainer.weights() if callbacks else []
-        with trainer.adjustable_rate():
+        with trainer.open_to_callbacks():
             logs = logs_of(measurement) if measurement else {}
             callback_list.on_epoch_end(epoch, logs)
         if trainer.epoch == trainer.settings.epochs or trainer.model.stop_training:

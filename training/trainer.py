@@ -5,12 +5,12 @@ import re
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import keras
 import numpy as np
 import tensorflow as tf
-from pydantic import ConfigDict, NonNegativeInt
+from pydantic import AfterValidator, ConfigDict, FiniteFloat, NonNegativeInt
 
 from data import Data, Split
 from models import kernels
@@ -30,10 +30,24 @@ SLOW_UNDER_XLA = "Conv|Pool"
 """Operations in whose names this is found."""
 
 
+INSTEAD = {
+    "model.trainable_variables": "the function that makes a model freezes its layers",
+    "model.optimizer": "optimizer.name chooses it",
+    "optimizer.learning_rate": "a number can be assigned to it",
+    "optimizer.weight_decay": "with decay, optimizer.weight_decay.assign(number)",
+}
+"""What a callback can do about what it cannot replace."""
+
 AS_TRAINED = "as trained"
 RESTORED = "restored from the best evaluation"
 CHANGED = "changed by a callback"
 """What the weights are that a run ends with."""
+
+
+def check_finite(best: Measurement) -> Measurement:
+    if not best.finite:
+        raise ValueError("expected finite losses")
+    return best
 
 
 @dataclass
@@ -41,6 +55,7 @@ class State:
     """How far a run has come: with its arrays, all that continues it.
 
     Attributes:
+        run: Identity of the run: a checkpoint continues no other.
         updates: Updates made.
         rate_factor: What callbacks have multiplied the scheduled learning rates by.
         seconds: Time that was spent on it before this process.
@@ -48,12 +63,13 @@ class State:
         changes: What of code, data and versions had changed when the run was resumed.
     """
 
-    __pydantic_config__ = ConfigDict(allow_inf_nan=False)
+    __pydantic_config__ = ConfigDict(ser_json_inf_nan="constants")
 
+    run: str
     updates: NonNegativeInt
-    rate_factor: float
-    seconds: float
-    best: Measurement | None
+    rate_factor: FiniteFloat
+    seconds: FiniteFloat
+    best: Annotated[Measurement, AfterValidator(check_finite)] | None
     changes: list[str]
 
 
@@ -86,6 +102,7 @@ class Trainer:
         multipliers: np.ndarray,
         settings: TrainingSettings,
         seed: int,
+        identity: str = "",
     ):
         """
         Args:
@@ -95,6 +112,7 @@ class Trainer:
             multipliers: Shares of the peak learning rate, one per update.
             settings: How long to train, and on what.
             seed: Seed of the order and of dropout masks.
+            identity: What the run's checkpoints are known by.
         """
         self.program, self.settings, self.seed = program, settings, seed
         self.data = data
@@ -116,11 +134,12 @@ class Trainer:
         self._updates_per_call = 64
         self._update_seconds, self._timed_updates = 0.0, 0
         self._started = time.monotonic()
-        self.state = State(0, 1.0, 0.0, None, [])
+        self.state = State(identity, 0, 1.0, 0.0, None, [])
         self.best_weights: list[np.ndarray] = []
         self.previous_kernels: list[np.ndarray] | None = None
         self.trained_weights: list[np.ndarray] = []
         self.ends_with = AS_TRAINED
+        self._compiled = self._replaceable()
 
     @property
     def epoch(self) -> int:
@@ -235,10 +254,13 @@ class Trainer:
         self.program.train(*self._arguments(block, first, last))
 
     @contextlib.contextmanager
-    def adjustable_rate(self) -> Iterator[None]:
+    def open_to_callbacks(self) -> Iterator[None]:
         """Let callbacks set the highest learning rate of the epoch that comes.
 
         They find the scheduled one. If they set another, the schedule is scaled to it.
+
+        Raises:
+            UserError: They replaced what the updates were compiled with.
         """
         highest = max(self._scheduled_rates(self.epoch), default=0.0)
         if self.state.updates < len(self._rates):
@@ -248,6 +270,22 @@ class Trainer:
         rate = float(self.optimizer.learning_rate)
         if highest and rate != found:
             self.state.rate_factor = rate / highest
+        for name, objects in self._replaceable().items():
+            if list(map(id, objects)) != list(map(id, self._compiled[name])):
+                raise UserError(
+                    f"callbacks: expected {name} as the updates were compiled with, "
+                    f"received another; {INSTEAD[name]}"
+                )
+
+    def _replaceable(self) -> dict[str, list[Any]]:
+        """What the updates are compiled with and a callback can replace unheeded."""
+        optimizer = getattr(self.model, "optimizer", None) or self.optimizer
+        return {
+            "model.trainable_variables": self.model.trainable_variables,
+            "model.optimizer": [optimizer],
+            "optimizer.learning_rate": [self.optimizer._learning_rate],
+            "optimizer.weight_decay": [self.optimizer.weight_decay],
+        }
 
     def note_change(self) -> None:
         """Note what callbacks have made of the weights after the last update."""

@@ -4,6 +4,7 @@ import sys
 import time
 
 import pytest
+import tensorflow as tf
 
 from experiment.command_line import exit_with_status
 from system.errors import UserError
@@ -66,3 +67,11 @@ def test_errors_are_one_line_and_a_status(capsys, error, status, message):
 
 def test_a_mistake_is_one_printable_line_whatever_it_quotes():
     assert str(UserError("a\nb\x1b[2Jc \ud800 é")) == "a b\\x1b[2Jc \\ud800 é"
+
+
+def test_a_tensor_beyond_the_memory_is_told_in_a_line(capsys):
+    assert exit_with_status(lambda: int(tf.zeros([2**20, 2**22])[0, 0])) == 1
+    assert capsys.readouterr().err.endswith(
+        ": not enough memory; OOM when allocating tensor with shape[1048576,4194304] "
+        "and type float\n"
+    )

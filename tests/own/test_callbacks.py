@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
+from system.errors import UserError
 from tests.own.conftest import Asked, differences, state_of
 from tests.own.datasets import squares
 from tests.own.test_numbers import evaluate
@@ -451,3 +452,66 @@ def test_a_hook_for_batches_is_said_not_to_be_called_once(run):
     callbacks = [stopping(), Noting(), epochs_alone]
     quiet = told(run, callbacks=callbacks, directory="quiet")
     assert not any("batch" in line.lower() for line in quiet)
+
+
+# What they cannot replace
+
+
+class Freezes(keras.callbacks.Callback):
+    def on_epoch_end(self, epoch, logs=None):
+        self.model.layers[-1].trainable = False
+
+
+class ReplacesOptimizer(keras.callbacks.Callback):
+    def on_epoch_begin(self, epoch, logs=None):
+        self.model.optimizer = keras.optimizers.SGD(0.5)
+
+
+class Recompiles(keras.callbacks.Callback):
+    def on_train_begin(self, logs=None):
+        self.model.compile("adam", "mse")
+
+
+class AssignsDecay(keras.callbacks.Callback):
+    def on_epoch_end(self, epoch, logs=None):
+        self.model.optimizer.weight_decay = 0.5
+
+
+class AssignsSchedule(keras.callbacks.Callback):
+    def on_epoch_end(self, epoch, logs=None):
+        schedule = keras.optimizers.schedules.CosineDecay(0.1, 10)
+        self.model.optimizer.learning_rate = schedule
+
+
+@pytest.mark.parametrize("decay", ["none", "decoupled"])
+@pytest.mark.parametrize(
+    ("callback", "replaced", "instead"),
+    [
+        (Freezes, "model.trainable_variables", "makes a model freezes its layers"),
+        (ReplacesOptimizer, "model.optimizer", "optimizer.name chooses it"),
+        (Recompiles, "model.optimizer", "optimizer.name chooses it"),
+        (AssignsDecay, "optimizer.weight_decay", "optimizer.weight_decay.assign"),
+        (AssignsSchedule, "optimizer.learning_rate", "a number can be assigned"),
+    ],
+)
+def test_what_the_compiled_updates_would_not_heed_is_refused(
+    run, callback, replaced, instead, decay
+):
+    with pytest.raises(UserError) as refused:
+        run(f"decay.name={decay}", callbacks=[callback()])
+    assert f"callbacks: expected {replaced} as" in str(refused.value)
+    assert instead in str(refused.value)
+
+
+class ChangesDecay(keras.callbacks.Callback):
+    def on_epoch_end(self, epoch, logs=None):
+        self.model.optimizer.weight_decay.assign(0.5)
+
+
+def test_an_assigned_weight_decay_is_heeded(run):
+    run("decay.name=decoupled", directory="without")
+    _, path = run("decay.name=decoupled", callbacks=[ChangesDecay()], directory="with")
+    (_, *before), (_, *after) = map(read_history, (path.parent / "without", path))
+    assert after[0]["weights/norm"] == before[0]["weights/norm"]
+    assert after[1]["weights/norm"] < before[1]["weights/norm"]
+    assert after[1]["optimizer/weight_decay"] == 0.5

@@ -2,6 +2,7 @@
 
 import csv
 import json
+from dataclasses import replace
 
 import keras
 import numpy as np
@@ -16,6 +17,7 @@ from optimizers import prepare
 from optimizers.steps import adam
 from system.errors import UserError
 from tests.monitoring.test_monitor import read_events
+from training.measures import MEASURES
 from training.program import Program
 from training.settings import TrainingSettings
 from training.trainer import Trainer, compiles_faster
@@ -161,6 +163,41 @@ def test_a_resumed_run_keeps_what_callbacks_did_to_the_rate(run, monkeypatch):
     )
     run(*arguments, directory="cut", resume=True, callbacks=[CutOnce()])
     assert read_history(cut) == read_history(whole)
+
+
+@pytest.mark.parametrize(
+    "other", ["seed=1", "optimizer.learning_rate=0.01", "data.train_size=231"]
+)
+def test_another_runs_checkpoint_is_refused(run, other):
+    _, cut = run(directory="cut", should_stop=asked(2))
+    _, foreign = run(other, directory="other", should_stop=asked(2))
+    checkpoint = "checkpoint/state.npz"
+    (cut / checkpoint).write_bytes((foreign / checkpoint).read_bytes())
+    with pytest.raises(UserError, match="expected the checkpoint of this run"):
+        run(directory="cut", resume=True)
+
+
+def not_a_number_at_first(labels, logits):
+    """NaN where the network is unsure, as at the start: a measure as users write it."""
+    sure = tf.reduce_max(tf.nn.softmax(logits), axis=1)
+    return tf.where(sure < 0.2, np.nan, sure)
+
+
+def test_a_measure_that_is_no_number_once_is_null_and_harms_nothing(run, monkeypatch):
+    own = replace(MEASURES["accuracy"], sums=not_a_number_at_first, group="own")
+    monkeypatch.setitem(MEASURES, "own", own)
+    longer = ("training.epochs=3", "training.evaluate_every=2", "training.threads=1")
+    _, cut = run(*longer, directory="cut", should_stop=asked(2))
+    result, whole = run(*longer, directory="whole")
+    assert read_history(whole)[0]["own/train"] == ""
+    assert result["best"]["epoch"] == 3
+    run(*longer, directory="cut", resume=True)
+    assert read_result(cut) == read_result(whole)
+    never = replace(own, sums=lambda labels, logits: logits[:, 0] * np.nan)
+    monkeypatch.setitem(MEASURES, "own", never)
+    result, _ = run(directory="never")
+    assert result["status"] == "completed"
+    assert result["best"]["validation"]["own"] is None
 
 
 def test_checkpoints_are_written_as_time_passes(run, monkeypatch):
