@@ -72,12 +72,14 @@ def mlp(
 
     def dense(x, units, **arguments):
         regularizer = keras.regularizers.L1L2(l1, l2) if l1 or l2 else None
-        limit = (3 / x.shape[-1]) ** 0.5
-        uniform = keras.initializers.RandomUniform(-limit, limit)
+        biases = "zeros"
+        if draw_biases:  # Else no seed is drawn either, from the stream of the kernels.
+            limit = (3 / x.shape[-1]) ** 0.5
+            biases = keras.initializers.RandomUniform(-limit, limit)
         return keras.layers.Dense(
             units,
             kernel_initializer=kernel_initializer,
-            bias_initializer=uniform if draw_biases else "zeros",
+            bias_initializer=biases,
             kernel_regularizer=regularizer,
             bias_regularizer=regularizer if regularize_biases else None,
             **arguments,

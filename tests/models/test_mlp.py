@@ -197,3 +197,13 @@ def test_initial_kernels_and_biases_are_scaled():
     for name, one, other in zip(names, plain, scaled, strict=True):
         factor = 1 if "normalization" in name else 8
         np.testing.assert_array_equal(other, factor * one)
+
+
+def test_kernels_are_those_of_the_same_layers_alone():
+    """What is not asked for draws nothing from the stream that kernels come from."""
+    ours = build().trainable_variables[::2]
+    load_keras(0)
+    units = [keras.layers.Dense(units) for units in (7, 6, 5)]
+    alone = keras.Sequential([keras.Input((4, 3)), keras.layers.Flatten(), *units])
+    for kernel, theirs in zip(ours, alone.trainable_variables[::2], strict=True):
+        np.testing.assert_array_equal(kernel, theirs)
