@@ -6,6 +6,7 @@ function of a `Measurement` and give it a tag in `SCALARS`; TensorBoard shows th
 docstring beside the curve.
 """
 
+import math
 from collections.abc import Callable
 
 from monitoring.weights import WeightReader, describe
