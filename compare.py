@@ -19,7 +19,6 @@ from rich.console import Console
 
 from comparison.cluster import cluster_pool
 from comparison.display import CompareDisplay
-from comparison.hparams import ensure_session, list_trials
 from comparison.measures import count
 from comparison.plan import Comparison, Run, against_itself, load_comparison
 from comparison.workers import Pool, RunMaker, local_pool
@@ -89,6 +88,8 @@ def make_runs(
     console: Console,
 ) -> RunMaker:
     """Make what is pending, and show how far that has come."""
+    from comparison.board import ensure_session, list_trials
+
     trials = list_trials(comparison)
     maker = RunMaker(directory, plan.fingerprints)
     with CompareDisplay(console, comparison, len(plan.pending)) as display:

@@ -2,7 +2,9 @@
 
 import functools
 import itertools
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 
@@ -14,6 +16,7 @@ from comparison.statistics import (
     choose_strength,
     paired_difference,
 )
+from experiment.config import Settings
 
 MANY = 10
 """Pairs of a condition that are still all shown: those of five methods."""
@@ -38,31 +41,31 @@ class Entry:
     results: pd.DataFrame
 
     @property
+    def varied(self) -> Settings:
+        """What the method varies, as chosen; nothing if it varies nothing."""
+        return self.choice.varied if self.choice else {}
+
+    @property
     def strength(self) -> str:
         """The chosen strength as the summary has it: "l2=0.003"."""
-        return in_words(self.choice.varied) if self.choice else ""
+        return in_words(self.varied)
 
     @property
     def label(self) -> str:
         return f"{self.method} {self.condition}".rstrip()
 
-    def curve(self, curves: pd.DataFrame, tag: str) -> pd.DataFrame:
-        """A scalar at the chosen strength: its mean, min and max over seeds, by epoch.
+    @property
+    def name(self) -> str:
+        """The method with its strength, short: "adamw 3.0"."""
+        return " ".join([self.method, *map(short, self.varied.values())])
 
-        The curve ends where the first seed ends: a mean of other seeds would jump.
 
-        Args:
-            curves: From `comparison.summary.read_curves`.
-            tag: Tag of the scalar.
-        """
-        rows = curves[
-            (curves["method"] == self.method)
-            & (curves["condition"] == self.condition)
-            & (curves["strength"] == self.strength)
-        ]
-        table = rows.groupby("epoch")[tag].agg(["mean", "min", "max", "count"])
-        count = table.pop("count")
-        return table[(count == count.max()) & (count > 0)]
+Curves = Mapping[Entry, pd.DataFrame]
+"""Every scalar at the chosen strengths, by epoch: columns (tag, mean, min or max)."""
+
+
+def short(value: Any) -> str:
+    return "-".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
 @dataclass(frozen=True)
@@ -188,3 +191,33 @@ def find_answer(comparison: Comparison, summary: pd.DataFrame, moment: str) -> A
         results = mine[mine["strength"] == strength].set_index("seed")
         entries.append(Entry(condition, method, choice, runs, results))
     return Answer(comparison, summary, moment, tuple(entries), measures)
+
+
+def mean_curves(answer: Answer, curves: pd.DataFrame) -> Curves:
+    """The scalars of each entry over its seeds, those that have any.
+
+    They end where the first seed ends: a mean of other seeds would jump.
+
+    Args:
+        answer: To the comparison.
+        curves: From `comparison.summary.read_curves`.
+    """
+    tags = [column for column in curves if "/" in column]
+    found = {}
+    for entry in answer.chosen() if tags else ():
+        rows = curves[
+            (curves["method"] == entry.method)
+            & (curves["condition"] == entry.condition)
+            & (curves["strength"] == entry.strength)
+        ]
+        epochs = rows.groupby("epoch")[tags]
+        seeds = epochs.size()
+        if len(rows):
+            found[entry] = epochs.agg(["mean", "min", "max"])[seeds == seeds.max()]
+    return found
+
+
+def find_tags(curves: Curves, beginning: str) -> list[str]:
+    """The tags of scalars that begin so."""
+    tags = {tag: None for table in curves.values() for tag in table.columns.unique(0)}
+    return [tag for tag in tags if tag.startswith(beginning)]

@@ -3,22 +3,26 @@
 Time Series opens on a run for each method that is the mean of its seeds at the chosen
 strength, HParams has a row for each method and strength, Text has the results, Images
 the filters of all methods.
+
+A run knows nothing of its comparison, so its place in the HParams table is told beside
+it, in an event file of its own in the run's directory.
 """
 
 import contextlib
 import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pandas as pd
 from tensorboard.compat.proto import event_pb2, summary_pb2
+from tensorboard.plugins.hparams import api_pb2, metadata, plugin_data_pb2
+from tensorboard.plugins.hparams.summary_v2 import hparams_pb
 from tensorboard.plugins.scalar.summary_v2 import scalar_pb
 from tensorboard.plugins.text.summary_v2 import text_pb
 
-from comparison.answer import Answer, Entry
+from comparison.answer import Answer, Curves, find_tags
 from comparison.colors import colored_methods
-from comparison.hparams import describe_experiment, ensure_session, list_trials
 from comparison.pictures import Pictures, draw_last_filters
 from comparison.plan import Comparison
 from comparison.tables import results_card
@@ -34,6 +38,17 @@ METRICS = {
 }
 """Columns of the HParams table: few and short, or the last ones are cut off."""
 
+STATUS = {
+    "completed": api_pb2.STATUS_SUCCESS,
+    "diverged": api_pb2.STATUS_FAILURE,
+    "failed": api_pb2.STATUS_FAILURE,
+}
+
+SESSION_FILE = "events.out.tfevents.session"
+"""TensorBoard reads it after the run's own, whose names go on with the time."""
+
+OUR_FILES = "events.out.tfevents.*.board"
+
 MOST_LAYERS = 3
 """Norms of layers on the front page."""
 
@@ -41,7 +56,20 @@ FILTERS = (
     "The first filters of each method at its chosen strength, at the end of the run of "
     "the first seed; one color is one weight in all of them."
 )
-OUR_FILES = "events.out.tfevents.*.board"
+
+
+class Trial(NamedTuple):
+    """One or more runs that differ in their seed alone: a row of the HParams table.
+
+    Attributes:
+        name: What the row is called.
+        hyperparameters: What stands in the row, by column. Every row has every column,
+            for the plots leave out a row that lacks one; a column holds numbers if it
+            can, for text sorts 10 before 3.
+    """
+
+    name: str
+    hyperparameters: dict[str, str | float]
 
 
 def write_experiment(comparison: Comparison, directory: Path) -> None:
@@ -52,13 +80,13 @@ def write_experiment(comparison: Comparison, directory: Path) -> None:
         directory: Directory of the comparison.
     """
     trials = list_trials(comparison).values()
-    rewrite(directory, [(0, describe_experiment(trials, METRICS))], time.time())
+    rewrite(directory, [(0, describe_experiment(trials))], time.time())
 
 
 def write_board(
     answer: Answer,
     directory: Path,
-    curves: pd.DataFrame,
+    curves: Curves,
     results: Mapping[Path, Mapping[str, Any]],
     filters: Pictures,
 ) -> None:
@@ -67,7 +95,7 @@ def write_board(
     Args:
         answer: To it.
         directory: Directory of the comparison.
-        curves: From `comparison.summary.read_curves`.
+        curves: From `comparison.answer.mean_curves`.
         results: The contents of result.json, by the path of the run.
         filters: From `comparison.pictures.read_pictures`.
     """
@@ -77,7 +105,7 @@ def write_board(
     for path, result in results.items():
         ensure_session(path_within(directory, path), trials[path], result)
     colored = colored_methods(answer)
-    norms = [tag for tag in curves.columns if tag.startswith("weights/norm/")]
+    norms = find_tags(curves, "weights/norm/")
     board = Board(
         methods=colored,
         folders=[entry.runs[0].path.parent.as_posix() for entry in entries],
@@ -89,30 +117,23 @@ def write_board(
     # A TensorBoard without its fast loader goes by time, not by name.
     at = first_event_time(directory) - 60
     order = [*colored, *answer.comparison.methods]
-    for entry in sorted(entries, key=lambda entry: order.index(entry.method)):
+    for entry in sorted(curves, key=lambda entry: order.index(entry.method)):
         folder = means / trials[entry.runs[0].path].name
-        rewrite(folder, mean_events(entry, curves), at := at + 1)
+        table = curves[entry].xs("mean", axis="columns", level=1)
+        scalars = (
+            (epoch, scalar_pb(tag, mean))
+            for epoch, row in table.iterrows()
+            for tag, mean in row.dropna().items()
+        )
+        rewrite(folder, scalars, at := at + 1)
     root = [
-        describe_experiment(trials.values(), METRICS),
+        describe_experiment(trials.values()),
         text_pb("card/comparison", results_card(answer, board.links())),
     ]
     if filters:
         png = draw_last_filters(filters)
         root.append(image_pb("first_layer/filters_by_method", png, FILTERS))
     rewrite(directory, [(0, summary) for summary in root], time.time())
-
-
-def mean_events(
-    entry: Entry, curves: pd.DataFrame
-) -> list[tuple[int, summary_pb2.Summary]]:
-    """Every scalar of an entry, as the mean of its seeds, in order of steps."""
-    events = [
-        (int(epoch), scalar_pb(tag, mean))
-        for tag in curves.columns
-        if "/" in tag
-        for epoch, mean in entry.curve(curves, tag)["mean"].items()
-    ]
-    return sorted(events, key=lambda event: event[0])
 
 
 def rewrite(
@@ -149,3 +170,103 @@ def first_event_time(directory: Path) -> float:
     """When the first of the runs was begun, as the name of its event file tells."""
     names = [path.name for path in directory.rglob("events.out.tfevents.[0-9]*")]
     return min((int(name.split(".")[3]) for name in names), default=int(time.time()))
+
+
+def list_trials(
+    comparison: Comparison, chosen: Iterable[Path] | None = None
+) -> dict[Path, Trial]:
+    """The row of the table that each run belongs to, by the path of the run.
+
+    A row's name is short, or the page cuts it off. Methods share the columns of their
+    strengths: the first setting that each varies stands in the first, and so on, with
+    0 for a method that varies fewer.
+
+    Args:
+        comparison: What is asked.
+        chosen: The runs at the chosen strengths; None if they are not yet known.
+    """
+    chosen = None if chosen is None else set(chosen)
+    most = max(len(run.varied) for run in comparison.runs)
+    names = ["strength", *(f"strength {n}" for n in range(2, most + 1))]
+    texts = {
+        name
+        for run in comparison.runs
+        for name, value in zip(names, run.varied.values(), strict=False)
+        if type(value) not in (int, float)
+    }
+    trials = {}
+    for run in comparison.runs:
+        columns: dict[str, str | float] = {"method": run.method}
+        if run.condition:
+            columns["condition"] = run.condition
+        values = [*run.varied.values(), *[0] * most]
+        for name, value in zip(names, values, strict=False):
+            columns[name] = str(value) if name in texts else value
+        if chosen is not None:
+            columns["chosen"] = "yes" if run.path in chosen else "no"
+        words = [run.method, run.condition, *map(str, run.varied.values())]
+        trials[run.path] = Trial(" ".join(filter(None, words)), columns)
+    return trials
+
+
+def describe_experiment(trials: Iterable[Trial]) -> summary_pb2.Summary:
+    """The columns of the table, for the root of the log directory.
+
+    Args:
+        trials: Their hyperparameters become columns, which can be filtered by value.
+    """
+    experiment = api_pb2.Experiment()
+    table = pd.DataFrame([trial.hyperparameters for trial in trials])
+    for name, cells in table.items():
+        values = cells.unique().tolist()
+        text = isinstance(values[0], str)
+        column = experiment.hparam_infos.add(
+            name=str(name),
+            type=api_pb2.DATA_TYPE_STRING if text else api_pb2.DATA_TYPE_FLOAT64,
+            differs=len(values) > 1,
+        )
+        column.domain_discrete.extend(values if text else sorted(values))
+    for tag, name in METRICS.items():
+        experiment.metric_infos.add(name=api_pb2.MetricName(tag=tag), display_name=name)
+    return as_summary(metadata.EXPERIMENT_TAG, experiment=experiment)
+
+
+def ensure_session(directory: Path, trial: Trial, result: Mapping[str, Any]) -> None:
+    """Have a run stand in the table: write what is not yet so written.
+
+    Args:
+        directory: Directory of the run; one without event files is left alone, and so
+            is one that was interrupted and will go on.
+        trial: The row that the run belongs to.
+        result: The contents of result.json; empty for a run that failed.
+    """
+    logs = [
+        path.stat()
+        for path in directory.glob("events.out.tfevents.*")
+        if path.name != SESSION_FILE
+    ]
+    status = STATUS.get(result.get("status", "failed"))
+    if not logs or status is None:
+        return
+    ended = max(log.st_mtime for log in logs)
+    start = ended - (result.get("seconds") or 0)
+    end = plugin_data_pb2.SessionEndInfo(status=status, end_time_secs=ended)
+    summaries = (
+        hparams_pb(trial.hyperparameters, trial.name, start),
+        as_summary(metadata.SESSION_END_INFO_TAG, session_end_info=end),
+    )
+    write_events(
+        directory / SESSION_FILE,
+        [event_pb2.Event(wall_time=ended, summary=summary) for summary in summaries],
+    )
+
+
+def as_summary(tag: str, **content: Any) -> summary_pb2.Summary:
+    data = plugin_data_pb2.HParamsPluginData(**content)
+    summary = summary_pb2.Summary()
+    summary.value.add(
+        tag=tag,
+        metadata=metadata.create_summary_metadata(data),
+        tensor=metadata.NULL_TENSOR,
+    )
+    return summary

@@ -4,26 +4,24 @@ A panel is as wide as a telephone, so that its text can be read on one; a page s
 two or three side by side, and says in report.html.jinja how to read them.
 """
 
+import functools
+import itertools
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from matplotlib import rc_context
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
 from scipy.optimize import isotonic_regression
 
-from comparison.answer import Answer, Entry
+from comparison.answer import Answer, Curves, Entry, find_tags, short
 from comparison.colors import COLORS, INK, MUTED, PAPER, RULE, color_of, shade
 from comparison.measures import MEASURES, MINUS, Measure, find_measure
 from comparison.statistics import DIFFERENT
 from comparison.tables import verdict_in_words
-
-STYLE = Path(__file__).with_name("figures.mplstyle")
 
 WIDE, NARROW = (5.2, 3.3), (3.4, 2.7)
 """Width and height of panels, in inches; a narrow one is for each of many methods."""
@@ -37,62 +35,46 @@ LINE = 11 / 53
 OF_TAG = {measure.tag: measure for measure in MEASURES.values() if measure.tag}
 
 
-def draw_answer(answer: Answer) -> dict[str, list[Figure]]:
-    """What the methods came to at one moment of the runs: panels by figure."""
+Panels = Iterator[tuple[str, Figure | None]]
+"""Figures by the name of the group that they are shown in."""
+
+
+def draw_answer(answer: Answer) -> Panels:
+    """What the methods came to at one moment of the runs."""
     conditions = answer.comparison.conditions
-    several = len(conditions) > 1
     there = [condition for condition in conditions if answer.chosen(condition)]
-    measures = [answer.headline] if several else [answer.headline, answer.price]
-    with rc_context(fname=STYLE):
-        return {
-            "conditions": list(draw_conditions(answer)) if several and there else [],
-            "methods": [draw_methods(answer, c, m) for c in there for m in measures],
-            "pairs": [
-                draw_pairs(answer, pairs, measure)
-                for groups in map(answer.pairs_to_show, there)
-                for measure in (measures if len(groups) == 1 else measures[:1])
-                for pairs in groups
-            ],
-        }
+    measures = [answer.headline]
+    if len(conditions) > 1 and there:
+        yield from (("conditions", panel) for panel in draw_conditions(answer))
+    else:
+        measures.append(answer.price)
+    for condition in there:
+        for measure in measures:
+            yield "methods", draw_methods(answer, condition, measure)
+        groups = answer.pairs_to_show(condition)
+        for measure in measures if len(groups) == 1 else measures[:1]:
+            for pairs in groups:
+                yield "pairs", draw_pairs(answer, pairs, measure)
 
 
-def draw_course(answer: Answer, curves: pd.DataFrame) -> dict[str, list[Figure]]:
-    """How they came to it, over epochs, strengths and layers: panels by figure."""
-    there = [c for c in answer.comparison.conditions if answer.chosen(c)]
-    by = answer.comparison.loss
-    validation, train = (
-        find_measure(f"{split}_{by}").tag for split in ("validation", "train")
-    )
-    memorized = [tag for tag in curves.columns if tag.startswith("memorized/")]
-    panels: dict[str, list[Figure | None]] = {}
-    with rc_context(fname=STYLE):
-        for entry in answer.chosen():
-            if entry.choice and entry.choice.varied:
-                panels.setdefault("strengths", []).append(draw_strengths(answer, entry))
-        for condition in there:
-            of_condition = {
-                "when": [
-                    draw_curves(answer, curves, condition, validation),
-                    draw_curves(answer, curves, condition, train, log=True),
-                ],
-                "weights": [draw_layers(answer, curves, condition)],
-                "memorized": [
-                    draw_curves(answer, curves, condition, tag) for tag in memorized
-                ],
-                "classes": [
-                    draw_recall(answer, condition),
-                    draw_reliability(answer, condition),
-                ],
-            }
-            if len(there) == 1:
-                of_condition["weights"].append(
-                    draw_curves(
-                        answer, curves, condition, "weights/norm", relative=True
-                    )
-                )
-            for name, drawn in of_condition.items():
-                panels.setdefault(name, []).extend(drawn)
-    return {name: list(filter(None, drawn)) for name, drawn in panels.items()}
+def draw_course(answer: Answer, curves: Curves) -> Panels:
+    """How they came to it, over epochs, strengths, layers and classes."""
+    conditions = answer.comparison.conditions
+    loss = answer.comparison.loss
+    for entry in answer.chosen():
+        if entry.strength:
+            yield "strengths", draw_strengths(answer, entry)
+    for condition in conditions:
+        draw = functools.partial(draw_curves, answer, curves, condition)
+        yield "when", draw(MEASURES[f"validation_{loss}"].tag)
+        yield "when", draw(MEASURES[f"train_{loss}"].tag, log=True)
+        yield "weights", draw_layers(answer, curves, condition)
+        if len(conditions) == 1:
+            yield "weights", draw("weights/norm", relative=True)
+        for tag in find_tags(curves, "memorized/"):
+            yield "memorized", draw(tag)
+        yield "classes", draw_recall(answer, condition)
+        yield "classes", draw_reliability(answer, condition)
 
 
 class Panel:
@@ -121,7 +103,7 @@ class Panel:
         self.axes = self.figure.subplots()
         self.axes.set_title(title)
         self.colors = color_of(answer)
-        self.ends: list[tuple[float, str, list[str]]] = []
+        self.ends: list[tuple[float, str, Sequence[str]]] = []
         if rows is not None:
             self.axes.set(yticks=[], ylim=(rows - 0.4, -0.5))
             self.axes.spines["left"].set_visible(False)
@@ -133,7 +115,7 @@ class Panel:
         """Plot something of a method in its color, with a text to point at."""
         colored = self.has_color(entry)
         style = {"linewidth": 1.9 if colored else 0.9, **style}
-        label = f"{name_of(entry)}: {text}" if text else ""
+        label = f"{entry.name}: {text}" if text else ""
         self.axes.plot(
             x,
             y,
@@ -152,43 +134,55 @@ class Panel:
         self,
         found: Mapping[Entry, pd.DataFrame],
         how: str = "-",
-        name: Callable[[Entry], str] | None = None,
+        name: str = "name",
+        ends: Mapping[Entry, str] | None = None,
     ) -> None:
         """Plot a line for each method, with its name at the right end.
+
+        The axes reach as far as the methods in color, so that one that goes astray does
+        not hide the others.
 
         Args:
             found: Columns mean, min and max over seeds, by what stands on the x axis;
                 methods in color have a band between the latter.
             how: Style of the lines.
-            name: Function of an entry to what it is called; else `name_of`.
+            name: Attribute of an entry that its line is called by.
+            ends: What stands below the names.
         """
-        for entry, table in found.items():
-            mean = table["mean"]
-            values = (f"{x:.3g}: {y:.3g}" for x, y in mean.items())
-            self.plot(entry, table.index, mean, how, "; ".join(values))
+        for entry in sorted(found, key=self.has_color, reverse=True):
+            table, mean = found[entry], found[entry]["mean"]
             if self.has_color(entry):
                 self.fill(entry, table.index, table["min"], table["max"])
-            self.ends.append((mean.iloc[-1], entry.method, [(name or name_of)(entry)]))
+            else:
+                self.axes.autoscale(enable=False)
+            values = (f"{x:.3g}: {y:.3g}" for x, y in mean.items())
+            self.plot(entry, table.index, mean, how, "; ".join(values))
+            below = [ends[entry]] if ends and entry in ends else []
+            self.end(mean.iloc[-1], entry, getattr(entry, name), *below)
+
+    def end(self, y: float, entry: Entry, *lines: str) -> None:
+        """Have a line's name, and what stands below it, written at its right end."""
+        self.ends.append((y, entry.method, lines))
 
     def write(
         self, side: str, y: float, method: str, lines: Sequence[str], of: str = "data"
     ) -> None:
         """Write to the left or right of the axes: a line in the method's color, and
-        one below it."""
-        left = side == "left"
-        for text, up in zip(lines, (1, -1), strict=False):
+        perhaps a smaller one below it."""
+        x, away, ha = (0, -8, "right") if side == "left" else (1, 8, "left")
+        for text, large in zip(lines, (True, False), strict=False):
             self.axes.annotate(
                 text,
-                (0 if left else 1, y),
-                (-8 if left else 8, up if len(lines) > 1 else 0),
+                (x, y),
+                (away, 0),
                 xycoords=("axes fraction", of),
                 textcoords="offset points",
-                ha="right" if left else "left",
-                va="center" if len(lines) == 1 else "bottom" if up > 0 else "top",
-                color=shade(self.colors[method]) if up > 0 else INK,
-                fontsize=9.5 if up > 0 else 8.5,
-                fontweight="bold" if up > 0 else "normal",
                 annotation_clip=False,
+                ha=ha,
+                va="center" if len(lines) == 1 else "bottom" if large else "top",
+                color=shade(self.colors[method]) if large else INK,
+                fontsize=9.5 if large else 8.5,
+                fontweight="bold" if large else "normal",
                 gid=f"{method}|",
             )
 
@@ -225,23 +219,13 @@ class Panel:
         )
         if ends:
             heights, methods, texts = zip(*ends, strict=True)
-            room = np.array([len(lines) + 0.2 for lines in texts]) * LINE / self.height
+            room = np.array([len(lines) + 0.15 for lines in texts]) * LINE / self.height
             stacked = np.cumsum(room) - room / 2
             lifted = isotonic_regression(np.clip(heights, 0, 1) - stacked).x
             heights = np.minimum(lifted, 1.04 - room.sum()) + stacked
             for y, method, lines in zip(heights, methods, texts, strict=True):
                 self.write("right", y, method, lines, of="axes fraction")
         return self.figure
-
-
-def name_of(entry: Entry) -> str:
-    """A method with its strength, short: "adamw 3.0"."""
-    values = entry.choice.varied.values() if entry.choice else ()
-    return " ".join([entry.method, *map(short, values)])
-
-
-def short(value: Any) -> str:
-    return "-".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
 def over_seeds(table: pd.DataFrame) -> pd.DataFrame:
@@ -254,23 +238,26 @@ def draw_methods(answer: Answer, condition: str, measure: Measure) -> Figure:
     ranked = answer.ranked(condition)
     panel = Panel(answer, condition, rows=len(ranked))
     table = measure.scale * pd.DataFrame([answer.values(e, measure) for e in ranked])
-    for seed in table:
-        panel.axes.plot(table[seed], range(len(ranked)), color=RULE, lw=1, zorder=1)
-    means = table.mean(axis="columns").tolist()
+    panel.axes.plot(table, range(len(ranked)), color=RULE, linewidth=1, zorder=1)
+    means = table.mean(axis="columns")
     for row, (entry, mean) in enumerate(zip(ranked, means, strict=True)):
-        for seed, value in table.iloc[row].items():
-            text = f"{value:.{measure.digits}f}, seed {seed}"
-            panel.plot(entry, value, row, "o", text, ms=4.5, alpha=0.55)
-        text = f"{mean:.{measure.digits}f}"
+        seeds = table.iloc[row]
+        texts = (f"{value:.{measure.digits}f}" for value in (mean, *seeds))
+        text = next(texts)
+        panel.plot(
+            entry, seeds, [row] * len(seeds), "o", ", ".join(texts), ms=4.5, alpha=0.55
+        )
         span = [row - 0.28, row + 0.28]
         panel.plot(entry, [mean] * 2, span, "-", f"mean {text}", linewidth=3)
         strength = [entry.strength] if entry.strength else []
         panel.write("left", row, entry.method, [entry.method, *strength])
         panel.write("right", row, entry.method, [text])
     if len(ranked) > len(COLORS):  # The far ones leave the room to the others.
-        reach = 4 * abs(np.median(means) - means[0])
+        reach = 4 * abs(means.median() - means.iloc[0])
         low, high = panel.axes.get_xlim()
-        panel.axes.set_xlim(max(low, means[0] - reach), min(high, means[0] + reach))
+        panel.axes.set_xlim(
+            max(low, means.iloc[0] - reach), min(high, means.iloc[0] + reach)
+        )
     return panel.finish(xlabel=f"{measure.label}, {measure.better} is better")
 
 
@@ -287,7 +274,7 @@ def draw_pairs(
         values = (found.low, found.mean, found.high, *found.by_seed)
         low, mean, high, *seeds = (measure.scale * value for value in values)
         text = f"{measure.change(found.mean)} {measure.interval(found.low, found.high)}"
-        against = f"against {name_of(second)} {text}"
+        against = f"against {second.name} {text}"
         panel.plot(first, [low, high], [row] * 2, "-", against)
         face: dict = {"mfc": PAPER} if found.verdict != DIFFERENT else {}
         panel.plot(first, mean, row, "o", against, ms=7, **face)
@@ -295,7 +282,7 @@ def draw_pairs(
         names = [first.method, f"{MINUS} {second.method}"]
         panel.write("left", row, first.method, names)
         panel.write("right", row, first.method, [text, verdict_in_words(found)])
-    panel.axes.xaxis.set_major_locator(MaxNLocator(4))
+    panel.axes.xaxis.set_major_locator(MaxNLocator(3))
     unit = f" ({measure.unit_of_change})" if measure.unit_of_change else ""
     arrow = "← better" if measure.better == "lower" else "better →"
     return panel.finish(xlabel=f"{arrow} · difference in {measure.name}{unit}")
@@ -303,7 +290,7 @@ def draw_pairs(
 
 def draw_curves(
     answer: Answer,
-    curves: pd.DataFrame,
+    curves: Curves,
     condition: str,
     tag: str,
     *,
@@ -312,47 +299,41 @@ def draw_curves(
 ) -> Figure | None:
     """A scalar over the epochs, over its start if asked; None if no run has it."""
     measure = OF_TAG.get(tag) or find_measure(tag.replace("/", "_"))
-    found = {
-        entry: curve / curve["mean"].iloc[0] if relative else measure.scale * curve
-        for entry in answer.chosen(condition)
-        if tag in curves and len(curve := entry.curve(curves, tag))
-    }
+    found = {}
+    for entry, table in curves.items():
+        if entry.condition == condition and tag in table:
+            curve = table[tag].dropna()
+            start = curve["mean"].iloc[0] if relative else 1 / measure.scale
+            found[entry] = curve.iloc[1:] / start
     if not found:
         return None
-    panel = Panel(answer, condition)
-    panel.lines(found)
-    colored = {entry: curve for entry, curve in found.items() if panel.has_color(entry)}
-    if measure.better == "lower" and not log:
-        for (entry, curve), end in zip(found.items(), panel.ends, strict=True):
-            best, mean = curve["mean"].idxmin(), curve["mean"]
-            if entry in colored:
-                panel.plot(entry, best, mean[best], "v", f"best at {best}", ms=8)
+    panel, ends = Panel(answer, condition), {}
+    panel.axes.set_yscale("log" if log else "linear")
+    if measure.better == "lower" and not log and len(found) <= len(COLORS):
+        for entry, curve in found.items():
+            mean, best = curve["mean"], curve["mean"].idxmin()
+            panel.plot(entry, best, mean[best], "v", f"best at {best}", ms=8)
             rise = mean.iloc[-1] - mean[best]
             rose = f", then +{rise:.{measure.digits}f}" if rise else ""
-            if len(found) <= len(COLORS):
-                end[2].append(f"best at {best:g}{rose}")
-    axes = panel.axes
-    axes.set_yscale("log" if log else "linear")
-    shown = pd.concat([curve.iloc[1:] for curve in colored.values()])
-    low, high = shown["min"].min(), shown["max"].max()
-    if low < high and (low > 0 or not log):
-        room = (high - low) * 0.05
-        axes.set_ylim((low * 0.8, high * 1.25) if log else (low - room, high + room))
-    axes.set_xlim(0, None)
-    axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
+            ends[entry] = f"best at {best:g}{rose}"
+    panel.lines(found, ends=ends)
+    panel.axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
     label = f"{measure.name} / at the start" if relative else measure.label
-    return panel.finish(xlabel="epoch", ylabel=label + (", log" if log else ""))
+    label += ", log" if log else ""
+    return panel.finish(xlabel="epoch", ylabel=label, xlim=(0, None))
 
 
-def draw_layers(answer: Answer, curves: pd.DataFrame, condition: str) -> Figure | None:
+def draw_layers(answer: Answer, curves: Curves, condition: str) -> Figure | None:
     """Each layer's norm at the end over that at the start."""
-    norms = [tag for tag in curves.columns if tag.startswith("weights/norm/")]
-    found = {}
-    for entry in answer.chosen(condition):
-        of_layers = [entry.curve(curves, tag) for tag in norms]
-        ends = [c.iloc[-1] / c["mean"].iloc[0] for c in of_layers if len(c)]
-        if ends:
-            found[entry] = pd.DataFrame(ends, index=range(len(ends)))
+    norms = find_tags(curves, "weights/norm/")
+    found = {
+        entry: pd.DataFrame(
+            [table[tag].iloc[-1] / table[tag, "mean"].iloc[0] for tag in norms],
+            index=range(len(norms)),
+        )
+        for entry, table in curves.items()
+        if norms and entry.condition == condition
+    }
     if not found:
         return None
     panel = Panel(answer, condition)
@@ -386,20 +367,25 @@ def draw_reliability(answer: Answer, condition: str) -> Figure | None:
     """
     panel = Panel(answer, condition)
     panel.axes.plot([0, 100], [0, 100], color=INK, linewidth=0.8)
-    error = MEASURES["test_calibration_error"]
-    for entry in answer.chosen(condition):
+    error, entries = MEASURES["test_calibration_error"], answer.chosen(condition)
+    few = len(entries) <= len(COLORS)
+    for entry in entries:
         images = find_numbers(answer, entry, "images_by_confidence").sum()
         if images.empty:
             continue
         right = find_numbers(answer, entry, "right_by_confidence").sum()
         sure, accuracy = 100 * images.index, 100 * right / images
-        panel.plot(entry, sure, accuracy, "-")
-        sizes = 2 + 10 * np.sqrt(images / images.sum())
-        for x, y, size, count in zip(sure, accuracy, sizes, images, strict=True):
-            text = f"{x:.0f} % sure, {y:.0f} % right, {count:.0f} images"
-            panel.plot(entry, x, y, "o", text, ms=size)
-        lines = [name_of(entry), f"error {error.value(answer.mean(entry, error))}"]
-        panel.ends.append((accuracy.iloc[-1], entry.method, lines))
+        text = ", ".join(map("{:.0f} % sure: {:.0f} %".format, sure, accuracy))
+        panel.plot(entry, sure, accuracy, "-", text)
+        panel.axes.scatter(
+            sure,
+            accuracy,
+            160 * images / images.sum(),
+            panel.colors[entry.method],
+            gid=f"{entry.method}|",
+        )
+        below = [f"error {error.value(answer.mean(entry, error))}"] if few else []
+        panel.end(accuracy.iloc[-1], entry, entry.name, *below)
     if not panel.ends:
         return None
     return panel.finish(xlabel="confidence (%)", ylabel="test accuracy (%)")
@@ -414,37 +400,33 @@ def find_numbers(answer: Answer, entry: Entry, name: str) -> pd.DataFrame:
 
 def draw_strengths(answer: Answer, entry: Entry) -> Figure:
     """What strengths are chosen by, over the grid of a method: a line, or a map."""
-    assert entry.choice
     rows = answer.summary[
         (answer.summary["method"] == entry.method)
         & (answer.summary["condition"] == entry.condition)
         & (answer.summary["status"] == "completed")
     ]
-    draw = draw_map if len(entry.choice.varied) > 1 else draw_line
-    return draw(answer, entry, entry.choice.varied, rows)
+    draw = draw_map if len(entry.varied) > 1 else draw_line
+    return draw(answer, entry, rows)
 
 
-def draw_line(
-    answer: Answer, entry: Entry, strength: Mapping[str, Any], rows: pd.DataFrame
-) -> Figure:
+def draw_line(answer: Answer, entry: Entry, rows: pd.DataFrame) -> Figure:
     """Validation and training against the strength, with every run."""
     measure = answer.measures[0]
-    many = sum(bool(e.choice and e.choice.varied) for e in answer.chosen()) > 2
+    many = sum(bool(other.strength) for other in answer.chosen()) > 2
     panel = Panel(answer, entry.label, NARROW if many else (WIDE[0], NARROW[1]))
-    ((key, chosen),) = strength.items()
+    ((key, chosen),) = entry.varied.items()
     grid = answer.comparison.grid(entry.condition, entry.method)
     values, means = [other[key] for other in grid.values()], {}
     at = panel.place(values)
     for split, style in (("validation", "-"), ("train", "--")):
         name = f"{answer.moment}_{split}_{measure.key.partition('_')[2]}"
-        column = measure.scale * rows[name].astype(float)
-        of_strength = [column[rows["strength"] == text] for text in grid]
-        for x, runs in zip(at, of_strength, strict=True):
-            panel.plot(entry, [x] * len(runs), runs, ".", alpha=0.3)
-        means[split] = [runs.mean() for runs in of_strength]
+        runs = measure.scale * rows.pivot(index="strength", columns="seed", values=name)
+        runs = runs.reindex(grid).astype(float)
+        panel.plot(entry, at, runs, ".", alpha=0.3)
+        means[split] = runs.mean(axis="columns").tolist()
         panel.plot(entry, at, means[split], style)
         if not many:
-            panel.ends.append((means[split][-1], entry.method, [split]))
+            panel.end(means[split][-1], entry, split)
     panel.fill(entry, at, means["validation"], means["train"])
     ring = values.index(chosen)
     x, y = at[ring], means["validation"][ring]
@@ -456,11 +438,9 @@ def draw_line(
     return panel.finish(xlabel=key.partition(".")[2], ylabel=measure.label)
 
 
-def draw_map(
-    answer: Answer, entry: Entry, strength: Mapping[str, Any], rows: pd.DataFrame
-) -> Figure:
+def draw_map(answer: Answer, entry: Entry, rows: pd.DataFrame) -> Figure:
     """Means over seeds by the last two settings; the best over any other settings."""
-    *_, down, across = strength
+    *_, down, across = entry.varied
     measure = answer.measures[0]
     grid = answer.comparison.grid(entry.condition, entry.method)
     means = rows.groupby("strength")[f"{answer.moment}_{measure.key}"].mean()
@@ -476,8 +456,8 @@ def draw_map(
     for (y, x), value in np.ndenumerate(values):
         color, text = "white" if dark[y, x] > 0.55 else "black", measure.number(value)
         axes.text(x + 0.5, y + 0.5, text, color=color, ha="center", va="center")
-    x = list(cells.columns).index(short(strength[across]))
-    y = list(cells.index).index(short(strength[down]))
+    x = list(cells.columns).index(short(entry.varied[across]))
+    y = list(cells.index).index(short(entry.varied[down]))
     frame = [x, x + 1, x + 1, x, x], [y, y, y + 1, y + 1, y]
     panel.plot(entry, *frame, "-", "chosen", linewidth=3, clip_on=False)
     axes.set_xticks(np.arange(len(cells.columns)) + 0.5, cells.columns)
@@ -497,18 +477,16 @@ def draw_conditions(answer: Answer) -> Iterator[Figure]:
         panel = Panel(answer, "", NARROW)
         places = panel.place([settings[key] for settings in conditions.values()])
         at = dict(zip(conditions, places, strict=True))
-        of_method: dict[str, list[Entry]] = {}
-        for entry in answer.chosen():
-            of_method.setdefault(entry.method, []).append(entry)
         found = {}
-        for entries in of_method.values():
-            values = measure.scale * pd.DataFrame(
-                {at[e.condition]: answer.values(e, measure) for e in entries}
-            )
-            found[entries[-1]] = over_seeds(
-                100 - values if measure is error else values
-            )
-        panel.lines(found, "o-", lambda entry: entry.method)
+        for method in answer.comparison.methods:
+            entries = [entry for entry in answer.chosen() if entry.method == method]
+            if entries:
+                values = measure.scale * pd.DataFrame(
+                    {at[e.condition]: answer.values(e, measure) for e in entries}
+                )
+                values = 100 - values if measure is error else values
+                found[entries[-1]] = over_seeds(values)
+        panel.lines(found, "o-", "method")
         if learned:
             panel.axes.axvline(at[learned], color=MUTED, linestyle="--", linewidth=1)
         yield panel.finish(xlabel=key.partition(".")[2], ylabel=measure.label)
@@ -519,8 +497,8 @@ def threshold(answer: Answer) -> str | None:
     training images, next to one in which it does not; None if there is no such pair."""
     control = [e for e in answer.chosen() if e.method == answer.comparison.control]
     measure = find_measure("train_accuracy")
-    learned = [answer.mean(e, measure) >= FITTED for e in control]
-    for i in range(1, len(control)):
-        if learned[i - 1] != learned[i]:
-            return control[i if learned[i] else i - 1].condition
+    for pair in itertools.pairwise(control):
+        before, after = (answer.mean(entry, measure) >= FITTED for entry in pair)
+        if before != after:
+            return pair[0 if before else 1].condition
     return None

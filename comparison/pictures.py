@@ -11,7 +11,6 @@ from PIL import Image
 from tensorboard.compat.proto import event_pb2
 
 from comparison.answer import Answer, Entry
-from comparison.figures import name_of
 from experiment.run_directory import path_within
 from monitoring import pictures
 
@@ -73,6 +72,6 @@ def draw_last_filters(filters: Mapping[Entry, Mapping[int, bytes]]) -> bytes:
     for axes, (entry, rows) in zip(panels, filters.items(), strict=True):
         image = Image.open(io.BytesIO(rows[max(rows)])).convert("RGB")
         axes.imshow(np.asarray(image), interpolation="nearest")
-        axes.set_title(f"{name_of(entry)} {entry.condition}".rstrip(), loc="left")
+        axes.set_title(f"{entry.name} {entry.condition}".rstrip(), loc="left")
         axes.axis("off")
     return pictures.render(figure)

@@ -1,36 +1,35 @@
 """Writes all that a comparison came to: tables, figures and a page that holds both."""
 
 import base64
-import io
 import platform
 import re
 import shlex
 import sys
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import jinja2
 import pandas as pd
-from matplotlib import rc_context
-from matplotlib.figure import Figure
+from matplotlib import rc_context, rcParams
 
-from comparison.answer import Answer, Entry, find_answer
+from comparison.answer import Answer, find_answer, mean_curves, short
 from comparison.board import write_board
 from comparison.colors import CSS_NAMES, color_of
-from comparison.figures import draw_answer, draw_course, name_of, short, threshold
+from comparison.figures import Panels, draw_answer, draw_course, threshold
 from comparison.findings import notes, sentences
 from comparison.pictures import DIGITS, FILTERS, read_pictures
 from comparison.plan import Comparison, Run
 from comparison.summary import MOMENTS, read_curves, summarize
-from comparison.tables import all_pairs, matrix, tables_of
+from comparison.tables import WORDS, all_pairs, latex, matrix, tables_of
 from experiment.config import flatten, resolve
 from experiment.run_directory import path_within
 from monitoring.card import find_commit
 from system.files import replacing
 
 TEMPLATE = Path(__file__).with_name("report.html.jinja")
+STYLE = Path(__file__).with_name("figures.mplstyle")
 
 FEW = 4
 """Methods whose filters are shown over the epochs and not only at the end, and whose
@@ -73,15 +72,16 @@ def write_report(
     Returns:
         The answers, by moment.
     """
-    summary, curves = write_tables(comparison, directory, results)
+    summary, of_runs = write_tables(comparison, directory, results)
     answers = {moment: find_answer(comparison, summary, moment) for moment in MOMENTS}
     write(directory / "pairs.csv", all_pairs(answers.values()).to_csv(index=False))
     selected = answers[comparison.select]
+    curves = mean_curves(selected, of_runs)
     folder = path_within(directory, Path("figures"))
     folder.mkdir(exist_ok=True)
     for number, table in enumerate(tables_of(selected), start=1):
-        write(folder / f"table-{number}.tex", table.latex())
-        write(folder / f"table-{number}.csv", table.frame().to_csv(index=False))
+        write(folder / f"table-{number}.tex", latex(table))
+        write(folder / f"table-{number}.csv", table.to_csv(index=False))
     pictures = read_pictures(selected, directory)
     colors = color_of(selected)
     config, bare = comparison.runs[0].config, resolve({"name": "bare"})
@@ -92,6 +92,7 @@ def write_report(
     environment = jinja2.Environment(
         autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True
     )
+    environment.filters["base64"] = lambda png: base64.b64encode(png).decode("ascii")
     page = environment.from_string(TEMPLATE.read_text(encoding="utf-8")).render(
         comparison=comparison,
         answers=answers,
@@ -106,12 +107,13 @@ def write_report(
         colors={method: CSS_NAMES[color] for method, color in colors.items()},
         drawn={m: save_panels(draw_answer(a), folder, m) for m, a in answers.items()},
         course=save_panels(draw_course(selected, curves), folder),
-        threshold=threshold(selected) if len(comparison.conditions) > 1 else None,
-        filters=as_text(pictures[FILTERS]),
-        digits=as_text(pictures[DIGITS]),
+        threshold=threshold(selected),
+        filters=pictures[FILTERS],
+        digits=pictures[DIGITS],
         few=FEW,
         matrix=matrix,
         tables_of=tables_of,
+        words=WORDS,
         changed={key: here for key, _, here in bare.differences(config)},
         differing=differing(comparison, settings),
         missing=[run.path for run in comparison.runs if run.path not in results],
@@ -127,42 +129,23 @@ def write(path: Path, content: str | bytes) -> None:
         partial.write_bytes(content.encode() if isinstance(content, str) else content)
 
 
-def as_text(
-    pictures: Mapping[Entry, Mapping[int, bytes]],
-) -> dict[str, dict[int, str]]:
-    """Pictures by entry and epoch as a page holds them, by the entry's name."""
-    return {
-        f"{name_of(entry)} {entry.condition}".rstrip(): {
-            epoch: base64.b64encode(png).decode("ascii") for epoch, png in shown.items()
-        }
-        for entry, shown in pictures.items()
-    }
-
-
-def save_panels(
-    figures: Mapping[str, Sequence[Figure]], folder: Path, *moment: str
-) -> dict[str, list[str]]:
-    """Save all panels as SVG and PDF; returns them by figure, as a page holds them."""
+def save_panels(panels: Panels, folder: Path, *moment: str) -> dict[str, list[str]]:
+    """Save panels as SVG and PDF; returns them by figure, as a page holds them."""
     found: dict[str, list[str]] = {}
-    for figure, panels in figures.items():
-        for number, panel in enumerate(panels, start=1):
+    with rc_context(fname=STYLE):
+        for figure, panel in panels:
+            if panel is None:
+                continue
+            shown = found.setdefault(figure, [])
+            name = "-".join([figure, *moment, str(len(shown) + 1)])
             panel.draw_without_rendering()
-            panel.set_layout_engine("none")
-            name = "-".join([figure, *moment, str(number)])
-            svg, pdf = (as_bytes(panel, kind, name) for kind in ("svg", "pdf"))
-            write(folder / f"{name}.svg", svg)
-            write(folder / f"{name}.pdf", pdf)
-            found.setdefault(figure, []).append(inline(svg.decode()))
+            panel.set_layout_engine("none")  # It is laid out, for both files.
+            rcParams["svg.hashsalt"] = name  # Else two panels have ids in common.
+            for kind, date in (("pdf", "CreationDate"), ("svg", "Date")):
+                with replacing(folder / f"{name}.{kind}") as partial:
+                    panel.savefig(partial, metadata={date: None})
+            shown.append(inline((folder / f"{name}.svg").read_text(encoding="utf-8")))
     return found
-
-
-def as_bytes(panel: Figure, kind: str, name: str) -> bytes:
-    """A file of a panel; its name makes the ids in it differ from those of others."""
-    buffer = io.BytesIO()
-    undated = {"Date" if kind == "svg" else "CreationDate": None}
-    with rc_context({"svg.fonttype": "none", "svg.hashsalt": name, "pdf.fonttype": 42}):
-        panel.savefig(buffer, format=kind, metadata=undated)
-    return buffer.getvalue()
 
 
 def inline(svg: str) -> str:

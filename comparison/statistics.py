@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy import stats
+from scipy import special
 
 ERROR = 0.05
 """Share of families of comparisons in which an interval may miss the truth."""
@@ -79,7 +79,7 @@ class Difference:
         if math.isnan(self.low):
             return None
         seeds = np.arange(self.seeds + 1, MOST_SEEDS + 1)
-        quantile = stats.t.ppf(1 - ERROR / 2 / self.family, seeds - 1)
+        quantile = special.stdtrit(seeds - 1, 1 - ERROR / 2 / self.family)
         reach = quantile * np.std(self.by_seed, ddof=1) / np.sqrt(seeds)
         decided = reach < abs(self.mean)
         if self.margin is not None:
@@ -103,14 +103,15 @@ def paired_difference(
     low = high = p = math.nan
     if len(values) >= 2:
         if values.std() > ROUNDING * abs(mean):
-            test = stats.ttest_1samp(values, 0.0)
-            low, high = test.confidence_interval(1 - ERROR / family)
-            p = min(1.0, family * float(test.pvalue))
+            freedom = len(values) - 1
+            error = values.std(ddof=1) / math.sqrt(len(values))
+            reach = error * special.stdtrit(freedom, 1 - ERROR / 2 / family)
+            low, high = mean - reach, mean + reach
+            p = min(1.0, 2 * family * special.stdtr(freedom, -abs(mean) / error))
         elif mean == 0:
             low, high, p = 0.0, 0.0, 1.0
-    return Difference(
-        tuple(values.tolist()), mean, float(low), float(high), p, family, margin
-    )
+    by_seed = tuple(values.tolist())
+    return Difference(by_seed, mean, float(low), float(high), float(p), family, margin)
 
 
 @dataclass(frozen=True)

@@ -45,12 +45,8 @@ def summarize(results: Iterable[tuple[Run, dict[str, Any]]]) -> pd.DataFrame:
 
 def identity(run: Run) -> dict[str, Any]:
     """What tells a run from the others of its comparison."""
-    return {
-        "method": run.method,
-        "condition": run.condition,
-        "strength": run.strength,
-        "seed": run.seed,
-    }
+    names = ("method", "condition", "strength", "seed")
+    return {name: getattr(run, name) for name in names}
 
 
 def read_curves(directory: Path, runs: Iterable[Run]) -> pd.DataFrame:

@@ -1,8 +1,7 @@
-"""The tables of a comparison: text that the terminal, Markdown, HTML and LaTeX show."""
+"""The tables of a comparison, in words: what the terminal, pages and LaTeX show."""
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
 
 import pandas as pd
 
@@ -19,84 +18,40 @@ BESIDES = (
 )
 """What a table of methods shows besides what they are compared in, if runs have it."""
 
-
-@dataclass(frozen=True)
-class Table:
-    """Cells of text.
-
-    Attributes:
-        caption: What is shown.
-        headings: Headings of the columns.
-        rows: A cell for each heading.
-        words: How many columns, the first ones, are words and stand to the left.
-        grouped: Whether the first column is the condition, by which rows are sorted.
-    """
-
-    caption: str
-    headings: Sequence[str]
-    rows: Sequence[Sequence[str]]
-    words: int
-    grouped: bool = False
-
-    def markdown(self) -> str:
-        lines = [self.headings, ["---"] * len(self.headings), *self.rows]
-        text = "\n".join(f"| {' | '.join(line)} |" for line in lines)
-        return f"{self.caption}\n\n{text}"
-
-    def frame(self) -> pd.DataFrame:
-        return pd.DataFrame(self.rows, columns=list(self.headings))
-
-    def latex(self) -> str:
-        """A tabular environment; it needs the package booktabs."""
-        columns = "l" * self.words + "r" * (len(self.headings) - self.words)
-        return self.frame().to_latex(index=False, escape=True, column_format=columns)
+WORDS = ("condition", "method", "strength", "pair", "")
+"""Columns that are no numbers, and stand to the left."""
 
 
-def by_condition(
-    answer: Answer,
-    caption: str,
-    headings: Sequence[str],
-    rows: Iterable[Sequence[str]],
-    words: int,
-) -> Table:
-    """A table whose first column is the condition, which is left out if there is none.
+def tables_of(answer: Answer) -> Iterator[pd.DataFrame]:
+    """The table of methods, and those of pairs in the measures on the test images."""
+    yield table_of_methods(answer)
+    yield from (table_of_pairs(answer, measure) for measure in answer.measures[1:])
 
-    Args:
-        answer: Answer that the table shows a part of.
-        caption: What is shown.
-        headings: Headings of the other columns.
-        rows: The condition, and a cell for each heading.
-        words: How many of the headings, the first ones, are of words.
-    """
+
+def as_table(
+    answer: Answer, caption: str, rows: Iterable[dict[str, str]]
+) -> pd.DataFrame:
+    """A table that bears its caption, without the condition if there is but one."""
+    table = pd.DataFrame(rows).fillna("")
+    table.attrs["caption"] = caption
     several = len(answer.comparison.conditions) > 1
-    first = 0 if several else 1
-    shown = [row[first:] for row in rows]
-    headings = ["condition", *headings][first:]
-    return Table(caption, headings, shown, words + several, several)
+    return table if several or table.empty else table.drop(columns="condition")
 
 
-def table_of_methods(answer: Answer) -> Table:
+def table_of_methods(answer: Answer) -> pd.DataFrame:
     """A row for each condition and method: means ± standard deviations over seeds."""
     there = answer.summary.columns[answer.summary.notna().any()]
     besides = [MEASURES[k] for k in BESIDES if f"{answer.moment}_{k}" in there]
-    measures = [*answer.measures, *besides]
+    seeds = count(len(answer.comparison.seeds), "seed")
     rows = []
     for entry in answer.entries:
-        strength, cells = "none has all its runs", [""] * len(measures)
-        if entry.choice:
-            strength = entry.strength
-            cells = [
-                spread(answer.values(entry, measure), measure) for measure in measures
-            ]
-        rows.append([entry.condition, entry.method, strength, *cells])
-    return by_condition(
-        answer,
-        f"{MOMENTS[answer.moment]}: means ± standard deviations over "
-        f"{count(len(answer.comparison.seeds), 'seed')}.",
-        ["method", "strength", *(measure.label for measure in measures)],
-        rows,
-        2,
-    )
+        row = {"condition": entry.condition, "method": entry.method}
+        row["strength"] = entry.strength if entry.choice else "none has all its runs"
+        for measure in (*answer.measures, *besides) if entry.choice else ():
+            row[measure.label] = spread(answer.values(entry, measure), measure)
+        rows.append(row)
+    caption = f"{MOMENTS[answer.moment]}: means ± standard deviations over {seeds}."
+    return as_table(answer, caption, rows)
 
 
 def spread(values: pd.Series, measure: Measure) -> str:
@@ -105,30 +60,27 @@ def spread(values: pd.Series, measure: Measure) -> str:
     return mean if math.isnan(deviation) else f"{mean} ± {measure.number(deviation)}"
 
 
-def table_of_pairs(answer: Answer, measure: Measure) -> Table:
+def table_of_pairs(answer: Answer, measure: Measure) -> pd.DataFrame:
     """A row for each pair that is shown: difference, interval, seeds and verdict."""
     rows = []
     for condition in answer.comparison.conditions:
         for first, second in sum(answer.pairs_to_show(condition), []):
             found = answer.difference(first, second, measure)
-            cells = [
-                condition,
-                f"{first.method} {MINUS} {second.method}",
-                measure.change(found.mean),
-                measure.interval(found.low, found.high),
-                f"{found.better_in(measure.better)} of {found.seeds}",
-                verdict_in_words(found),
-            ]
-            rows.append(cells)
+            row = {
+                "condition": condition,
+                "pair": f"{first.method} {MINUS} {second.method}",
+                "difference": measure.change(found.mean),
+                "interval": measure.interval(found.low, found.high),
+                f"{measure.better} in": f"{found.better_in(measure.better)} of "
+                f"{found.seeds}",
+                "verdict": verdict_in_words(found),
+            }
+            rows.append(row)
     unit = f"{measure.name}, {measure.unit_of_change}".rstrip(", ")
-    return by_condition(
-        answer,
-        f"Differences in {unit}, paired by seed, with intervals that are adjusted for "
-        f"{count(len(answer.pairs), 'pair')}; in brackets: seeds that would decide.",
-        ["pair", "difference", "interval", f"{measure.better} in", "verdict"],
-        rows,
-        1,
-    )
+    pairs = count(len(answer.pairs), "pair")
+    caption = f"Differences in {unit}, paired by seed, with intervals that are adjusted"
+    caption += f" for {pairs}; in brackets: seeds that would decide."
+    return as_table(answer, caption, rows)
 
 
 def verdict_in_words(found: Difference) -> str:
@@ -138,7 +90,7 @@ def verdict_in_words(found: Difference) -> str:
     return f"{UNDECIDED} ({found.seeds_to_decide or '> 1,000'})"
 
 
-def matrix(answer: Answer, measure: Measure, condition: str) -> Table:
+def matrix(answer: Answer, measure: Measure, condition: str) -> pd.DataFrame:
     """The difference of every pair of a condition, row minus column, best row first."""
     marks = {DIFFERENT: "*", EQUAL: "=", UNDECIDED: ""}
     ranked = answer.ranked(condition)
@@ -149,16 +101,19 @@ def matrix(answer: Answer, measure: Measure, condition: str) -> Table:
         found = answer.difference(row, column, measure)
         return measure.change(found.mean) + marks[found.verdict]
 
-    rows = [[row.method, *(cell(row, column) for column in ranked)] for row in ranked]
+    table = pd.DataFrame(
+        {"": row.method} | {column.method: cell(row, column) for column in ranked}
+        for row in ranked
+    )
     caption = f"{measure.label}, row minus column; * {DIFFERENT}, = {EQUAL}."
-    headings = ["", *(entry.method for entry in ranked)]
-    return Table(f"{condition} {caption}".strip(), headings, rows, 1)
+    table.attrs["caption"] = f"{condition} {caption}".strip()
+    return table
 
 
-def tables_of(answer: Answer) -> Iterator[Table]:
-    """The table of methods, and those of pairs in the measures on the test images."""
-    yield table_of_methods(answer)
-    yield from (table_of_pairs(answer, measure) for measure in answer.measures[1:])
+def latex(table: pd.DataFrame) -> str:
+    """A tabular environment; it needs the package booktabs."""
+    columns = "".join("l" if column in WORDS else "r" for column in table)
+    return table.to_latex(index=False, escape=True, column_format=columns)
 
 
 def results_card(answer: Answer, links: Mapping[str, str]) -> str:
@@ -169,15 +124,14 @@ def results_card(answer: Answer, links: Mapping[str, str]) -> str:
         links: By name, relative to TensorBoard's address.
     """
     comparison = answer.comparison
-    return "\n\n".join(
-        [
-            f"# {comparison.question or comparison.name}",
-            *(f"**{sentence}**" for sentence in sentences(answer)),
-            "Look at " + ", ".join(f"[{k}]({v})" for k, v in links.items()) + ".",
-            *(table.markdown() for table in tables_of(answer)),
-            "\n".join(f"- {line}" for line in notes(answer)),
-        ]
-    )
+    parts = [f"# {comparison.question or comparison.name}"]
+    parts += [f"**{sentence}**" for sentence in sentences(answer)]
+    pages = ", ".join(f"[{name}]({link})" for name, link in links.items())
+    parts.append(f"Look at {pages}.")
+    for table in tables_of(answer):
+        parts += [table.attrs["caption"], table.to_html(index=False)]
+    parts.append("\n".join(f"- {line}" for line in notes(answer)))
+    return "\n\n".join(parts)
 
 
 def all_pairs(answers: Iterable[Answer]) -> pd.DataFrame:

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pandas as pd
 import pytest
 
-from comparison.answer import find_answer
+from comparison.answer import find_answer, mean_curves
 from comparison.findings import notes, sentences
 from comparison.growth import grow_grids
 from comparison.measures import find_measure
@@ -245,13 +245,16 @@ def test_a_run_whose_test_was_removed_counts_as_lost(simulate):
 
 def test_a_mean_curve_ends_where_a_seed_ends(simulate):
     comparison, _, summary = simulate()
-    entry = entries(find_answer(comparison, summary, "final"))["none"]
+    answer = find_answer(comparison, summary, "final")
+    run = {"method": "none", "condition": "", "strength": ""}
     curves = pd.DataFrame(
-        {"method": "none", "condition": "", "strength": "", "epoch": epoch, "loss": 1.0}
+        {**run, "epoch": epoch, "loss/train": 1.0}
         for seed in comparison.seeds
         for epoch in range(4 if seed == 3 else 9)
     )
-    assert entry.curve(curves, "loss").index.tolist() == [0, 1, 2, 3]
+    ((entry, table),) = mean_curves(answer, curves).items()
+    assert entry.method == "none"
+    assert table["loss/train"].index.tolist() == [0, 1, 2, 3]
 
 
 def test_a_grid_grows_where_its_best_strength_lies_on_the_edge(simulate):

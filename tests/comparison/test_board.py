@@ -10,9 +10,15 @@ from scipy import stats
 from tensorboard.backend.event_processing.event_file_loader import EventFileLoader
 from tensorboard.util.tensor_util import make_ndarray
 
-from comparison.answer import find_answer
-from comparison.board import METRICS, write_board, write_experiment
-from comparison.hparams import SESSION_FILE, ensure_session, list_trials
+from comparison.answer import find_answer, mean_curves
+from comparison.board import (
+    METRICS,
+    SESSION_FILE,
+    ensure_session,
+    list_trials,
+    write_board,
+    write_experiment,
+)
 from comparison.summary import identity
 from monitoring.events import EventWriter
 from monitoring.links import views
@@ -41,7 +47,7 @@ def board(simulate, tmp_path):
             results[run.path] = {**results[run.path], "status": "diverged"}
     curves = pd.DataFrame(rows)
     answer = find_answer(comparison, summary, "final")
-    write_board(answer, directory, curves, results, {})
+    write_board(answer, directory, mean_curves(answer, curves), results, {})
     return directory, comparison, curves
 
 
@@ -72,7 +78,8 @@ def test_a_new_report_replaces_the_mean_runs(board, simulate):
     mine = directory / "mean/none/notes.txt"
     mine.write_text("kept")
     comparison, _, summary = simulate(lost={"equal/strength=1e00/seed=00"})
-    write_board(find_answer(comparison, summary, "final"), directory, curves, {}, {})
+    answer = find_answer(comparison, summary, "final")
+    write_board(answer, directory, mean_curves(answer, curves), {}, {})
     assert mine.exists()
     assert not (directory / "mean/equal 1.0").exists()
     after = [path.name for path in (directory / "mean").rglob("events*")]

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 from rich.console import Console
 
-from comparison.answer import find_answer
+from comparison.answer import find_answer, mean_curves
 from comparison.figures import draw_conditions, draw_curves
 from comparison.report import write_report
 from comparison.summary import identity
@@ -133,7 +133,8 @@ def test_shares_that_are_memorized_are_shown_in_percent(simulate):
         for epoch in (0, 2, 4)
     ]
     answer = find_answer(comparison, summary, "final")
-    figure = draw_curves(answer, pd.DataFrame(rows), "", "memorized/wrong_label")
+    curves = mean_curves(answer, pd.DataFrame(rows))
+    figure = draw_curves(answer, curves, "", "memorized/wrong_label")
     assert figure.axes[0].get_ylabel() == "wrong labels fitted (%)"
     assert figure.axes[0].get_ylim()[1] == pytest.approx(100, abs=5)
 

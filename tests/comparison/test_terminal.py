@@ -9,7 +9,7 @@ from comparison.answer import find_answer
 from comparison.findings import sentences
 from comparison.measures import MEASURES, count, find_measure
 from comparison.summary import MOMENTS
-from comparison.tables import matrix, table_of_methods, table_of_pairs
+from comparison.tables import WORDS, latex, matrix, table_of_methods, tables_of
 from comparison.terminal import show_answers
 
 CONDITIONS = "conditions = [{data.train_size = 300}, {data.train_size = 3000}]"
@@ -39,11 +39,14 @@ def test_at_80_columns_no_line_is_wider_and_no_word_is_broken(show, conditions):
     assert max(len(line.rstrip()) for line in lines) <= 80
     text = "\n".join(lines)
     assert all(name in text for name in answer.comparison.conditions)
-    tables = [table_of_methods(answer), table_of_pairs(answer, answer.headline)]
-    for table in tables:
-        for row in table.rows:
-            assert all(word in text for word in row[table.words])
-            assert all(word in text for cell in row[:2] for word in cell.split(" "))
+    of_methods, of_pairs, _ = tables_of(answer)
+    for table, number in (
+        (of_methods, "validation cross-entropy (nats)"),
+        (of_pairs, "difference"),
+    ):
+        assert all(cell in text for cell in table[number])
+        for name in table.columns.intersection(WORDS):
+            assert all(word in text for cell in table[name] for word in cell.split())
     assert (
         len(re.findall(r"\[[+−]\d\.\d{3},\N{NO-BREAK SPACE}[+−]\d\.\d{3}\]", text)) >= 3
     )
@@ -64,16 +67,14 @@ def test_a_wide_terminal_shows_every_column_and_a_narrow_one_the_first(show):
     assert any("verdict" in line for line in show(80)[0])
 
 
-def test_one_table_is_what_markdown_and_latex_show(simulate):
+def test_the_table_of_methods_is_what_latex_shows(simulate):
     comparison, _, summary = simulate()
     table = table_of_methods(find_answer(comparison, summary, "final"))
-    markdown, latex = table.markdown(), table.latex()
-    for row in table.rows:
-        assert f"| {' | '.join(row)} |" in markdown
-        assert row[-1] in latex
-    assert "strength=1.0" in latex
-    assert r"\begin{tabular}{llrrrrrr}" in latex
-    assert table.headings[-3:] == [
+    text = latex(table)
+    assert all(cell in text for cell in table.iloc[:, -1])
+    assert "strength=1.0" in text
+    assert r"\begin{tabular}{llrrrrrr}" in text
+    assert list(table)[-3:] == [
         "train accuracy (%)",
         "gap (nats)",
         "norm of all kernels",
@@ -84,8 +85,8 @@ def test_a_matrix_holds_every_pair_the_best_first(simulate):
     comparison, _, summary = simulate()
     answer = find_answer(comparison, summary, "final")
     table = matrix(answer, answer.headline, "")
-    assert table.headings == ["", "better", "none", "equal"]
-    better, none, _ = table.rows
+    assert list(table) == ["", "better", "none", "equal"]
+    better, none, _ = table.to_numpy()
     assert (better[0], better[1], none[2]) == ("better", "", "")
     assert better[2].endswith("*")
     assert better[2].replace("−", "+") == none[1]
@@ -98,10 +99,10 @@ def test_memorized_labels_and_calibration_have_columns_where_runs_have_them(simu
         result["final"]["validation"] |= {"calibration_error": 0.132}
     answer = find_answer(comparison, simulate.summarize(comparison, results), "final")
     table = table_of_methods(answer)
-    rows = dict(zip(table.headings, table.rows[0], strict=True))
-    assert rows["wrong labels fitted (%)"].startswith("98.00 ± 0.00")
-    assert rows["validation calibration error (%)"].startswith("13.20 ± 0.00")
-    assert "wrong labels corrected (%)" not in rows
+    row = table.iloc[0]
+    assert row["wrong labels fitted (%)"].startswith("98.00 ± 0.00")
+    assert row["validation calibration error (%)"].startswith("13.20 ± 0.00")
+    assert "wrong labels corrected (%)" not in row
 
 
 def test_one_format_for_each_number():

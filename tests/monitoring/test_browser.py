@@ -18,9 +18,8 @@ import pandas as pd
 import pytest
 from playwright.sync_api import expect
 
-from comparison.board import METRICS
+from comparison.board import METRICS, list_trials
 from comparison.colors import COLORS
-from comparison.hparams import list_trials
 from comparison.plan import load_comparison
 from comparison.report import write_report
 from monitoring.links import COMPARED, FRONT_CARDS, page, read_board, views
