@@ -1,17 +1,14 @@
 """What the README and the docs tell a reader to do works as they say."""
 
-import importlib.util
 import os
 import re
 import subprocess
 import sys
 from pathlib import Path
 
-import keras
 import pytest
 
 from experiment.config import load_config
-from models import MODELS
 from monitoring.scalars import SCALARS, SCALARS_IN_DETAIL
 from monitoring.weights import (
     FIRST_LAYER,
@@ -19,7 +16,6 @@ from monitoring.weights import (
     KERNEL_SCALARS_IN_DETAIL,
     describe,
 )
-from system.errors import UserError
 from train import train
 
 pytestmark = pytest.mark.docs
@@ -48,32 +44,6 @@ def test_the_snippet_evaluates_and_predicts_with_a_saved_run(tmp_path):
     assert accuracy, done.stderr
     assert float(accuracy[1]) > 0.8
     assert re.search(r"first digit 7 with probability 0\.\d+", done.stdout)
-
-
-def test_the_model_of_the_docs_trains(tmp_path, digits, monkeypatch):
-    source = tmp_path / "convolutional.py"
-    source.write_text(python_block(ROOT / "docs/adapting.md"))
-    spec = importlib.util.spec_from_file_location("convolutional", source)
-    module = importlib.util.module_from_spec(spec)
-    monkeypatch.setitem(sys.modules, "convolutional", module)
-    spec.loader.exec_module(module)
-    monkeypatch.setitem(MODELS, "convolutional", module.convolutional)
-    path = tmp_path / "mine.toml"
-    path.write_text(
-        f"""
-        data = {{name = "npz", path = "{digits}", validation_size = 200}}
-        model = {{name = "convolutional", filters = 4}}
-        training = {{epochs = 4, batch_size = 50}}
-        """
-    )
-    with pytest.raises(UserError, match="the settings of model convolutional are filt"):
-        load_config(path, ["model.hidden_units=[1]"])
-    result = train(load_config(path), tmp_path / "run")
-    assert result["final"]["test"]["accuracy"] > 0.6
-    assert result["final"]["penalty"] > 0
-    layers = result["final"]["weight_norm_of_layer"]
-    assert layers.keys() == {"conv_1", "conv_2", "logits"}
-    keras.models.load_model(tmp_path / "run/model.keras")
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

@@ -1,5 +1,3 @@
-import importlib
-
 import numpy as np
 import pytest
 
@@ -90,11 +88,3 @@ def test_a_damaged_byte(arrays, read, tmp_path, position):
 def test_missing_file(tmp_path):
     with pytest.raises(UserError, match="No such file"):
         npz(path=str(tmp_path / "none.npz"))
-
-
-def test_a_changed_mnist_is_refused(monkeypatch, digits):
-    module = importlib.import_module("data.mnist")
-    monkeypatch.setattr(module, "PATH", digits)
-    module.mnist.cache_clear()
-    with pytest.raises(UserError, match="expected SHA-256 06af5dfe"):
-        module.mnist()

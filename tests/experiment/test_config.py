@@ -127,8 +127,10 @@ def test_damaged_config_files(tmp_path, content, part):
 
 
 def test_missing_config_file_suggests_a_near_one():
-    with pytest.raises(UserError, match=r"l3.toml: no such file; .*configs/l2.toml"):
-        load_config("configs/l3.toml")
+    with pytest.raises(
+        UserError, match=r"base.toml: no such file; .*configs/baseline.toml"
+    ):
+        load_config("configs/base.toml")
 
 
 @given(st.lists(st.text(max_size=30) | st.builds("model.l2={}".format, st.text())))
@@ -290,7 +292,7 @@ def test_a_config_says_what_differs_from_its_base(tmp_path):
 
 
 def test_the_config_of_a_run_can_be_a_base(tmp_path):
-    config = load_config("configs/l2.toml", ["model.l2=1e-3", "seed=7"])
+    config = load_config(BASELINE, ["model.l2=1e-3", "seed=7"])
     (tmp_path / "config.toml").write_text(format_config(config, {"data": "d"}))
     path = tmp_path / "wider.toml"
     path.write_text("base = 'config.toml'\nmodel.hidden_units = [8]")
@@ -314,7 +316,7 @@ def test_reading_configs_does_not_load_tensorflow():
 
 
 def test_a_saved_config_loads_as_itself(tmp_path):
-    config = load_config("configs/l2.toml", ["model.l2=1e-3", "seed=7"])
+    config = load_config(BASELINE, ["model.l2=1e-3", "seed=7"])
     path = tmp_path / "config.toml"
     path.write_text(format_config(config, {"data": "d", "code": "c"}))
     assert load_config(path) == config
@@ -327,7 +329,7 @@ def test_run_names_sort_reduce_and_stay_short(tmp_path):
     long = [f"model.setting_{i}=1" for i in range(20)]
     assert len(run_name("l2", long)) == 100
     assert run_name("l2", long) != run_name("l2", [*long, "a=1"])
-    assert load_config("configs/l2.toml", ["seed=3"]).name == "l2"
+    assert load_config(BASELINE, ["seed=3"]).name == "baseline"
     (tmp_path / f"{'x' * 150}.toml").write_text("")
     assert len(load_config(tmp_path / f"{'x' * 150}.toml").name) == 100
     assert "/" not in run_name("l2", ["data.path=../../x"])

@@ -111,7 +111,11 @@ def says(action, *parts, kind=UserError):
         ("=", "expected CONFIG.toml or section.key=value", '"="'),
         ("model.l2", "expected CONFIG.toml or section.key=value", '"model.l2"'),
         ("model.l2.x=1", "expected CONFIG.toml or section.key=value", "model.l2.x=1"),
-        ("configs/l2", "did you mean configs/l2.toml?", '"configs/l2"'),
+        (
+            "configs/baseline",
+            "did you mean configs/baseline.toml?",
+            '"configs/baseline"',
+        ),
         ("model.l2=", "model.l2: expected a TOML value", '""'),
         ("model.l2='", "model.l2: expected a TOML value", "'"),
         ("model.l2=1\nseed=2", "model.l2: expected one TOML value", "seed"),

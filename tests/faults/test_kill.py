@@ -146,7 +146,12 @@ def test_a_torn_tail_of_events_is_never_shown(tmp_path):
 @pytest.mark.faults
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_at_full_size_ends_a_run_within_five_seconds(tmp_path, number, tried):
-    words = ["train.py", "configs/full.toml", "--runs", tmp_path]
+    large = [
+        "data.train_size=none",
+        "model.hidden_units=[1024,1024]",
+        "model.dropout=0.5",
+    ]
+    words = ["train.py", *large, "--runs", tmp_path]
     with start(*words, checkpoint_seconds=10, FINAL=tmp_path / "final") as process:
         assert "epoch 0/" in process.stdout.readline()
         time.sleep(3)
