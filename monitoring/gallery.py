@@ -1,16 +1,17 @@
 """What a run shows in TensorBoard besides curves: histograms, pictures, its graph."""
 
 import re
+from collections.abc import Callable
 
 import keras
 import numpy as np
 import tensorflow as tf
 from tensorboard.plugins.histogram.summary_v2 import histogram_pb
 
+from data import Data, Split
 from models import kernels
 from monitoring import pictures
 from monitoring.events import EventWriter, image_pb
-from training.trainer import Trainer
 
 SHOWINGS = 10
 """Times that kernels are shown over a run, besides the start."""
@@ -40,69 +41,89 @@ MEMORIZED = (
 
 
 class Gallery:
-    """Writes them to a run's event file."""
+    """Writes histograms and pictures of a model to an event file."""
 
-    def __init__(self, trainer: Trainer, events: EventWriter):
-        self._trainer, self._events = trainer, events
+    def __init__(
+        self,
+        model: keras.Model,
+        image_shape: tuple[int, ...],
+        events: EventWriter,
+        epochs: int,
+        evaluate_every: int = 1,
+    ):
+        """
+        Args:
+            model: The model.
+            image_shape: Shape of an image that the model takes, (rows, columns, ...).
+            events: The event file.
+            epochs: Number of epochs of the run.
+            evaluate_every: Number of epochs between evaluations.
+        """
+        self._model, self._image_shape, self._events = model, image_shape, events
+        self._epochs, self._evaluate_every = epochs, evaluate_every
         self._shown = -1
-        shape = trainer.data.image_shape
-        drawable = len(shape) >= 2 and shape[2:] in ((), (1,), (3,))
-        self._image_shape = shape[:2] if drawable else ()
+        channels = image_shape[2:]
+        self._drawable = len(image_shape) >= 2 and channels in ((), (1,), (3,))
+
+    def show_graph(self) -> None:
+        graph = serialize_graph(self._model, self._image_shape)
+        self._events.add(0, graph_def=graph)
 
     def record(self, epoch: int) -> None:
-        """At an evaluation: show the kernels now and then, and at the start the graph.
+        """Show the kernels at the first evaluation in each tenth of the run.
 
         Args:
-            epoch: Epochs completed. When something is shown depends on it alone, so
-                that a resumed run shows the same.
+            epoch: Epochs completed. When the kernels are shown depends on it alone, so
+                that a resumed run shows them at the same epochs.
         """
-        settings = self._trainer.settings
-        tenth = epoch * SHOWINGS // settings.epochs
-        previous = (epoch - settings.evaluate_every) * SHOWINGS // settings.epochs
-        if tenth > previous:
+        previous = epoch - self._evaluate_every
+        if epoch * SHOWINGS // self._epochs > previous * SHOWINGS // self._epochs:
             self._show_kernels(epoch)
-        if epoch == 0:
-            graph = serialize_graph(self._trainer.model, self._trainer.data.image_shape)
-            self._events.add(0, graph_def=graph)
 
     def finish(self, epoch: int) -> None:
-        """At the end of a run, show what it came to."""
+        """Show the kernels at the end of the run, unless they have been."""
         if self._shown != epoch:
             self._show_kernels(epoch)
-        images, names = self._trainer.data.validation, self._trainer.data.class_names
-        logits = self._trainer.predict(images)
+
+    def show_answers(
+        self, data: Data, predict: Callable[[Split], np.ndarray], epoch: int
+    ) -> None:
+        """Show what the model takes for what.
+
+        Args:
+            data: Data of the run.
+            predict: Function from images to logits, (images, classes).
+            epoch: Epochs completed.
+        """
+        images, names = data.validation, data.class_names
+        logits = predict(images)
         if not np.isfinite(logits).all():
             return
         if len(names) <= MOST_CLASSES:
-            predicted = logits.argmax(1)
+            predicted = logits.argmax(axis=1)
             confusion = pictures.draw_confusion(images.labels, predicted, names)
             self._show("validation/confusion", confusion, CONFUSION, epoch)
-        if self._image_shape:
+        if self._drawable:
             mistakes = pictures.draw_mistakes(images, logits, names)
             self._show("validation/mistakes", mistakes, MISTAKES, epoch)
-            self._show_memorized(epoch)
-
-    def _show_memorized(self, epoch: int) -> None:
-        data = self._trainer.data
-        noisy = data.memorized(len(data.validation))
-        if noisy:
-            logits = self._trainer.predict(noisy["wrong_label"])
-            learned = logits.argmax(axis=1) == noisy["wrong_label"].labels
-            true = noisy["true_label"][learned]
-            digits = pictures.draw_mistakes(true, logits[learned], data.class_names)
-            self._show("memorized/digits", digits, MEMORIZED, epoch)
+            if noisy := data.memorized(len(images)):
+                logits = predict(noisy["wrong_label"])
+                learned = logits.argmax(axis=1) == noisy["wrong_label"].labels
+                true = noisy["true_label"][learned]
+                digits = pictures.draw_mistakes(true, logits[learned], names)
+                self._show("memorized/digits", digits, MEMORIZED, epoch)
 
     def _show_kernels(self, epoch: int) -> None:
         self._shown = epoch
-        arrays = {k: v.numpy() for k, v in kernels(self._trainer.model).items()}
+        arrays = {k: v.numpy() for k, v in kernels(self._model).items()}
         if not all(np.isfinite(array).all() for array in arrays.values()):
             return
         for layer, array in arrays.items():
             histogram = histogram_pb(f"kernels/{layer}", array, description=HISTOGRAM)
             self._events.add(epoch, summary=histogram)
-        first = next(iter(arrays.values()), np.empty(0))
-        if self._image_shape and len(first) == np.prod(self._image_shape):
-            filters = pictures.draw_filters(first, self._image_shape)
+        first, shape = next(iter(arrays.values()), np.empty(0)), self._image_shape[:2]
+        if self._drawable and len(first) == np.prod(shape):
+            filters = pictures.draw_filters(first, shape)
             self._show("first_layer/filters", filters, FILTERS, epoch)
 
     def _show(self, tag: str, png: bytes | None, text: str, epoch: int) -> None:

@@ -37,15 +37,21 @@ class Monitor:
             console: To show progress on.
             pictures: Whether TensorBoard gets histograms and pictures too.
         """
-        self._console, self._directory = console, directory
-        self._every = trainer.settings.evaluate_every
-        self.scalars = ScalarReader(trainer, settings.detail)
-        tags = self.scalars.descriptions
-        self.history = History(directory, list(tags))
-        self._events = EventWriter(directory, tags) if settings.tensorboard else None
-        self._gallery = (
-            Gallery(trainer, self._events) if self._events and pictures else None
-        )
+        self._trainer, self._directory, self._console = trainer, directory, console
+        self._read_scalars = ScalarReader(trainer, settings.detail)
+        descriptions = self._read_scalars.descriptions
+        self._history = History(directory, list(descriptions))
+        self._events = self._gallery = None
+        if settings.tensorboard:
+            self._events = EventWriter(directory, descriptions)
+        if self._events and pictures:
+            self._gallery = Gallery(
+                trainer.model,
+                trainer.data.image_shape,
+                self._events,
+                trainer.settings.epochs,
+                trainer.settings.evaluate_every,
+            )
         self._display = ProgressDisplay(
             console, trainer.settings.epochs, trainer.updates_per_epoch, trainer.count
         )
@@ -60,11 +66,13 @@ class Monitor:
             self._events.close()
 
     def record(self, measurement: Measurement) -> None:
-        scalars = self.scalars(measurement)
+        scalars = self._read_scalars(measurement)
         row: Row = {"epoch": measurement.epoch, "step": measurement.step, **scalars}
-        self.history.rows.append(row)
+        self._history.rows.append(row)
         if self._gallery:
             self._gallery.record(measurement.epoch)
+            if measurement.epoch == 0:
+                self._gallery.show_graph()
         if self._events:
             self._events.write(measurement.epoch, scalars)
         self._display.record(measurement)
@@ -73,7 +81,7 @@ class Monitor:
         self._display.advance(updates)
 
     def save(self) -> None:
-        self.history.save()
+        self._history.save()
 
     def end(self, result: Mapping[str, Any]) -> None:
         """Show what a run came to; one that was interrupted will go on.
@@ -86,11 +94,12 @@ class Monitor:
         epoch = result["final"]["epoch"]
         if self._gallery:
             self._gallery.finish(epoch)
+            self._gallery.show_answers(self._trainer.data, self._trainer.predict, epoch)
         card = text_pb("card/run", write_card(result, self._directory))
         self._events.add(epoch, summary=card)
 
     def resume(self, epoch: int) -> None:
-        self.history.resume(epoch, self._every)
+        self._history.resume(epoch, self._trainer.settings.evaluate_every)
         self.warn(f"Continuing after epoch {epoch}.")
 
     def warn(self, message: str) -> None:

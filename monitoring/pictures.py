@@ -22,6 +22,9 @@ FILTERS = (4, 8)
 FILTER_SCALE = 0.1
 """Weight that is drawn in the strongest color, in every run, so that runs compare."""
 
+MOST_PIXELS = 128
+"""Pixels of a drawn filter or image along each axis, at most."""
+
 MISTAKES = (3, 4)
 MOST_LABELS = 20
 """Classes that a confusion matrix has room to name."""
@@ -30,17 +33,19 @@ MOST_LABELS = 20
 def draw_filters(kernel: np.ndarray, image_shape: tuple[int, ...]) -> bytes:
     """The weights from all pixels to each of the first units, one pixel a weight.
 
+    Of filters of more than MOST_PIXELS rows or columns, every n-th is drawn.
+
     Args:
         kernel: Kernel of the first layer, (pixels, units).
         image_shape: Rows and columns of pixels.
     """
     rows, columns = FILTERS
-    height, width = (size + 1 for size in image_shape)
+    filters = thin_out(kernel.reshape(*image_shape, -1)[..., : rows * columns])
+    height, width = (size + 1 for size in filters.shape[:2])
     sheet = np.full((rows * height + 1, columns * width + 1), np.nan)
-    for unit in range(min(rows * columns, kernel.shape[1])):
+    for unit, filter_ in enumerate(np.moveaxis(filters, -1, 0)):
         top, left = 1 + unit // columns * height, 1 + unit % columns * width
-        filter_ = kernel[:, unit].reshape(image_shape)
-        sheet[top : top + image_shape[0], left : left + image_shape[1]] = filter_
+        sheet[top : top + height - 1, left : left + width - 1] = filter_
     colors = matplotlib.colormaps["RdBu"].with_extremes(bad="#666666")
     pixels = colors(np.ma.masked_invalid(0.5 + sheet / FILTER_SCALE / 2), bytes=True)
     return as_png(pixels)
@@ -108,11 +113,18 @@ def draw_mistakes(
     for axes, index, image in zip(
         figure.axes, shown, images[shown].images, strict=False
     ):
-        axes.imshow(image, cmap="gray_r", vmin=0, vmax=1)
+        axes.imshow(thin_out(image), cmap="gray_r", vmin=0, vmax=1)
         true, predicted = names[images.labels[index]], names[predictions[index]]
         space, size = ("\n", 8) if are_long(names) else (" ", 17)
         axes.set_title(f"{true}{space}\N{RIGHTWARDS ARROW} {predicted}", fontsize=size)
     return render(figure)
+
+
+def thin_out(image: np.ndarray) -> np.ndarray:
+    """Every n-th row and column of an image, (rows, columns, ...), MOST_PIXELS of each
+    at most: what is drawn of large images would take gigabytes."""
+    every = -(-max(image.shape[:2]) // MOST_PIXELS)
+    return image[::every, ::every]
 
 
 def are_long(names: Sequence[str]) -> bool:

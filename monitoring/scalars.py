@@ -6,10 +6,9 @@ function of a `Measurement` and give it a tag in `SCALARS`; TensorBoard shows th
 docstring beside the curve.
 """
 
-import math
 from collections.abc import Callable
 
-from monitoring.weights import WeightReader, describe
+from monitoring.weights import WeightReader, describe, finite
 from training.measurement import Measurement
 from training.measures import MEASURES, MEMORIZED
 from training.trainer import Trainer
@@ -168,5 +167,4 @@ class ScalarReader:
                 penalty_gradient=of_penalty,
             ),
         }
-        numbers = {tag: float(v) for tag, v in values.items() if v is not None}
-        return {tag: v for tag, v in numbers.items() if math.isfinite(v)}
+        return finite(values)

@@ -6,7 +6,8 @@ or, for singular values, as the block-diagonal matrix of them all; a kernel of m
 two axes, as of a convolution, counts as the matrix of its last axis against all others.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -30,7 +31,7 @@ class Kernel:
         initial: The kernel before training.
         previous: The kernel before the last update; None before the first.
         decay: Share of the weights that decay removes in an update: the learning rate
-            times the weight decay. None if it is not the same for all weights.
+            times the weight decay. NaN if it is not the same for all weights.
         loss_gradient: Gradient of the loss without penalty; None if not computed.
         penalty_gradient: Gradient of the penalty; None if not computed.
     """
@@ -38,7 +39,7 @@ class Kernel:
     weights: np.ndarray
     initial: np.ndarray
     previous: np.ndarray | None = None
-    decay: float | None = None
+    decay: float = np.nan
     loss_gradient: np.ndarray | None = None
     penalty_gradient: np.ndarray | None = None
 
@@ -79,8 +80,8 @@ def dot(a: np.ndarray, b: np.ndarray) -> float:
 
 
 def norm(kernels: Sequence[Kernel], name: str) -> float:
-    """Euclidean norm of what is called so in `Kernel.square_sums`."""
-    return np.sqrt(sum(kernel.square_sums[name] for kernel in kernels))
+    """Euclidean norm of what is called so in `Kernel.square_sums`; NaN without it."""
+    return np.sqrt(sum(kernel.square_sums.get(name, np.nan) for kernel in kernels))
 
 
 def frobenius_norm(kernels: Sequence[Kernel]) -> float:
@@ -108,11 +109,9 @@ def cosine(kernels: Sequence[Kernel]) -> float:
     return dot_product(kernels) / norms
 
 
-def update_ratio(kernels: Sequence[Kernel]) -> float | None:
+def update_ratio(kernels: Sequence[Kernel]) -> float:
     """Norm of the epoch's last update over that of the weights: the effective learning
     rate. About 0.001 is usual (CS231n); decay holds it up (Kosson et al. 2024)."""
-    if kernels[0].previous is None:
-        return None
     return norm(kernels, "update") / norm(kernels, "previous")
 
 
@@ -152,49 +151,44 @@ def dot_product(kernels: Sequence[Kernel]) -> float:
     return sum(kernel.dot_with_initial for kernel in kernels)
 
 
-def loss_gradient_norm(kernels: Sequence[Kernel]) -> float | None:
+def loss_gradient_norm(kernels: Sequence[Kernel]) -> float:
     """Norm of the gradient of the loss without penalty, on 2,000 training images at
     most, dropout off. Rising late in a schedule: decay over a falling learning rate
     (Defazio 2025)."""
-    unknown = kernels[0].loss_gradient is None
-    return None if unknown else norm(kernels, "loss_gradient")
+    return norm(kernels, "loss_gradient")
 
 
-def penalty_gradient_norm(kernels: Sequence[Kernel]) -> float | None:
+def penalty_gradient_norm(kernels: Sequence[Kernel]) -> float:
     """Norm of the gradient of the penalty alone: for L2, 2 * l2 * norm. Where it equals
     gradient/loss, neither wins (Krogh & Hertz 1992). 0 under AdamW."""
-    unknown = kernels[0].penalty_gradient is None
-    return None if unknown else norm(kernels, "penalty_gradient")
+    return norm(kernels, "penalty_gradient")
 
 
-def decay_share(kernels: Sequence[Kernel]) -> float | None:
+def decay_share(kernels: Sequence[Kernel]) -> float:
     """Norm of what decay took off in the epoch's last update over that of the whole
     update: how much of the movement is decay (Kosson et al. 2024)."""
-    decay = kernels[0].decay
-    if kernels[0].previous is None or decay is None:
-        return None
-    return decay * norm(kernels, "previous") / norm(kernels, "update")
+    return kernels[0].decay * norm(kernels, "previous") / norm(kernels, "update")
 
 
-def live_pixels(weights: np.ndarray, dead: np.ndarray) -> float | None:
+def live_pixels(weights: np.ndarray, dead: np.ndarray) -> float:
     """Root mean square of the weights from pixels that vary, in the first layer: what
     the norm says of the weights that the data train."""
     return root_mean_square(weights[~dead])
 
 
-def dead_pixels(weights: np.ndarray, dead: np.ndarray) -> float | None:
+def dead_pixels(weights: np.ndarray, dead: np.ndarray) -> float:
     """The same from pixels that are 0 in every training image: only a regularizer moves
     these. Adam normalizes the gradient of even a weak L2 to full steps (Loshchilov &
     Hutter 2019), so they fall to 0 and the norm with them."""
     return root_mean_square(weights[dead])
 
 
-def root_mean_square(weights: np.ndarray) -> float | None:
-    """sqrt(mean of w^2); None of no weights."""
-    return np.sqrt(np.mean(np.square(weights))) if weights.size else None
+def root_mean_square(weights: np.ndarray) -> float:
+    """sqrt(mean of w^2); NaN of no weights."""
+    return np.sqrt(np.mean(np.square(weights))) if weights.size else np.nan
 
 
-KERNEL_SCALARS: dict[str, Callable[[Sequence[Kernel]], float | None]] = {
+KERNEL_SCALARS: dict[str, Callable[[Sequence[Kernel]], float]] = {
     "weights/norm": frobenius_norm,
     "weights/maximum": maximum,
     "weights/distance": distance,
@@ -203,7 +197,7 @@ KERNEL_SCALARS: dict[str, Callable[[Sequence[Kernel]], float | None]] = {
 }
 """Logged as `tag` of all kernels together and as `tag/<layer>` of each."""
 
-KERNEL_SCALARS_IN_DETAIL: dict[str, Callable[[Sequence[Kernel]], float | None]] = {
+KERNEL_SCALARS_IN_DETAIL: dict[str, Callable[[Sequence[Kernel]], float]] = {
     "weights/l1_norm": l1_norm,
     "weights/l1_distance": l1_distance,
     "weights/near_zero": near_zero,
@@ -228,6 +222,7 @@ class WeightReader:
     """Computes the scalars of a model's kernels.
 
     Attributes:
+        model: The model.
         descriptions: What TensorBoard shows beside each scalar, by tag.
     """
 
@@ -241,7 +236,7 @@ class WeightReader:
             images: All training images, (images, ...): they tell which pixels are dead.
                 Without them there are no scalars of the first layer's pixels.
         """
-        self._model = model
+        self.model = model
         self._layers, self._initial = list(kernels(model)), read_kernels(model)
         self._scalars = KERNEL_SCALARS | (KERNEL_SCALARS_IN_DETAIL if detail else {})
         self._dead = None if images is None else find_dead_pixels(images)
@@ -255,26 +250,27 @@ class WeightReader:
 
     def __call__(
         self, decay: float | None, **others: Iterable[np.ndarray] | None
-    ) -> dict[str, float | None]:
-        """The scalars by tag; None where there is none, as before the first update.
+    ) -> dict[str, float]:
+        """The scalars that have a value, by tag.
 
         Args:
             decay: Share of the weights that decay removes in an update, as in `Kernel`.
             **others: What else a `Kernel` has: an array for each kernel of the model.
         """
-        arrays = {"weights": read_kernels(self._model), "initial": self._initial}
+        arrays = {"weights": read_kernels(self.model), "initial": self._initial}
         arrays |= {name: as_float64(o) for name, o in others.items() if o is not None}
+        share = np.nan if decay is None else decay
         found = [
-            Kernel(decay=decay, **dict(zip(arrays, of_one, strict=True)))
+            Kernel(decay=share, **dict(zip(arrays, of_one, strict=True)))
             for of_one in zip(*arrays.values(), strict=True)
         ]
-        parts = {f"/{k}": [one] for k, one in zip(self._layers, found, strict=True)}
+        layers = {f"/{k}": [one] for k, one in zip(self._layers, found, strict=True)}
         # A run that diverged has weights that are not finite, and so are its scalars.
         with np.errstate(all="ignore"):
             values = {
                 f"{tag}{layer}": function(some)
                 for tag, function in self._scalars.items()
-                for layer, some in {"": found, **parts}.items()
+                for layer, some in {"": found, **layers}.items()
                 if some
             }
             if found and self._dead is not None:
@@ -283,7 +279,13 @@ class WeightReader:
                     values |= {
                         tag: f(first, self._dead) for tag, f in FIRST_LAYER.items()
                     }
-        return values
+        return finite(values)
+
+
+def finite(values: Mapping[str, float | None]) -> dict[str, float]:
+    """The values that are numbers, and finite ones."""
+    numbers = {tag: float(v) for tag, v in values.items() if v is not None}
+    return {tag: number for tag, number in numbers.items() if math.isfinite(number)}
 
 
 def read_kernels(model: "keras.Model") -> list[np.ndarray]:

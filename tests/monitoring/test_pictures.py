@@ -44,6 +44,15 @@ def test_a_kernel_of_many_units_shows_the_first_32():
     )
 
 
+def test_filters_of_large_images_are_thinned_out_and_keep_their_shape():
+    """Those of 3,200 x 3,200 were larger than Pillow opens, so that the run ended."""
+    kernel = RANDOM.normal(size=(1200 * 300, 2)) / 20
+    sheet = pixels(draw_filters(kernel, (1200, 300)))
+    assert sheet.shape == (4 * 121 + 1, 8 * 31 + 1, 3)
+    tenth = kernel.reshape(1200, 300, 2)[::10, ::10].reshape(-1, 2)
+    np.testing.assert_array_equal(sheet, pixels(draw_filters(tenth, (120, 30))))
+
+
 @pytest.fixture
 def texts(monkeypatch):
     """What figures write and where: texts with their places, as they are drawn."""
