@@ -96,7 +96,7 @@ def make_runs(
 
         def show(run: Run | None) -> None:
             if run is None:
-                display.show(maker.running)
+                display.show_running(maker.running)
             else:
                 result = maker.results.get(run.path)
                 display.advance(run, result, maker.running)

@@ -1,51 +1,34 @@
 """What the terminal shows while a comparison is made."""
 
-import time
 from typing import Any
 
 from rich.console import Console
-from rich.markup import escape
 
 from comparison.measures import find_measure
 from comparison.plan import Comparison, Run
-from monitoring.progress import LINES, make_bar
+from monitoring.progress import ProgressDisplay
 
 
-class CompareDisplay:
-    """How far a comparison has come: a bar on a terminal, elsewhere about ten lines."""
+class CompareDisplay(ProgressDisplay):
+    """How far a comparison has come, and the best run so far."""
 
     def __init__(self, console: Console, comparison: Comparison, total: int):
         """
         Args:
-            console: To write to.
+            console: The terminal, or what stands for it.
             comparison: Whose runs are made.
             total: Number of runs to be made.
         """
-        self._console, self._total = console, total
+        super().__init__(console, total)
+        self._total = total
         self._moment, self._by = comparison.select, comparison.select_by
         self._measure = find_measure(f"validation_{self._by}")
         self._done, self._failed = 0, 0
-        self._started = time.monotonic()
         self._best: tuple[float, str] | None = None
-        self._bar = make_bar(console)
-        self._task = self._bar.add_task("starting", total=self._total)
 
-    def __enter__(self) -> "CompareDisplay":
-        if self._console.is_terminal:
-            self._bar.start()
-        return self
-
-    def __exit__(self, *_) -> None:
-        if self._console.is_terminal:
-            self._bar.stop()
-
-    def show(self, running: int) -> None:
+    def show_running(self, running: int) -> None:
         """Show how many runs are being made now."""
-        self._bar.update(
-            self._task,
-            completed=self._done,
-            description=escape(self._text(running)),
-        )
+        self.show(self._done, self._text(running))
 
     def advance(self, run: Run, result: dict[str, Any] | None, running: int) -> None:
         """Take notice that a run has ended, with a result or without."""
@@ -57,18 +40,8 @@ class CompareDisplay:
                 self._best = value, f"{run.method} {run.strength}".strip()
         elif result is None or result["status"] == "diverged":
             self._failed += 1
-        self.show(running)
-        every = max(1, self._total // LINES)
-        if not self._console.is_terminal and (
-            self._done % every == 0 or self._done == self._total
-        ):
-            spent = time.monotonic() - self._started
-            left = spent / self._done * (self._total - self._done)
-            self._console.print(
-                f"{self._text(running)}; {left:.0f} s left",
-                markup=False,
-                soft_wrap=True,
-            )
+        self.show_running(running)
+        self.show_line(self._done, self._text(running))
 
     def _text(self, running: int) -> str:
         text = f"{self._done}/{self._total} runs, {running} running"

@@ -11,7 +11,7 @@ from monitoring.card import write_card
 from monitoring.events import EventWriter
 from monitoring.gallery import Gallery
 from monitoring.history import History, Row
-from monitoring.progress import ProgressDisplay
+from monitoring.progress import RunDisplay
 from monitoring.scalars import ScalarReader
 from monitoring.settings import MonitoringSettings
 from training.measurement import Measurement
@@ -52,7 +52,7 @@ class Monitor:
                 trainer.settings.epochs,
                 trainer.settings.evaluate_every,
             )
-        self._display = ProgressDisplay(
+        self._display = RunDisplay(
             console, trainer.settings.epochs, trainer.updates_per_epoch, trainer.count
         )
 

@@ -2,7 +2,7 @@ import io
 
 from rich.console import Console
 
-from monitoring.progress import ProgressDisplay
+from monitoring.progress import RunDisplay
 from training.measurement import Measurement
 
 
@@ -13,7 +13,7 @@ def measurement(epoch):
 
 def show(epochs, **console):
     file = io.StringIO()
-    with ProgressDisplay(Console(file=file, width=120, **console), epochs, 5, 500) as p:
+    with RunDisplay(Console(file=file, width=120, **console), epochs, 5, 500) as p:
         p.record(measurement(0))
         for epoch in range(1, epochs + 1):
             p.advance(epoch * 5 - 2)
