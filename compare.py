@@ -1,5 +1,11 @@
 """Compare regularizers: many runs, one answer."""
 
+import os
+import sys
+
+if __name__ == "__main__":
+    sys.path.insert(0, os.path.dirname(__file__))  # Not there under `python -P`.
+
 from system import processes
 
 if __name__ == "__main__":
@@ -9,7 +15,6 @@ elif __name__ == "__mp_main__":
 
 import contextlib
 import json
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path

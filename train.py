@@ -1,11 +1,18 @@
 """Train one network, from its config to its result."""
 
+import os
+import sys
+
+if __name__ == "__main__":
+    sys.path.insert(0, os.path.dirname(__file__))  # Not there under `python -P`.
+
 from system import processes
 
 if __name__ == "__main__":
     processes.begin_command()
+else:
+    processes.refuse_other_modules()
 
-import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +25,7 @@ from experiment.config import Config, is_saved, load_config
 from experiment.fingerprint import compute_fingerprint
 from experiment.run_directory import open_run, run_path, write_result
 from monitoring.summary import show_result
+from system.errors import named_causes
 from system.processes import load_keras, threads_in_use
 from training.settings import CHECKPOINT
 
@@ -29,8 +37,16 @@ if TYPE_CHECKING:
 
 BASELINE = Path(__file__).with_name("configs") / "baseline.toml"
 EXIT_STATUS = {"completed": 0, "diverged": 3}
+EARLIER_RUN = {
+    "resume": "continue an unfinished run",
+    "resume_changed": "continue it though code, data or versions changed; "
+    "result.json says so",
+    "overwrite": "replace an earlier run",
+}
+"""What may become of the run that lies in the directory, by the option."""
 
 
+@named_causes()
 def train(
     config: Config,
     directory: Path,
@@ -167,21 +183,13 @@ def make_trainer(
 
 def main() -> int:
     parser = Parser(__doc__, BASELINE)
-    found = parser.add_mutually_exclusive_group()
-    found.add_argument(
-        "--resume", action="store_true", help="continue an unfinished run"
-    )
-    found.add_argument(
-        "--resume-changed",
-        action="store_true",
-        help="continue it though code, data or versions changed; result.json says so",
-    )
-    found.add_argument(
-        "--overwrite", action="store_true", help="replace an earlier run"
-    )
+    earlier = parser.add_mutually_exclusive_group()
+    for option, meaning in EARLIER_RUN.items():
+        flag = f"--{option.replace('_', '-')}"
+        earlier.add_argument(flag, action="store_true", help=meaning)
     arguments = parser.parse_args()
-    resume = arguments.resume or arguments.resume_changed
-    in_place = is_saved(arguments.config) and (resume or arguments.overwrite)
+    chosen = {option: getattr(arguments, option) for option in EARLIER_RUN}
+    in_place = any(chosen.values()) and is_saved(arguments.config)
     config = load_config(arguments.config, arguments.overrides, keep_name=in_place)
     directory = (
         arguments.config.parent if in_place else run_path(arguments.runs, config)
@@ -189,13 +197,7 @@ def main() -> int:
     console = Console()
     result, signal_number = run_until_signal(
         lambda should_stop: train(
-            config,
-            directory,
-            resume=arguments.resume,
-            resume_changed=arguments.resume_changed,
-            overwrite=arguments.overwrite,
-            should_stop=should_stop,
-            console=console,
+            config, directory, **chosen, should_stop=should_stop, console=console
         )
     )
     show_result(result, directory, console)

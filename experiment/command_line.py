@@ -1,7 +1,7 @@
 """The command line of train.py and compare.py: arguments, messages, exit statuses."""
 
 import argparse
-import io
+import contextlib
 import os
 import signal
 import sys
@@ -21,7 +21,7 @@ from experiment.schema import (
     settings_of,
     summary,
 )
-from system.errors import UserError
+from system.errors import UserError, say
 from system.files import is_file
 
 Result = TypeVar("Result")
@@ -146,30 +146,17 @@ def help_function(function: Callable) -> Iterator[str]:
 
 
 def exit_with_status(main: Callable[[], int]) -> int:
-    """Run a command; turn what ends it early into one line and an exit status.
-
-    What the terminal cannot show of a name, it shows escaped.
-    """
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")
+    """Run a command; turn what ends it early into one line and an exit status."""
     try:
         return main()
     except UserError as error:
-        return fail(2, error)
+        message, status = str(error), error.status
     except MemoryError as error:
-        return fail(1, f"not enough memory; {error}".rstrip("; "))
+        message, status = f"not enough memory; {error}".rstrip("; "), 1
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
-        return fail(1, f"{where}{error.strerror or error}")
-    except Exception as error:
-        if type(error).__name__ != "ResourceExhaustedError":  # Of TensorFlow.
-            raise
-        reason = str(error).rpartition("}} ")[2].partition(" on /")[0]
-        return fail(1, f"not enough memory; {reason}")
-
-
-def fail(status: int, message: object) -> int:
-    print(f"{Path(sys.argv[0]).name}: {message}", file=sys.stderr)
+        message, status = f"{where}{error.strerror or error}", 1
+    say(message)
     return status
 
 
@@ -195,7 +182,8 @@ def run_until_signal(
                 os.write(1, b"\x1b[?25h\n")  # The progress bar has hidden the cursor.
             os._exit(128 + number)
         received.append(number)
-        os.write(1, b"\nstopping; Ctrl-C again quits without saving\n")
+        with contextlib.suppress(OSError):  # Such as of a pipe that is closed.
+            os.write(1, b"\nstopping; Ctrl-C again quits without saving\n")
 
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, handle)

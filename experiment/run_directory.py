@@ -22,8 +22,8 @@ from experiment.config import (
     read_toml,
 )
 from experiment.fingerprint import DIGESTS, Fingerprint
-from system.errors import UserError
-from system.files import first_problem, read_file, replacing
+from system.errors import UserError, say_once
+from system.files import UNSUPPORTED, first_problem, read_file, replacing
 from training.settings import CHECKPOINT
 
 try:
@@ -312,6 +312,10 @@ def lock(path: Path) -> Iterator[None]:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise BusyError(f"{path}: another process is writing this run") from None
+        except OSError as error:
+            if error.errno not in UNSUPPORTED:
+                raise
+            say_once("this filesystem has no locks: have one command write each run")
         yield
     finally:
         os.close(descriptor)

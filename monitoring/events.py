@@ -15,7 +15,7 @@ from tensorboard.plugins.scalar.summary_v2 import scalar_pb
 from tensorboard.summary.writer.record_writer import RecordWriter
 from tensorboard.util import tensor_util
 
-from system.files import about, replacing
+from system.files import name_file, replacing
 
 VERSION = "brain.Event:2"
 
@@ -66,7 +66,7 @@ def append(file: io.FileIO, event: event_pb2.Event) -> None:
         while unwritten:
             unwritten = unwritten[file.write(unwritten) :]
     except OSError as error:
-        raise about(Path(str(file.name)), error) from error
+        raise name_file(Path(str(file.name)), error) from error
 
 
 def as_record(event: event_pb2.Event) -> bytes:

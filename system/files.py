@@ -17,9 +17,12 @@ from pathlib import Path
 import numpy as np
 from pydantic import ValidationError
 
-from system.errors import UserError
+from system.errors import UserError, say_once
 
 MEGABYTE = 10**6
+UNSUPPORTED = (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.ENOLCK, errno.EBADF)
+"""Errors of a filesystem that lacks what a system call asks of it."""
+
 SHARE_OF_MEMORY = 4
 """A data set may fill one part in this many; as float32 it takes four times as much."""
 
@@ -132,25 +135,29 @@ def replacing(path: Path) -> Iterator[Path]:
         with open(partial, "rb") as file:
             os.fsync(file.fileno())
         os.replace(partial, path)
-        sync(path.parent)
+        sync_directory(path.parent)
     except BaseException as error:
         partial.unlink(missing_ok=True)
         if isinstance(error, OSError):
-            raise about(path, error) from error
+            raise name_file(path, error) from error
         raise
 
 
-def sync(directory: Path) -> None:
+def sync_directory(directory: Path) -> None:
     """See a new name on disk before the next file is written, whatever then happens."""
     if os.name == "posix":
         descriptor = os.open(directory, os.O_RDONLY)
         try:
             os.fsync(descriptor)
+        except OSError as error:
+            if error.errno not in UNSUPPORTED:
+                raise
+            say_once("this filesystem syncs no folders: a crash may lose new files")
         finally:
             os.close(descriptor)
 
 
-def about(path: Path, error: OSError) -> OSError:
+def name_file(path: Path, error: OSError) -> OSError:
     """The same error, with the file that it is about and in the system's words.
 
     HDF5, which writes a model's weights, gives the number in its message alone.

@@ -1,24 +1,24 @@
-"""What a process does while it loads; the commands import it before all else."""
+"""What a process does before and while it loads Keras."""
 
 import contextlib
 import functools
+import importlib.util
+import io
 import logging
 import os
 import signal
 import sys
 import threading
 import time
+import warnings
 from importlib.metadata import version
 from pathlib import Path
 
-from system.errors import UserError
+from system.errors import UserError, say
 
-
-def begin_command() -> None:
-    """End at Ctrl-C without a traceback, and name a package that is missing."""
-    signal.signal(signal.SIGINT, lambda number, _: os._exit(128 + number))
-    sys.excepthook = explain
-
+ROOT = Path(__file__).resolve().parent.parent
+FLOORS = ("data", "experiment", "models", "monitoring", "optimizers", "training")
+"""Folders that a single run imports."""
 
 PACKAGES = ("tensorflow", "keras", "numpy", "tensorboard")
 """What decides the numbers of a run besides this code."""
@@ -30,27 +30,86 @@ REQUIRED = {
 """Modules of the packages in requirements.txt."""
 
 
+def begin_command() -> None:
+    """Ready a process for its command, before it imports anything else.
+
+    Ctrl-C ends it without a traceback; a package that is missing is named; output that
+    nobody reads, or that a disk has no room for, does not end it.
+    """
+    signal.signal(signal.SIGINT, lambda number, _: os._exit(128 + number))
+    sys.excepthook = explain
+    for number, stream in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, stream) is None:  # Else files would be opened in its place.
+            os.dup2(os.open(os.devnull, os.O_RDWR), number)
+            setattr(sys, stream, os.fdopen(number, "rww"[number], closefd=False))
+    if sys.stdout.fileno() == 1:
+        output = io.BufferedWriter(Output(1, "w", closefd=False))
+        sys.stdout = io.TextIOWrapper(
+            output,
+            sys.stdout.encoding,
+            "backslashreplace",
+            line_buffering=bool(sys.stdout.line_buffering),
+        )
+    if not os.environ.get("COLUMNS", "80").strip("0"):
+        del os.environ["COLUMNS"]  # With 0 columns, nothing would be shown.
+    refuse_other_modules()
+
+
+class Output(io.FileIO):
+    """Standard output that is thrown away from the first failure on."""
+
+    def write(self, content):
+        try:
+            return super().write(content)
+        except OSError as error:
+            if not isinstance(error, BrokenPipeError):
+                say(f"standard output: {error.strerror}")
+            os.dup2(os.open(os.devnull, os.O_WRONLY), self.fileno())
+            return len(content)
+
+
+def refuse_other_modules() -> None:
+    """Refuse files of other modules that have the names of this project's.
+
+    Raises:
+        UserError: Python would import, or has imported, such a file.
+    """
+    for names, ours in ((FLOORS, True), (REQUIRED, False)):
+        for name in names:
+            found = importlib.util.find_spec(name)
+            file = Path(found.origin).resolve() if found and found.origin else None
+            if file and (file.parent in (ROOT, ROOT / name)) != ours:
+                where = ROOT / name if ours else f"the package {name}"
+                raise UserError(
+                    f"import {name}: expected {where}, received {file}, which comes "
+                    "first on sys.path"
+                )
+
+
 def explain(kind, error, trace) -> None:
-    missing = issubclass(kind, ModuleNotFoundError) and error.name
-    if not missing or missing.partition(".")[0] not in REQUIRED:
+    """Show what ends a command while it imports: a mistake, in one line."""
+    missing = issubclass(kind, ModuleNotFoundError) and error.name or ""
+    if issubclass(kind, UserError):
+        say(error)
+    elif missing.partition(".")[0] in REQUIRED:
+        say(
+            "expected the packages of requirements.txt, received a Python without "
+            f"{missing} ({sys.executable}); README.md says how to set up .venv"
+        )
+    else:
         sys.__excepthook__(kind, error, trace)
         return
-    command = Path(sys.argv[0]).name
-    print(
-        f"{command}: expected the packages of requirements.txt, received a Python "
-        f"without {error.name} ({sys.executable}); README.md says how to set up .venv",
-        file=sys.stderr,
-    )
     sys.exit(2)
 
 
 @functools.cache  # Each search for a package's version keeps some memory.
 def package_versions() -> dict[str, str]:
+    """The versions of the packages that decide the numbers of a run."""
     return {package: version(package) for package in PACKAGES}
 
 
 def processors() -> int:
-    """Number of those that this process may use."""
+    """The number of processors that this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
@@ -75,11 +134,11 @@ def end_with(parent: int) -> None:
 
 
 def load_keras(seed: int, threads: int | None = None) -> None:
-    """Import Keras on TensorFlow as new, and seed everything that draws random numbers.
+    """Import Keras on TensorFlow, undo what was set before, and seed random numbers.
 
-    TensorFlow writes to the terminal while it loads, before its own settings can stop
-    it, so standard error is closed for that long. Importing takes seconds: entry points
-    call this only once a config has been checked.
+    Importing takes seconds: entry points call this only once a config is checked. A run
+    has Keras' own defaults, whatever ~/.keras/keras.json, an earlier run or a model
+    function has set: types of numbers, epsilon, the axes of images, names of layers.
 
     Args:
         seed: Seed of the run.
@@ -87,15 +146,24 @@ def load_keras(seed: int, threads: int | None = None) -> None:
             one may sum a matrix product in another order, in its last digits.
 
     Raises:
-        UserError: This process computes with another number of threads already.
+        UserError: Keras cannot be imported, or this process computes with another
+            number of threads already.
     """
     os.environ["KERAS_BACKEND"] = "tensorflow"
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
-    with no_stderr():
-        import keras
-        import tensorflow as tf
+    # TensorFlow writes to the terminal before its own settings can stop it.
+    with no_stderr(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            import keras
+            import tensorflow as tf
+        except ImportError as error:
+            raise UserError(f"Keras cannot be imported: {error}") from error
+        except (ValueError, AttributeError) as error:
+            raise UserError(f"Keras cannot read its keras.json: {error}") from error
+    warnings.filterwarnings("ignore", "", DeprecationWarning, "keras|tensorflow|numpy")
     if threads and threads != threads_in_use():
         try:
             tf.config.threading.set_intra_op_parallelism_threads(threads)
@@ -105,13 +173,17 @@ def load_keras(seed: int, threads: int | None = None) -> None:
                 f"training.threads: expected what this process computes with already, "
                 f"received {threads}; start another process"
             ) from None
+    keras.config.set_floatx("float32")
+    keras.config.set_dtype_policy("float32")
+    keras.config.set_epsilon(1e-7)
+    keras.config.set_image_data_format("channels_last")
     # Layers are then named by their place in the model, whatever was made before.
     keras.utils.clear_session(free_memory=False)
     keras.utils.set_random_seed(seed)
 
 
 def threads_in_use() -> int:
-    """Number of threads that TensorFlow computes with."""
+    """The number of threads that TensorFlow computes with."""
     import tensorflow as tf
 
     return tf.config.threading.get_intra_op_parallelism_threads() or processors()
@@ -119,6 +191,7 @@ def threads_in_use() -> int:
 
 @contextlib.contextmanager
 def no_stderr():
+    """Throw away what is written to standard error, by whatever code."""
     sys.stderr.flush()
     kept = os.dup(2)
     with open(os.devnull, "w") as nothing:

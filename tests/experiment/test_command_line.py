@@ -1,3 +1,4 @@
+import pickle
 import signal
 import subprocess
 import sys
@@ -7,7 +8,7 @@ import pytest
 import tensorflow as tf
 
 from experiment.command_line import exit_with_status
-from system.errors import UserError
+from system.errors import DamagedError, UserError, named_causes
 
 DEAF = """
 import time
@@ -70,8 +71,18 @@ def test_a_mistake_is_one_printable_line_whatever_it_quotes():
 
 
 def test_a_tensor_beyond_the_memory_is_told_in_a_line(capsys):
-    assert exit_with_status(lambda: int(tf.zeros([2**20, 2**22])[0, 0])) == 1
+    @named_causes()
+    def main():
+        return int(tf.zeros([2**20, 2**22])[0, 0])
+
+    assert exit_with_status(main) == 1
     assert capsys.readouterr().err.endswith(
         ": not enough memory; OOM when allocating tensor with shape[1048576,4194304] "
         "and type float\n"
     )
+
+
+def test_mistakes_come_whole_from_another_process():
+    for error in (DamagedError("a/b", "damaged"), UserError("x", "one", "two")):
+        copied = pickle.loads(pickle.dumps(error))
+        assert (type(copied), str(copied)) == (type(error), str(error))

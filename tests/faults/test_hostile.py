@@ -155,13 +155,9 @@ def test_names_that_a_terminal_would_interpret(
 def test_names_that_the_terminal_cannot_encode(tmp_path):
     """In a process of its own, whose output is ASCII."""
     script = """
-from experiment.command_line import exit_with_status
-
-def main():
-    print("ünï \\u2502")
-    return 0
-
-exit_with_status(main)
+from system import processes
+processes.begin_command()
+print("ünï \\u2502")
 """
     done = subprocess.run(
         [sys.executable, "-c", script],
