@@ -13,8 +13,6 @@ if __name__ == "__main__":
 elif __name__ == "__mp_main__":
     processes.begin_worker()
 
-import contextlib
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,14 +20,19 @@ from typing import Any
 
 from rich.console import Console
 
-from comparison.cluster import cluster_pool
+from comparison.cluster import cluster_workers
 from comparison.display import CompareDisplay
 from comparison.measures import count
 from comparison.plan import Comparison, Run, against_itself, load_comparison
-from comparison.workers import Pool, RunMaker, local_pool
+from comparison.workers import RunError, Workers, local_workers, make_runs
 from data import as_arrays
 from experiment.command_line import Parser, exit_with_status, run_until_signal
-from experiment.fingerprint import Fingerprint, compute_fingerprint
+from experiment.fingerprint import (
+    Fingerprint,
+    all_choices,
+    compute_fingerprint,
+    digest_of_modules,
+)
 from experiment.run_directory import inspect_run, path_within
 from monitoring.summary import how_to_look
 from system.errors import UserError
@@ -46,76 +49,50 @@ class Plan:
     Attributes:
         finished: The contents of result.json, by the path of the run.
         pending: Runs to be made, in order.
-        stale: Number of them that replace a run of other settings, data or code.
+        stale: What they replace: directories, and in what it differs.
         fingerprints: The fingerprint of each run, by its path.
     """
 
     finished: dict[Path, dict[str, Any]]
     pending: list[Run]
-    stale: int
+    stale: list[tuple[Path, str]]
     fingerprints: dict[Path, Fingerprint]
 
 
 def make_plan(comparison: Comparison, directory: Path) -> Plan:
-    finished: dict[Path, dict[str, Any]] = {}
-    pending, stale = [], 0
-    fingerprints = compute_fingerprints(comparison)
+    plan = Plan({}, [], [], compute_fingerprints(comparison))
     for run in comparison.runs:
         path = path_within(directory, run.path)
-        found = inspect_run(path, run.config, fingerprints[run.path])
+        found = inspect_run(path, run.config, plan.fingerprints[run.path])
         if found.state == "finished":
-            finished[run.path] = found.result
+            plan.finished[run.path] = found.result
         else:
-            pending.append(run)
-            stale += found.state in ("other", "changed")
-    return Plan(finished, pending, stale, fingerprints)
+            plan.pending.append(run)
+        if found.state in ("other", "changed"):
+            plan.stale.append((path, found.difference))
+    return plan
 
 
 def compute_fingerprints(comparison: Comparison) -> dict[Path, Fingerprint]:
     """The fingerprint of each run; every dataset is read once."""
     data: dict[str, str] = {}
-    found = {}
+    fingerprints, of_setting = {}, {}
     for run in comparison.runs:
         dataset = run.config.dataset
-        key = json.dumps([dataset.name, dataset.settings])
+        key = f"{dataset.name} {dataset.settings}"
         if key not in data:
             data[key] = as_arrays(dataset.build()).sha256
-        found[run.path] = compute_fingerprint(run.config, data[key])
-    return found
-
-
-def make_runs(
-    comparison: Comparison,
-    plan: Plan,
-    directory: Path,
-    pool: Pool,
-    should_stop: Callable[[], bool],
-    console: Console,
-) -> RunMaker:
-    """Make what is pending, and show how far that has come."""
-    from comparison.board import ensure_session, list_trials
-
-    trials = list_trials(comparison)
-    maker = RunMaker(directory, plan.fingerprints)
-    with CompareDisplay(console, comparison, len(plan.pending)) as display:
-
-        def show(run: Run | None) -> None:
-            if run is None:
-                display.show_running(maker.running)
-            else:
-                result = maker.results.get(run.path)
-                display.advance(run, result, maker.running)
-                ensure_session(directory / run.path, trials[run.path], result or {})
-
-        maker.make(plan.pending, pool, should_stop, show)
-    return maker
+        if run.setting not in of_setting:
+            of_setting[run.setting] = compute_fingerprint(run.config, data[key])
+        fingerprints[run.path] = of_setting[run.setting]
+    return fingerprints
 
 
 def make_and_grow(
     comparison: Comparison,
     directory: Path,
     plan: Plan,
-    pool: Pool,
+    workers: Workers,
     should_stop: Callable[[], bool],
     console: Console,
 ) -> tuple[Comparison, dict[Path, dict[str, Any]], dict[Path, str]]:
@@ -125,24 +102,33 @@ def make_and_grow(
         The comparison with its grids grown; the contents of result.json of its runs,
         and why others have none, by their path.
     """
-    from comparison.board import write_experiment
+    from comparison.board import ensure_session, list_trials, write_experiment
     from comparison.growth import grow_grids
 
     failures: dict[Path, str] = {}
     for growth in range(comparison.grow + 1):
         write_experiment(comparison, directory)
-        maker = make_runs(comparison, plan, directory, pool, should_stop, console)
-        failures |= maker.failures
-        results = plan.finished | maker.results
+        trials = list_trials(comparison)
+        made = make_runs(
+            plan.pending, directory, plan.fingerprints, workers, should_stop
+        )
+        with CompareDisplay(console, comparison, len(plan.pending)) as display:
+            for run, result in made:
+                if isinstance(result, RunError):
+                    failures[run.path], result = str(result), {}
+                else:
+                    plan.finished[run.path] = result
+                display.advance(run, result)
+                ensure_session(directory / run.path, trials[run.path], result)
         if growth == comparison.grow or should_stop():
             break
-        comparison, added = grow_grids(comparison, results)
+        comparison, added = grow_grids(comparison, plan.finished)
         if not added:
             break
         for line in added:
             console.print(f"a grid grows: {line}", **AS_IT_IS)
         plan = make_plan(comparison, directory)
-    return comparison, results, failures
+    return comparison, plan.finished, failures
 
 
 def show_plan(
@@ -154,17 +140,13 @@ def show_plan(
     for run in comparison.runs:
         done = "  (finished)" if run.path in plan.finished else ""
         print(f"{directory / run.path}{done}")
-    runs = count(len(comparison.runs), "run")
-    print(f"{runs}, {len(plan.pending)} of them to make", end="")
+    text = f"{count(len(comparison.runs), 'run')}, {len(plan.pending)} of them to make"
     if plan.pending:
         minutes = max(1, round(estimate_seconds(plan.pending, workers) / 60))
-        print(
-            f": about {count(minutes, 'minute')} in "
-            f"{count(workers, 'worker process', 'es')} here, give or take a factor of "
-            "two",
-            end="",
-        )
-    print()
+        processes = count(workers, "worker process", "es")
+        text += f": about {count(minutes, 'minute')} in {processes} here"
+        text += ", give or take a factor of two"
+    print(text)
 
 
 def parse_arguments():
@@ -207,32 +189,36 @@ def main() -> int:
         comparison = against_itself(comparison)
     directory = path_within(arguments.runs, Path(comparison.name))
     plan = make_plan(comparison, directory)
-    most = len(plan.pending) or len(comparison.seeds)
-    workers = arguments.workers or min(processors(), most)
+    size = arguments.workers or min(
+        processors(), len(plan.pending) or len(comparison.seeds)
+    )
     if arguments.dry_run:
-        show_plan(comparison, directory, plan, workers)
+        show_plan(comparison, directory, plan, size)
         return 0
     console = Console()
-    pool: contextlib.AbstractContextManager[Pool]
+    code = digest_of_modules(all_choices())
     if arguments.cluster:
         first = comparison.runs[0]
         fingerprint = plan.fingerprints[first.path]
-        pool = cluster_pool(arguments.cluster, directory, first.config, fingerprint)
+        pool = cluster_workers(
+            arguments.cluster, code, directory, first.config, fingerprint
+        )
         where = f"on the workers of {arguments.cluster}"
     else:
-        pool = local_pool(workers)
-        where = f"in {count(workers, 'worker process', 'es')} of this machine"
+        pool = local_workers(size, code)
+        where = f"in {count(size, 'worker process', 'es')} of this machine"
     console.print(
         f"{count(len(comparison.runs), 'run')} in {directory}: {len(plan.finished)} "
-        f"finished before, {len(plan.pending)} to make, {plan.stale} of them in the "
-        f"place of stale ones; {where}",
-        markup=False,
-        soft_wrap=True,
+        f"finished before, {len(plan.pending)} to make, {len(plan.stale)} of them in "
+        f"the place of stale ones; {where}",
+        **AS_IT_IS,
     )
-    with pool as opened:
+    for reason, path in {reason: path for path, reason in reversed(plan.stale)}.items():
+        console.print(f"made again: {path} {reason}", **AS_IT_IS)
+    with pool as workers:
         (comparison, results, failures), signal_number = run_until_signal(
             lambda should_stop: make_and_grow(
-                comparison, directory, plan, opened, should_stop, console
+                comparison, directory, plan, workers, should_stop, console
             )
         )
     from comparison.report import write_report, write_tables

@@ -59,6 +59,7 @@ def train(
     console: Console | None = None,
     programs: "dict[str, Program] | None" = None,
     pictures: bool = True,
+    code: str | None = None,
 ) -> dict[str, Any]:
     """Run one experiment, or show that it has been run before.
 
@@ -75,6 +76,8 @@ def train(
         programs: The program that the run before this one in this process has left for
             a run that may share it, by its key; this run leaves its own.
         pictures: Whether TensorBoard gets histograms and pictures too.
+        code: Digest of the code of the run, where this process holds what its files
+            may no longer.
 
     Returns:
         The contents of result.json.
@@ -92,7 +95,7 @@ def train(
     with open_run(
         directory,
         config,
-        compute_fingerprint(config, arrays.sha256),
+        compute_fingerprint(config, arrays.sha256, code),
         resume=resume,
         resume_changed=resume_changed,
         overwrite=overwrite,

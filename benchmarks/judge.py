@@ -19,15 +19,15 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from rich.console import Console
 
-from compare import make_plan, make_runs
+from compare import make_plan
 from comparison.answer import find_answer
 from comparison.plan import Comparison, Run, against_itself, load_comparison
 from comparison.statistics import DIFFERENT, EQUAL
 from comparison.summary import summarize
-from comparison.workers import local_pool
+from comparison.workers import RunError, local_workers, make_runs
 from data.mnist import mnist
+from experiment.fingerprint import all_choices, digest_of_modules
 from system.processes import processors
 
 SEEDS = 5
@@ -96,9 +96,17 @@ def make(comparisons: list[Comparison], directory: Path) -> dict[Path, dict[str,
     runs = tuple(run for comparison in comparisons for run in comparison.runs)
     everything = replace(comparisons[0], runs=runs)
     plan = make_plan(everything, directory)
-    with local_pool(processors()) as pool:
-        maker = make_runs(everything, plan, directory, pool, lambda: False, Console())
-    return plan.finished | maker.results
+    code = digest_of_modules(all_choices())
+    with local_workers(processors(), code) as workers:
+        made = make_runs(
+            plan.pending, directory, plan.fingerprints, workers, lambda: False
+        )
+        for run, result in made:
+            if isinstance(result, RunError):
+                raise result
+            plan.finished[run.path] = result
+            print(f"{len(plan.finished)} of {len(runs)} runs", end="\r")
+    return plan.finished
 
 
 def judge(

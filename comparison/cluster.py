@@ -4,64 +4,33 @@ import contextlib
 import logging
 import multiprocessing
 import socket
+import sys
+import tempfile
 from collections.abc import Iterator
-from concurrent.futures import wait
-from concurrent.futures.process import BrokenProcessPool
+from functools import partial
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 
-from comparison.plan import Run
-from comparison.workers import MOST_DEATHS, Pool, WorkerProcess
+from comparison.workers import Workers, close_idle
 from experiment.config import Config
-from experiment.fingerprint import Fingerprint, compute_fingerprint
+from experiment.fingerprint import (
+    Fingerprint,
+    all_choices,
+    compute_fingerprint,
+    digest_of_modules,
+)
 from system.errors import UserError
-
-ASK_SECONDS = 0.5
-"""How often a Dask worker asks whether to stop."""
-
-IDLE: list[WorkerProcess] = []
-"""Processes of this Dask worker that make no run now."""
-
-
-class ClusterPool:
-    """The workers of a Dask cluster."""
-
-    def __init__(self, client):
-        import distributed
-
-        self._client = client
-        self._executor = client.get_executor(pure=False)
-        self._stop = distributed.Event(client=client)
-        self._running: list = []
-
-    def begin(self, waiting, directory, fingerprints):
-        self._running = [future for future in self._running if not future.done()]
-        if len(self._running) >= (sum(self._client.nthreads().values()) or 1):
-            return None
-        run = waiting[0]
-        future = self._executor.submit(
-            perform_on_cluster,
-            run,
-            directory / run.path,
-            fingerprints[run.path],
-            self._stop,
-        )
-        self._running.append(future)
-        return run, future
-
-    def stop(self):
-        self._stop.set()
 
 
 @contextlib.contextmanager
-def cluster_pool(
-    address: str, directory: Path, config: Config, fingerprint: Fingerprint
-) -> Iterator[Pool]:
-    """The workers of a Dask cluster, which must see the directory at the same path.
+def cluster_workers(
+    address: str, code: str, directory: Path, config: Config, fingerprint: Fingerprint
+) -> Iterator[Workers]:
+    """The workers of a Dask cluster, also those that come while this lasts.
 
     Args:
         address: Address of the scheduler, "tcp://host:8786".
+        code: Digest of the code of all choices.
         directory: Directory that the runs will be written below.
         config: Config of one of the runs.
         fingerprint: The fingerprint of that run.
@@ -78,9 +47,48 @@ def cluster_pool(
         ) from None
     logging.getLogger("distributed").setLevel(logging.ERROR)
     refuse_silent_address(address)
-    with distributed.Client(address, set_as_default=False) as client:
-        check_workers(client, directory, config, fingerprint)
-        yield ClusterPool(client)
+    directory.mkdir(parents=True, exist_ok=True)
+    with (
+        distributed.Client(address, set_as_default=False) as client,
+        tempfile.NamedTemporaryFile(dir=directory.absolute(), prefix=".") as probe,
+    ):
+        check = partial(find_hindrance, code, Path(probe.name), config, fingerprint)
+        hindrances: dict[str, str | None] = {}
+        fit: list[str] = []
+
+        def count() -> int:
+            """Threads of the workers that can make the runs; new ones are checked."""
+            threads = client.nthreads()
+            if new := [*threads.keys() - hindrances.keys()]:
+                found = client.run(check, workers=new, on_error="return")
+                hindrances.update(found)
+                fit.extend(worker for worker in found if not found[worker])
+                for worker in found.keys() - fit:
+                    line = describe(worker, found[worker])
+                    if not fit:
+                        raise UserError(f"--cluster: {line}")
+                    print(f"left out: {line}", file=sys.stderr)
+            return max(1, sum(threads.get(worker, 0) for worker in fit))
+
+        count()
+        if not fit:
+            raise UserError("--cluster: the scheduler has no workers")
+        executor = client.get_executor(
+            pure=False, workers=fit, allow_other_workers=True
+        )
+        stop = distributed.Event(client=client)
+        try:
+            yield Workers(executor, code, stop, count)
+        finally:
+            stop.set()
+            executor.shutdown()
+            client.run(close_idle, code)
+
+
+def describe(worker: str, hindrance: object) -> str:
+    if "No module named" in str(hindrance):
+        hindrance = "does not find the code of this folder: start it here"
+    return f"worker {worker} {hindrance}"
 
 
 def refuse_silent_address(address: str) -> None:
@@ -95,75 +103,26 @@ def refuse_silent_address(address: str) -> None:
         ) from None
 
 
-def perform_on_cluster(
-    run: Run, directory: Path, fingerprint: Fingerprint, stop
-) -> dict[str, Any]:
-    """Make one run in a process of this Dask worker, of its own for as long as it runs.
-
-    Runs are not made in the worker itself: Keras draws initial weights from Python's
-    global random numbers, which Dask uses too.
+def find_hindrance(
+    code: str, probe: Path, config: Config, fingerprint: Fingerprint
+) -> str | None:
+    """Why this Dask worker cannot make the runs of a comparison, or None.
 
     Args:
-        run: To be made.
-        directory: Directory of the run.
-        fingerprint: Its fingerprint, where the comparison was started.
-        stop: Event of the cluster that asks to write a checkpoint and stop.
-    """
-    worker = IDLE.pop() if IDLE else WorkerProcess()
-    try:
-        for _ in range(MOST_DEATHS):
-            future = worker.submit(run, directory, fingerprint)
-            while not future.done():
-                wait([future], timeout=ASK_SECONDS)
-                if stop.is_set():
-                    worker.stop()
-            with contextlib.suppress(BrokenProcessPool):
-                return future.result()
-    finally:
-        if stop.is_set():
-            worker.close()
-        else:
-            IDLE.append(worker)
-    raise RuntimeError(f"its process died {MOST_DEATHS} times")
-
-
-def check_workers(
-    client, directory: Path, config: Config, fingerprint: Fingerprint
-) -> None:
-    """Refuse a cluster that has no workers, or one that could not do the same."""
-    directory.mkdir(parents=True, exist_ok=True)
-    probe = (directory / ".probe").absolute()
-    probe.touch()
-    try:
-        found = client.run(
-            find_hindrance, probe, config, fingerprint, on_error="return"
-        )
-    finally:
-        probe.unlink()
-    if not found:
-        raise UserError("--cluster: the scheduler has no workers")
-    for worker, hindrance in found.items():
-        if "No module named" in str(hindrance):
-            hindrance = "does not find the code of this folder: start it here"
-        if hindrance:
-            raise UserError(f"--cluster: worker {worker} {hindrance}")
-
-
-def find_hindrance(probe: Path, config: Config, fingerprint: Fingerprint) -> str | None:
-    """Why a Dask worker cannot make the runs of a comparison, or None.
-
-    Args:
+        code: Digest of the code of all choices, where the comparison was started.
         probe: A file below the directory of the comparison.
         config: Config of one of the runs.
         fingerprint: The fingerprint of that run where the comparison was started.
     """
     if not probe.exists():
         return f"does not see {probe.parent}"
-    for name, here in compute_fingerprint(config, fingerprint["data"]).items():
-        if here != fingerprint.get(name):
+    here = compute_fingerprint(config, fingerprint["data"])
+    here["code"] = digest_of_modules(all_choices())
+    for name, expected in (fingerprint | {"code": code}).items():
+        if here.get(name) != expected:
             if name in ("code", "files"):
                 return f"has other {name} than this folder"
-            return f"has {name} {here}, expected {fingerprint.get(name)} as here"
+            return f"has {name} {here.get(name)}, expected {expected} as here"
     if multiprocessing.current_process().daemon:
         return "may not start processes: start it with --no-nanny"
     return None

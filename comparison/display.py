@@ -25,26 +25,23 @@ class CompareDisplay(ProgressDisplay):
         self._measure = find_measure(f"validation_{self._by}")
         self._done, self._failed = 0, 0
         self._best: tuple[float, str] | None = None
+        if total:
+            self._show()
 
-    def show_running(self, running: int) -> None:
-        """Show how many runs are being made now."""
-        self.show(self._done, self._text(running))
-
-    def advance(self, run: Run, result: dict[str, Any] | None, running: int) -> None:
-        """Take notice that a run has ended, with a result or without."""
+    def advance(self, run: Run, result: dict[str, Any]) -> None:
+        """Take notice that a run has ended, with the contents of its result.json."""
         self._done += 1
-        if result and result["status"] == "completed" and result[self._moment]:
+        if result.get("status") == "completed" and result[self._moment]:
             value = result[self._moment]["validation"][self._by]
             best = max if self._measure.better == "higher" else min
             if self._best is None or best(value, self._best[0]) != self._best[0]:
                 self._best = value, f"{run.method} {run.strength}".strip()
-        elif result is None or result["status"] == "diverged":
+        elif result.get("status") != "interrupted":
             self._failed += 1
-        self.show_running(running)
-        self.show_line(self._done, self._text(running))
+        self._show()
 
-    def _text(self, running: int) -> str:
-        text = f"{self._done}/{self._total} runs, {running} running"
+    def _show(self) -> None:
+        text = f"{self._done}/{self._total} runs"
         if self._failed:
             text += f", {self._failed} failed"
         if self._best:
@@ -52,4 +49,5 @@ class CompareDisplay(ProgressDisplay):
             text += (
                 f"; best {self._measure.name} {self._measure.value(value)} ({method})"
             )
-        return text
+        self.show(self._done, text)
+        self.show_line(self._done, text)

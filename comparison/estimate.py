@@ -1,7 +1,9 @@
 """How long runs will take: some updates and an evaluation of each kind, timed."""
 
 import json
+import statistics
 import time
+from collections import defaultdict
 from collections.abc import Iterable
 
 from comparison.plan import Run
@@ -9,8 +11,11 @@ from data import as_arrays
 from experiment.config import Config
 from train import make_trainer
 
-SECONDS_TO_START, SECONDS_OF_UPDATES = 4.0, 0.5
-"""To load TensorFlow, measured on two cores; and of updates of each kind, at least."""
+SECONDS_TO_START = 4.0
+"""To load TensorFlow, measured on two cores."""
+
+MOST_KINDS = 8
+"""Kinds of runs that are timed, at most: the others are taken to be like these."""
 
 
 def estimate_seconds(runs: Iterable[Run], workers: int) -> float:
@@ -19,14 +24,15 @@ def estimate_seconds(runs: Iterable[Run], workers: int) -> float:
     Runs are of one kind if they differ in seed or in numbers with a point alone, such
     as strengths and rates, which take no time.
     """
-    kinds: dict[str, tuple[Config, int]] = {}
+    kinds: dict[str, list[Config]] = defaultdict(list)
     for run in runs:
         tables = json.dumps(run.config.tables() | {"name": "", "seed": 0})
         kind = json.dumps(json.loads(tables, parse_float=lambda _: 0.0))
-        config, count = kinds.get(kind, (run.config, 0))
-        kinds[kind] = config, count + 1
-    seconds = sum(count * seconds_of(config) for config, count in kinds.values())
-    return SECONDS_TO_START + seconds / workers
+        kinds[kind].append(run.config)
+    timed = list(kinds.values())[:: -(-len(kinds) // MOST_KINDS)]
+    seconds = [seconds_of(configs[0]) for configs in timed]
+    mean = statistics.fmean(seconds, map(len, timed))
+    return SECONDS_TO_START + mean * sum(map(len, kinds.values())) / workers
 
 
 def seconds_of(config: Config) -> float:
@@ -39,14 +45,12 @@ def seconds_of(config: Config) -> float:
     prepared = time.perf_counter()
     trainer.measure()
     evaluated = time.perf_counter()
-    for _ in trainer.train_epoch(evaluated=False):
-        if time.perf_counter() - evaluated > SECONDS_OF_UPDATES:
-            break
-    update = (time.perf_counter() - evaluated) / trainer.state.updates
+    next(trainer.train_epoch(evaluated=False))
+    trained = time.perf_counter()
     settings = trainer.settings
-    evaluations = 2 + -(-settings.epochs // settings.evaluate_every)
+    updates = settings.epochs * trainer.updates_per_epoch
     return (
         (prepared - started)
-        + evaluations * (evaluated - prepared)
-        + settings.epochs * trainer.updates_per_epoch * update
+        + (evaluated - prepared) * (2 + settings.epochs / settings.evaluate_every)
+        + (trained - evaluated) * updates / trainer.state.updates
     )

@@ -1,15 +1,15 @@
 """Lets a grid grow where its best strength lies on its edge."""
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from comparison.answer import find_answer
-from comparison.plan import Comparison, Run, make_run
+from comparison.plan import Comparison, Run, make_setting
 from comparison.summary import summarize
-from experiment.config import Settings
+from experiment.config import Settings, assign
 from system.errors import UserError
 
 
@@ -42,7 +42,11 @@ def grow_grids(
             beyond = next_value({run.varied[key] for run in mine}, best)
             of_edge = [run for run in mine if run.varied[key] == best]
             try:
-                new = [beside(comparison, run, {key: beyond}) for run in of_edge]
+                new = [
+                    run
+                    for other in of_edge[:: len(comparison.seeds)]
+                    for run in beside(comparison, other, {key: beyond})
+                ]
             except UserError:
                 continue
             is_first = mine[0].varied[key] == best
@@ -65,14 +69,12 @@ def next_value(values: Iterable[float], edge: float) -> float:
     return value if (value - edge) * (edge - last) > 0 else math.nan
 
 
-def beside(comparison: Comparison, run: Run, changes: Settings) -> Run:
-    """A run that differs from another in settings that it varies."""
-    return make_run(
-        comparison.name,
-        [run.config.tables(), changes],
-        (run.condition, comparison.conditions[run.condition]),
-        run.method,
-        run.varied | changes,
-        run.seed,
-        run.pictures,
+def beside(comparison: Comparison, run: Run, changes: Settings) -> Iterator[Run]:
+    """The runs of all seeds that differ from another in settings that it varies."""
+    tables = run.config.tables()
+    assign(tables, changes)
+    condition = comparison.conditions[run.condition]
+    varied = run.varied | changes
+    return make_setting(
+        comparison.name, tables, condition, run.method, varied, comparison.seeds
     )

@@ -27,6 +27,7 @@ of several conditions, with strengths of their own. The first setting of each na
     ]
 """
 
+import copy
 import itertools
 import json
 import re
@@ -36,8 +37,13 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import numpy as np
-from annotated_types import Interval
-from pydantic import PositiveFloat
+from annotated_types import Interval, MinLen
+from pydantic import (
+    BaseModel,
+    PositiveFloat,
+    StringConstraints,
+    ValidationError,
+)
 
 from experiment.config import (
     Config,
@@ -45,26 +51,56 @@ from experiment.config import (
     Settings,
     assign,
     flatten,
-    parse_override,
+    parse_overrides,
     read_tables,
     read_toml,
     resolve,
     run_name,
     validate_name,
 )
-from experiment.schema import did_you_mean, quote, validate
+from experiment.schema import did_you_mean, quote
 from system.errors import UserError
-
-KNOWN = (
-    *("name", "question", "base", "seeds", "control", "select", "grow", "margins"),
-    *("set", "conditions", "methods"),
-)
 
 OWN_FOLDERS = ("figures", "mean")
 """Folders of a comparison that hold no method's runs."""
 
-Tables = dict[str, Any]
+Tables = dict[str, dict[str, Any]]
+Grids = dict[str, dict[str, Annotated[list[Any], MinLen(1)]]]
+MethodName = Annotated[str, StringConstraints(pattern="^[A-Za-z0-9_]+$")]
+Moment = Literal["final", "best"]
 By = Literal["cross_entropy", "accuracy", "loss"]
+Setting = tuple[str, str, str]
+"""Condition, method and strength: what the runs of all seeds agree in."""
+
+
+class Method(BaseModel, strict=True, extra="forbid"):
+    """A table [methods.<name>] of a comparison file."""
+
+    set: Tables = {}
+    vary: Grids = {}
+
+
+class Select(BaseModel, strict=True, extra="forbid"):
+    """The table [select] of a comparison file."""
+
+    at: Moment = "final"
+    by: By | None = None
+
+
+class ComparisonFile(BaseModel, strict=True, extra="forbid"):
+    """A comparison file, whose keys and values this class allows."""
+
+    base: str
+    methods: Annotated[dict[MethodName, Method], MinLen(1)]
+    name: str = ""
+    question: str = ""
+    seeds: Annotated[list[Seed], MinLen(1)] = [0, 1, 2, 3, 4]
+    control: str = ""
+    select: Select = Select()
+    grow: Annotated[int, Interval(ge=0, le=10)] = 2
+    margins: dict[By, PositiveFloat] = {}
+    set: Tables = {}
+    conditions: Annotated[list[Tables], MinLen(1)] = [{}]
 
 
 @dataclass(frozen=True)
@@ -91,6 +127,10 @@ class Run:
     config: Config
     path: Path
     pictures: bool
+
+    @property
+    def setting(self) -> Setting:
+        return self.condition, self.method, self.strength
 
 
 @dataclass(frozen=True)
@@ -144,144 +184,106 @@ def load_comparison(path: Path, overrides: Sequence[str] = ()) -> Comparison:
     Raises:
         UserError: With the setting, what was expected and what was received.
     """
-    tables = read_toml(path)
-    refuse_unknown("", tables, KNOWN)
-    for key in ("base", "methods"):
-        if key not in tables:
-            raise UserError(f"{path}: {key}: a comparison needs it")
-    methods = check_methods(tables["methods"])
-    conditions = check_conditions(tables.get("conditions", [{}]))
-    base = load_base(path, tables, methods, conditions, overrides)
-    seeds = validate("seeds", list[Seed], tables.get("seeds", [0, 1, 2, 3, 4]))
-    if not seeds or len(set(seeds)) < len(seeds):
-        raise UserError(f"seeds: expected different integers, received {quote(seeds)}")
-    control = tables.get("control", next(iter(methods)))
-    if not isinstance(control, str) or control not in methods:
-        raise UserError(
-            f"control: expected one of {', '.join(methods)}, received {quote(control)}"
-        )
-    name = validate_name(tables.get("name", run_name(path.stem) or "comparison"))
-    runs: list[Run] = []
-    for condition in conditions.items():
-        for method, table in methods.items():
-            made = [
-                make_run(
-                    name,
-                    [base, condition[1], settings_of(method, "set", table) | strengths],
-                    condition,
-                    method,
-                    strengths,
-                    seed,
-                    pictures=seed == seeds[0],
-                )
-                for strengths in combine(settings_of(method, "vary", table), method)
-                for seed in seeds
-            ]
-            refuse_lost_condition(made[0], condition[1], table)
-            refuse_equal(made)
-            runs += made
-    select, by = check_select(tables.get("select", "final"))
-    loss = trained_loss(runs)
-    margins = validate("margins", dict[By, PositiveFloat], tables.get("margins", {}))
-    grow = validate(
-        "grow", Annotated[int, Interval(ge=0, le=10)], tables.get("grow", 2)
-    )
-    return Comparison(
-        name,
-        validate("question", str, tables.get("question", "")),
-        control,
-        select,
-        by or loss,
-        loss,
-        grow,
-        margins,
-        conditions,
-        tuple(methods),
-        tuple(seeds),
-        tuple(runs),
-    )
-
-
-def load_base(
-    path: Path,
-    tables: Tables,
-    methods: dict[str, Tables],
-    conditions: dict[str, Settings],
-    overrides: Sequence[str],
-) -> Tables:
-    """What all runs share: the base config, what the file sets of it, overrides."""
-    named = Path(validate("base", str, tables["base"])).expanduser()
-    base = read_tables(path.parent / named)
-    assign(base, flat("set", tables.get("set", {})))
-    without_effect = settings_of_all_runs(methods, conditions)
-    for override in overrides:
-        key, value = parse_override(override)
+    file = read_comparison(path)
+    base = read_tables(path.parent / Path(file.base).expanduser())
+    assign(base, dict(flatten(file.set)))
+    given = parse_overrides(overrides)
+    for key in given:
         if "." not in key:
             raise UserError(
                 f"{key}: expected section.key=value: a comparison has its own"
             )
-        if key in without_effect:
+    assign(base, given)
+    name = validate_name(file.name or run_name(path.stem) or "comparison")
+    conditions = name_conditions(file.conditions)
+    runs: list[Run] = []
+    for settings, method in itertools.product(conditions.values(), file.methods):
+        table = file.methods[method]
+        grid = dict(flatten(table.vary))
+        made: list[Run] = []
+        for values in itertools.product(*grid.values()):
+            varied = dict(zip(grid, values, strict=True))
+            tables = copy.deepcopy(base)
+            assign(tables, settings)
+            assign(tables, dict(flatten(table.set)) | varied)
+            made += make_setting(name, tables, settings, method, varied, file.seeds)
+        refuse_lost_condition(made, settings)
+        refuse_equal(made)
+        runs += made
+    for key, value in given.items():
+        if not any(settings_of(run).get(key) == value for run in runs):
             raise UserError(
                 f"{key}: expected a setting that runs share, received one that {path} "
                 "sets for each method or condition"
             )
-        assign(base, {key: value})
-    return base
-
-
-def check_select(select: Any) -> tuple[str, str | None]:
-    """The moment that strengths are chosen at, and what by."""
-    if not isinstance(select, dict):
-        return validate("select", Literal["final", "best"], select), None
-    refuse_unknown("select.", select, ("at", "by"))
-    at = validate("select.at", Literal["final", "best"], select.get("at", "final"))
-    return at, validate("select.by", By, select["by"]) if "by" in select else None
-
-
-def trained_loss(runs: Iterable[Run]) -> str:
-    """What to compare by: "loss" if all runs minimize one other than cross-entropy."""
-    names = {run.config.training.settings["loss"] for run in runs}
-    return (
-        "loss" if len(names) == 1 and "cross_entropy" not in names else "cross_entropy"
+    losses = {run.config.training.settings["loss"] for run in runs}
+    own_loss = len(losses) == 1 and "cross_entropy" not in losses
+    loss = "loss" if own_loss else "cross_entropy"
+    return Comparison(
+        name,
+        file.question,
+        file.control or next(iter(file.methods)),
+        file.select.at,
+        file.select.by or loss,
+        loss,
+        file.grow,
+        dict(file.margins.items()),
+        conditions,
+        tuple(file.methods),
+        tuple(file.seeds),
+        tuple(runs),
     )
 
 
-def refuse_unknown(where: str, table: Tables, known: Sequence[str]) -> None:
-    for key in table:
-        if key not in known:
-            raise UserError(
-                f"unknown setting {where}{key}; {did_you_mean(key, known)}"
-                f"expected {', '.join(known)}"
-            )
+def read_comparison(path: Path) -> ComparisonFile:
+    """Read a comparison file, and check it but for the settings of experiments."""
+    try:
+        file = ComparisonFile.model_validate(read_toml(path))
+    except ValidationError as error:
+        raise UserError(f"{path}: {explain(error)}") from None
+    if len(set(file.seeds)) < len(file.seeds):
+        raise UserError(
+            f"seeds: expected different integers, received {quote(file.seeds)}"
+        )
+    if file.control and file.control not in file.methods:
+        raise UserError(
+            f"control: expected one of {', '.join(file.methods)}, received "
+            f"{quote(file.control)}"
+        )
+    for method in file.methods.keys() & OWN_FOLDERS:
+        raise UserError(
+            f"methods.{method}: expected another name: the folder {method} holds what "
+            "the comparison came to"
+        )
+    return file
 
 
-def check_methods(methods: Any) -> dict[str, Tables]:
-    if not isinstance(methods, dict) or not methods:
-        raise UserError("methods: expected tables [methods.<name>]")
-    for method, table in methods.items():
-        if not re.fullmatch(r"[A-Za-z0-9_]+", method, re.ASCII):
-            raise UserError(
-                f"methods: expected names of letters, digits and _, received {method}"
-            )
-        if method in OWN_FOLDERS:
-            raise UserError(
-                f"methods.{method}: expected another name: the folder {method} holds "
-                "what the comparison came to"
-            )
-        if not isinstance(table, dict):
-            raise UserError(f"methods.{method}: expected a table")
-        refuse_unknown(f"methods.{method}.", table, ("set", "vary"))
-    return methods
+def explain(error: ValidationError) -> str:
+    """The first thing that is wrong with a comparison file, in a line."""
+    first = error.errors(include_url=False)[0]
+    *above, key = (str(part) for part in first["loc"] if part != "[key]")
+    where = ".".join([*above, key])
+    if first["type"] == "missing":
+        return f"{where}: a comparison needs it"
+    if first["type"] == "extra_forbidden":
+        known = list([ComparisonFile, Select, Method][len(above)].__annotations__)
+        near = did_you_mean(key, known)
+        return f"unknown setting {where}; {near}expected {', '.join(known)}"
+    expected = re.sub("^.* should (be|have|match) ", "", first["msg"])
+    expected = expected.replace("a valid integer", "an integer").replace("valid ", "")
+    expected = expected.partition(" after validation")[0]
+    if first["type"] in ("dict_type", "model_type"):
+        expected = "a table, whose settings are named section.key"
+    return f"{where}: expected {expected}, received {quote(first['input'])}"
 
 
-def check_conditions(tables: Any) -> dict[str, Settings]:
+def name_conditions(tables: Sequence[Tables]) -> dict[str, Settings]:
     """The settings of each condition by its name, which its first setting gives."""
-    conditions, firsts = {}, set()
-    for table in validate("conditions", list[dict], tables):
-        settings = flat("conditions", table)
-        conditions[in_words(dict(list(settings.items())[:1]))] = settings
-        firsts |= set(list(settings)[:1])
-    if not conditions or len(conditions) < len(tables) or len(firsts) > 1:
+    conditions = {
+        in_words(first_of(dict(flatten(t)))): dict(flatten(t)) for t in tables
+    }
+    firsts = {key for settings in conditions.values() for key in first_of(settings)}
+    if len(conditions) < len(tables) or len(firsts) > 1:
         raise UserError(
             "conditions: expected tables that differ in their first setting, received "
             f"{quote(tables)}"
@@ -289,120 +291,80 @@ def check_conditions(tables: Any) -> dict[str, Settings]:
     return conditions
 
 
-def refuse_lost_condition(run: Run, settings: Settings, table: Tables) -> None:
-    """Refuse a method that would replace what a condition sets, or has no use for it.
+def first_of(settings: Settings) -> Settings:
+    return dict(list(settings.items())[:1])
+
+
+def make_setting(
+    name: str,
+    tables: Tables,
+    condition: Settings,
+    method: str,
+    varied: Settings,
+    seeds: Sequence[int],
+) -> Iterator[Run]:
+    """The runs of all seeds that agree in all else.
 
     Args:
-        run: One of the method's, under the condition.
-        settings: Settings of the condition.
-        table: Table of the method.
+        name: Name of the comparison.
+        tables: Tables of a config.
+        condition: Settings of the condition.
+        method: Name of the method.
+        varied: What the method varies.
+        seeds: One for each run; only the first has pictures.
     """
-    found = dict(flatten(run.config.tables()))
-    for key, value in settings.items():
-        which = [
-            f"which {verb} it"
-            for part, verb in (("set", "sets"), ("vary", "varies"))
-            if key in settings_of(run.method, part, table)
-        ]
-        if key not in found:
-            name = found.get(f"{key.partition('.')[0]}.name")
-            which.append(f"whose {name} does not have it")
-        if which:
+    # Without the sections: TensorBoard cuts off names of more than 30 characters.
+    folders = [
+        method,
+        *(
+            f"{key.partition('.')[2]}={sortable(value)}"
+            for key, value in (first_of(condition) | varied).items()
+        ),
+    ]
+    # One thread for each run: bits then do not depend on the number of workers.
+    training = {"threads": 1} | tables.get("training", {})
+    config = resolve(tables | {"training": training, "name": run_name(name, folders)})
+    for seed in seeds:
+        yield Run(
+            method,
+            in_words(first_of(condition)),
+            in_words(varied),
+            varied,
+            seed,
+            replace(config, seed=seed),
+            Path(*folders, f"seed={seed:02d}"),
+            pictures=seed == seeds[0],
+        )
+
+
+def refuse_lost_condition(runs: Iterable[Run], settings: Settings) -> None:
+    """Refuse a method that replaces what a condition sets, or has no use for it."""
+    for run, (key, value) in itertools.product(runs, settings.items()):
+        found = settings_of(run)
+        if found.get(key) != value:
+            there = quote(found[key]) if key in found else "no such setting"
             raise UserError(
                 f"conditions: {key} = {quote(value)}: expected a setting that methods "
-                f"leave alone, received methods.{run.method}, {which[0]}"
+                f"leave alone, received methods.{run.method}, whose runs have {there}"
             )
 
 
-def refuse_equal(runs: Sequence[Run]) -> None:
+def settings_of(run: Run) -> Settings:
+    return dict(flatten(run.config.tables()))
+
+
+def refuse_equal(runs: Iterable[Run]) -> None:
     """Refuse strengths of a method that make one experiment, or one folder, twice."""
     seen: dict[Any, Run] = {}
     for run in runs:
         experiment = json.dumps(run.config.tables() | {"name": ""}, sort_keys=True)
-        for same in (experiment, run.path):
+        for what, same in (("experiment", experiment), ("folder", run.path)):
             other = seen.setdefault(same, run)
             if other is not run:
-                what = "folder" if same == run.path else "experiment"
                 raise UserError(
                     f"methods.{run.method}.vary: expected different values, received "
                     f"{other.strength} and {run.strength}, which make one {what}"
                 )
-
-
-def settings_of_all_runs(
-    methods: dict[str, Tables], conditions: dict[str, Settings]
-) -> set[str]:
-    """What every condition, or every method, sets: the base's value has no effect."""
-    of_methods = [
-        settings_of(method, "set", table).keys()
-        | settings_of(method, "vary", table).keys()
-        for method, table in methods.items()
-    ]
-    of_conditions = [set(settings) for settings in conditions.values()]
-    return set.intersection(*of_methods) | set.intersection(*of_conditions)
-
-
-def settings_of(method: str, part: str, table: Tables) -> Settings:
-    """What a method sets, or varies, by dotted name."""
-    return flat(f"methods.{method}.{part}", table.get(part, {}))
-
-
-def combine(axes: Settings, method: str) -> Iterator[Settings]:
-    """Every combination of the values that a method varies, by dotted name."""
-    for key, values in axes.items():
-        if not isinstance(values, list) or not values:
-            raise UserError(
-                f"methods.{method}.vary.{key}: expected a list of values, "
-                f"received {quote(values)}"
-            )
-    for values in itertools.product(*axes.values()):
-        yield dict(zip(axes, values, strict=True))
-
-
-def make_run(
-    name: str,
-    layers: Sequence[Tables],
-    condition: tuple[str, Settings],
-    method: str,
-    strengths: Settings,
-    seed: int,
-    pictures: bool,
-) -> Run:
-    """One experiment.
-
-    Args:
-        name: Name of the comparison.
-        layers: Tables of a config, and settings by dotted name that change them in
-            turn.
-        condition: Its name and its settings.
-        method: Its name.
-        strengths: What the method varies.
-        seed: Seed of the run.
-        pictures: Whether TensorBoard gets pictures of it.
-    """
-    first, *changes = layers
-    tables = {k: dict(v) if isinstance(v, dict) else v for k, v in first.items()}
-    for settings in changes:
-        assign(tables, settings)
-    condition_name, of_condition = condition
-    varied = [*list(of_condition.items())[:1], *strengths.items()]
-    # Without the sections: TensorBoard cuts off names of more than 30 characters.
-    settings_of = [f"{key.partition('.')[2]}={sortable(v)}" for key, v in varied]
-    folders = [method, *settings_of]
-    # One thread for each run: bits then do not depend on the number of workers.
-    tables["training"] = {"threads": 1} | tables.get("training", {})
-    tables |= {"name": run_name(name, folders), "seed": seed}
-    path = Path(*folders, f"seed={seed:02d}")
-    return Run(
-        method,
-        condition_name,
-        in_words(strengths),
-        strengths,
-        seed,
-        resolve(tables),
-        path,
-        pictures,
-    )
 
 
 def against_itself(comparison: Comparison) -> Comparison:
@@ -432,19 +394,6 @@ def against_itself(comparison: Comparison) -> Comparison:
 def in_words(settings: Settings) -> str:
     """Settings as text, without their sections: "l2=0.001 learning_rate=0.01"."""
     return " ".join(f"{key.partition('.')[2]}={v}" for key, v in settings.items())
-
-
-def flat(where: str, tables: Any) -> Settings:
-    """Values by dotted name."""
-    if not isinstance(tables, dict):
-        raise UserError(f"{where}: expected a table, received {quote(tables)}")
-    for key, value in tables.items():
-        if not isinstance(value, dict):
-            raise UserError(
-                f"{where}.{key}: expected a setting {where}.section.key, received "
-                f"{quote(value)}"
-            )
-    return dict(flatten(tables))
 
 
 def sortable(value: Any) -> str:

@@ -1,29 +1,30 @@
-"""Makes the runs of a comparison, in processes of this machine.
+"""Makes the runs of a comparison, each in a worker process.
 
 A run is a function of its config alone, so all that is needed is an executor from
-`concurrent.futures`: one for each process here, `distributed.Client.get_executor` on a
-cluster (`comparison.cluster`).
+`concurrent.futures`: threads of this process, or a Dask cluster's
+(`comparison.cluster`). Either executes `make_in_process`, which has a worker process
+make the run. So a run that dies takes no other with it, the code of a comparison stays
+what it was when it began, and nobody else draws from Keras' random numbers.
 """
 
+import atexit
 import contextlib
 import errno
 import multiprocessing
+import signal
+import threading
 import time
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import FIRST_COMPLETED, Future, wait
-from concurrent.futures.process import BrokenProcessPool, ProcessPoolExecutor
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent import futures
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
-from comparison.plan import Run
-from experiment.fingerprint import Fingerprint, compute_fingerprint
-from experiment.run_directory import (
-    BusyError,
-    inspect_run,
-    path_within,
-    read_fingerprint,
-)
+from comparison.plan import Run, Setting
+from experiment.config import differences
+from experiment.fingerprint import Fingerprint, compute_fingerprint, load_code
+from experiment.run_directory import BusyError, inspect_run, read_fingerprint
 from system import processes
 from system.errors import ChangedError, DamagedError
 
@@ -33,30 +34,59 @@ MOST_DEATHS = 2
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 """Errors that no other run can escape: they end a comparison."""
 
-ASK_SECONDS = 0.5
-"""How often a worker asks whether a run that another process makes is free."""
+ASK_SECONDS = 0.3
+"""How often it is asked whether to stop, and whether a busy directory is free."""
+
+Result = dict[str, Any]
 
 
-def start_worker(stop) -> None:
-    """Prepare a worker process: it holds the code that it began with.
+class RunError(Exception):
+    """A run has no result; the message says why."""
+
+
+def serve(connection, code: str) -> None:
+    """Make the runs that are sent to this process, with the code it begins with.
 
     Args:
-        stop: Event that asks it to write a checkpoint and stop.
+        connection: Brings the arguments of `perform`, and None to stop; is sent what
+            comes of them. When the other process has ended, the run that is being made
+            stops, and so does this process.
+        code: Digest of the code that the comparison was started with.
     """
-    parent = multiprocessing.parent_process()
-    assert parent is not None
-    processes.begin_worker(parent.pid)
+    processes.begin_worker()
+    programs: dict[str, Any] = {}
+    with contextlib.suppress(EOFError, ConnectionError):
+        connection.send(attempt(begin, code))
+        while order := connection.recv():
+            connection.send(attempt(perform, *order, connection.poll, programs))
+
+
+def begin(code: str) -> None:
     processes.load_keras(seed=0, threads=1)
-    import training.fit
-    import training.result
-    import training.sharing  # noqa: F401
-
-    perform.should_stop = stop.is_set  # type: ignore[attr-defined]
-    perform.programs = {}  # type: ignore[attr-defined]
+    refuse_changes({"code": load_code()}, {"code": code})
 
 
-def perform(run: Run, directory: Path, fingerprint: Fingerprint) -> dict[str, Any]:
-    """Make one run in a worker: continue what is there of it, replace anything else.
+def attempt(function: Callable, *arguments: Any) -> Any:
+    """What a function returns or raises; other errors than a parent acts on, as text:
+    not every error can be sent to another process."""
+    try:
+        return function(*arguments)
+    except ChangedError as error:
+        return error
+    except BaseException as error:
+        if isinstance(error, OSError) and error.errno in NO_ROOM:
+            return OSError(error.errno, error.strerror, error.filename)
+        return RunError(f"{type(error).__name__}: {error}")
+
+
+def perform(
+    run: Run,
+    directory: Path,
+    fingerprint: Fingerprint,
+    should_stop: Callable[[], bool],
+    programs: dict[str, Any],
+) -> Result:
+    """Make one run: continue what is there of it, replace anything else.
 
     A run that another process is still making, for a comparison that was killed, is
     waited for.
@@ -65,11 +95,15 @@ def perform(run: Run, directory: Path, fingerprint: Fingerprint) -> dict[str, An
         run: To be made.
         directory: Directory of the run.
         fingerprint: Its fingerprint, where the comparison was started.
+        should_stop: Asked often; the run is then checkpointed.
+        programs: What the run before in this process has compiled.
     """
     from train import train
 
-    refuse_changes(compute_fingerprint(run.config, fingerprint["data"]), fingerprint)
-    should_stop = getattr(perform, "should_stop", lambda: False)
+    code = fingerprint["code"]
+    refuse_changes(
+        compute_fingerprint(run.config, fingerprint["data"], code), fingerprint
+    )
     damaged = False
     while True:
         state = inspect_run(directory, run.config, fingerprint).state
@@ -80,8 +114,9 @@ def perform(run: Run, directory: Path, fingerprint: Fingerprint) -> dict[str, An
                 resume=state == "unfinished" and not damaged,
                 overwrite=state in ("other", "changed") or damaged,
                 should_stop=should_stop,
-                programs=getattr(perform, "programs", None),
+                programs=programs,
                 pictures=run.pictures,
+                code=code,
             )
         except DamagedError:
             if damaged:
@@ -103,185 +138,218 @@ def refuse_changes(here: Fingerprint, fingerprint: Fingerprint) -> None:
         here: Fingerprint of a run as a worker would make it, or has made it.
         fingerprint: The same where the comparison was started.
     """
-    changed = [
-        name
-        for name in fingerprint.keys() | here
-        if here.get(name) != fingerprint.get(name)
-    ]
+    changed = [name for name, *_ in differences(here, fingerprint)]
     if changed:
         raise ChangedError(
-            f"{' and '.join(sorted(changed))} changed while the comparison was made; "
+            f"{' and '.join(changed)} changed while the comparison was made; "
             "what is finished stays, and the same command goes on from it"
         )
 
 
 class WorkerProcess:
-    """A process that makes runs one after the other, started anew if it has died.
+    """A process that makes runs one after the other.
 
     Attributes:
-        setting: What the last run was of: its seeds share a compiled program.
+        setting: Setting of its last run, whose seeds share what it has compiled.
     """
 
-    def __init__(self) -> None:
-        self.setting: tuple[str, str, str] | None = None
-        self._start()
+    def __init__(self, code: str):
+        """Start the process, and wait until it has loaded its code.
 
-    def _start(self) -> None:
-        context = multiprocessing.get_context("spawn")
-        self._stop = context.Event()
-        self._executor = ProcessPoolExecutor(1, context, start_worker, (self._stop,))
-
-    def submit(self, run: Run, directory: Path, fingerprint: Fingerprint) -> Future:
-        """Begin a run; the arguments are those of `perform`."""
-        self.setting = setting_of(run)
-        try:
-            return self._executor.submit(perform, run, directory, fingerprint)
-        except BrokenProcessPool:
-            self._start()
-            return self._executor.submit(perform, run, directory, fingerprint)
-
-    def stop(self) -> None:
-        """Ask the run to write a checkpoint and stop; no other can be made then."""
-        self._stop.set()
-
-    def close(self) -> None:
-        self._executor.shutdown()
-
-
-def setting_of(run: Run) -> tuple[str, str, str]:
-    return run.condition, run.method, run.strength
-
-
-class Pool(Protocol):
-    """Where runs are made."""
-
-    def begin(
-        self,
-        waiting: list[Run],
-        directory: Path,
-        fingerprints: Mapping[Path, Fingerprint],
-    ) -> tuple[Run, Future] | None:
-        """Begin one of the runs that wait; None if all places are taken."""
-
-    def stop(self) -> None:
-        """Ask all runs to write a checkpoint and stop."""
-
-
-class LocalPool:
-    """Processes of this machine."""
-
-    def __init__(self, size: int):
-        self._idle = [WorkerProcess() for _ in range(size)]
-        self._all = list(self._idle)
-
-    def begin(self, waiting, directory, fingerprints):
-        """Begin a run of the setting that an idle process has compiled, or a new one.
-
-        Only where all others are taken up do two processes share the seeds of one.
+        Raises:
+            ChildProcessError: It cannot start.
+            ChangedError: It found other code.
         """
-        if not self._idle:
-            return None
-        worker = self._idle.pop(0)
-        taken = {other.setting for other in self._all} - {worker.setting}
+        context = multiprocessing.get_context("spawn")
+        self._connection, theirs = context.Pipe()
+        self._process = context.Process(target=serve, args=(theirs, code))
+        self._process.start()
+        theirs.close()
+        atexit.register(self.close)
+        self.setting: Setting | None = None
+        try:
+            answer = self._connection.recv()
+        except (EOFError, ConnectionError):
+            answer = RunError(self.close())
+        if isinstance(answer, RunError):
+            raise ChildProcessError(f"a worker process could not start: {answer}")
+        if answer:
+            raise answer
 
-        def preference(run: Run) -> int:
-            setting = setting_of(run)
-            return 0 if setting == worker.setting else 2 if setting in taken else 1
+    def make(
+        self, run: Run, directory: Path, fingerprint: Fingerprint, stop: Any
+    ) -> Result | Exception:
+        """What comes of a run; the arguments are those of `make_in_process`.
 
-        run = min(waiting, key=preference)
-        future = worker.submit(run, directory / run.path, fingerprints[run.path])
-        future.add_done_callback(lambda _: self._idle.append(worker))
-        return run, future
+        Raises:
+            EOFError, ConnectionError: The process has died.
+        """
+        self.setting = run.setting
+        self._connection.send((run, directory, fingerprint))
+        while not self._connection.poll(ASK_SECONDS):
+            if stop.is_set():
+                self._connection.send(None)
+                break
+        return self._connection.recv()
 
-    def stop(self):
-        for worker in self._all:
-            worker.stop()
+    def close(self) -> str:
+        """End the process, and say how it has ended."""
+        self._process.kill()
+        self._process.join()
+        self._connection.close()
+        status = self._process.exitcode or 0
+        return signal.Signals(-status).name if status < 0 else f"exit status {status}"
 
-    def close(self) -> None:
-        for worker in self._all:
-            worker.close()
+
+IDLE: dict[str, list[WorkerProcess]] = defaultdict(list)
+"""Processes started by this one that make no run now, by the digest of their code."""
+
+IDLE_LOCK = threading.Lock()
+
+
+def make_in_process(
+    code: str,
+    stop: Any,
+    run: Run,
+    directory: Path,
+    fingerprint: Fingerprint,
+) -> Result:
+    """Make one run in a process of its own for as long as it runs.
+
+    Args:
+        code: Digest of the code of all choices, where the comparison was started.
+        stop: Event that asks for a checkpoint and an end.
+        run: To be made.
+        directory: Directory of the run.
+        fingerprint: Its fingerprint, where the comparison was started.
+    """
+    for _ in range(MOST_DEATHS):
+        process = take_process(code, run.setting)
+        try:
+            answer = process.make(run, directory, fingerprint, stop)
+        except (EOFError, ConnectionError):
+            death = process.close()
+            continue
+        except BaseException:
+            process.close()
+            raise
+        if stop.is_set():
+            process.close()
+        else:
+            IDLE[code].append(process)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+    raise RunError(f"its process died {MOST_DEATHS} times ({death})")
+
+
+def take_process(code: str, setting: Setting) -> WorkerProcess:
+    """An idle process, if possible one that has compiled the setting; or a new one."""
+    with IDLE_LOCK:
+        idle = IDLE[code]
+        if not idle:
+            return WorkerProcess(code)
+        best = min(idle, key=lambda p: (p.setting != setting, p.setting is not None))
+        idle.remove(best)
+        return best
+
+
+def close_idle(code: str) -> None:
+    """End the idle processes that have loaded some code."""
+    with IDLE_LOCK:
+        for process in IDLE.pop(code, []):
+            process.close()
+
+
+@dataclass(frozen=True)
+class Workers:
+    """Where runs are made.
+
+    Attributes:
+        executor: Executes `make_in_process`.
+        code: Digest of the code of all choices.
+        stop: Event, of `threading` or Dask's, that asks all runs to stop.
+        count: Function of nothing to the number of runs that can be made at once.
+    """
+
+    executor: futures.Executor
+    code: str
+    stop: Any
+    count: Callable[[], int]
 
 
 @contextlib.contextmanager
-def local_pool(size: int) -> Iterator[LocalPool]:
-    """Processes of this machine, for as long as this lasts."""
-    with contextlib.closing(LocalPool(size)) as pool:
-        yield pool
+def local_workers(count: int, code: str) -> Iterator[Workers]:
+    """Worker processes of this machine."""
+    stop = threading.Event()
+    with contextlib.ExitStack() as at_end:
+        at_end.callback(close_idle, code)
+        executor = at_end.enter_context(futures.ThreadPoolExecutor(count))
+        at_end.callback(stop.set)
+        yield Workers(executor, code, stop, lambda: count)
 
 
-class RunMaker:
-    """Makes runs, and keeps what came of them.
+def make_runs(
+    runs: Iterable[Run],
+    directory: Path,
+    fingerprints: Mapping[Path, Fingerprint],
+    workers: Workers,
+    should_stop: Callable[[], bool],
+) -> Iterator[tuple[Run, Result | RunError]]:
+    """Make runs; one that fails does not stop the others.
 
-    Attributes:
-        results: The contents of result.json, by the path of the run.
-        failures: Why a run has no result, by its path.
-        running: Number of runs being made now.
+    Args:
+        runs: To be made.
+        directory: Directory of the comparison.
+        fingerprints: The fingerprint of each run, by its path.
+        workers: Where to make them.
+        should_stop: Asked often; running runs are then checkpointed.
+
+    Yields:
+        Each run that has ended, with the contents of its result.json, or why there are
+        none.
+
+    Raises:
+        ChangedError: Code or data have been changed since the comparison was started.
+        OSError: There is no room for results, or no worker process can start.
     """
-
-    def __init__(self, directory: Path, fingerprints: Mapping[Path, Fingerprint]):
-        """
-        Args:
-            directory: Directory of the comparison.
-            fingerprints: The fingerprint of each run, by its path.
-        """
-        self._directory, self._fingerprints = directory.absolute(), fingerprints
-        self.results: dict[Path, dict[str, Any]] = {}
-        self.failures: dict[Path, str] = {}
-        self.running = 0
-
-    def make(
-        self,
-        runs: list[Run],
-        pool: Pool,
-        should_stop: Callable[[], bool],
-        on_change: Callable[[Run | None], None],
-    ) -> None:
-        """Make runs; one that fails does not stop the others.
-
-        Args:
-            runs: To be made.
-            pool: Where to make them.
-            should_stop: Asked often; running runs are then checkpointed.
-            on_change: Called with each run that has ended, and with None when others
-                have begun.
-
-        Raises:
-            ChangedError: The code has been changed since the comparison was started.
-            OSError: There is no room for results.
-        """
-        waiting, running = list(runs), dict[Future, Run]()
-        deaths = Counter[Path]()
-        stopping = False
-        while running or (waiting and not stopping):
-            if should_stop() and not stopping:
-                stopping = True
-                pool.stop()
-            while waiting and not stopping:
-                begun = pool.begin(waiting, self._directory, self._fingerprints)
-                if begun is None:
-                    break
-                run, future = begun
-                path_within(self._directory, run.path)
-                waiting.remove(run)
-                running[future] = run
-                self.running = len(running)
-                on_change(None)
-            ended, _ = wait(running, timeout=0.2, return_when=FIRST_COMPLETED)
-            for future in ended:
-                run = running.pop(future)
-                self.running = len(running)
-                try:
-                    self.results[run.path] = future.result()
-                except BrokenProcessPool:
-                    deaths[run.path] += 1
-                    if deaths[run.path] < MOST_DEATHS:
-                        waiting.insert(0, run)
-                        continue
-                    self.failures[run.path] = f"its process died {MOST_DEATHS} times"
-                except Exception as error:
-                    no_room = isinstance(error, OSError) and error.errno in NO_ROOM
-                    if no_room or isinstance(error, ChangedError):
-                        pool.stop()
-                        raise
-                    self.failures[run.path] = f"{type(error).__name__}: {error}"
-                on_change(run)
+    waiting: dict[Setting, list[Run]] = {}
+    for run in runs:
+        waiting.setdefault(run.setting, []).append(run)
+    running: dict[futures.Future, Run] = {}
+    compiled: list[Setting] = []
+    while running or waiting:
+        if should_stop():
+            workers.stop.set()
+            waiting.clear()
+        while waiting and len(running) < workers.count():
+            busy = {run.setting for run in running.values()}
+            free = [setting for setting in waiting if setting not in busy]
+            # The seeds of a setting share a program, where one process makes them.
+            wanted = [*compiled[:1], *free, *waiting]
+            setting = next(setting for setting in wanted if setting in waiting)
+            del compiled[:1]
+            run = waiting[setting].pop(0)
+            if not waiting[setting]:
+                del waiting[setting]
+            future = workers.executor.submit(
+                make_in_process,
+                workers.code,
+                workers.stop,
+                run,
+                directory.absolute() / run.path,
+                fingerprints[run.path],
+            )
+            running[future] = run
+        ended, _ = futures.wait(running, ASK_SECONDS, futures.FIRST_COMPLETED)
+        for future in ended:
+            run = running.pop(future)
+            compiled.append(run.setting)
+            try:
+                yield run, future.result()
+            except RunError as error:
+                yield run, error
+            except (ChangedError, OSError, futures.CancelledError):
+                raise
+            except Exception as error:  # Of a cluster, whose workers have died of it.
+                yield run, RunError(f"{type(error).__name__}: {error}")

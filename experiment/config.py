@@ -6,7 +6,7 @@ saved and listed by `--help` without a line here.
 
 import re
 import tomllib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, fields, replace
 from hashlib import sha256
@@ -182,11 +182,7 @@ def load_config(
     path = Path(path)
     tables = read_tables(path)
     tables.setdefault("name", run_name(path.stem) or "run")
-    assigned: dict[str, Any] = {}
-    for key, value in map(parse_override, overrides):
-        if key in assigned:
-            raise UserError(f"{key}: expected one value, received two")
-        assigned[key] = value
+    assigned = parse_overrides(overrides)
     assign(tables, assigned)
     config = resolve(tables)
     if "name" in assigned or keep_name:
@@ -252,6 +248,16 @@ def read_toml(path: Path) -> dict[str, Any]:
         raise UserError(f"{path}: {error.strerror}") from None
     except (ValueError, RecursionError) as error:
         raise UserError(f"{path}: expected TOML in UTF-8; {error}") from None
+
+
+def parse_overrides(overrides: Iterable[str]) -> Settings:
+    """The values of assignments `section.key=value`, by dotted name."""
+    assigned: Settings = {}
+    for key, value in map(parse_override, overrides):
+        if key in assigned:
+            raise UserError(f"{key}: expected one value, received two")
+        assigned[key] = value
+    return assigned
 
 
 def parse_override(text: str) -> tuple[str, Any]:

@@ -2,13 +2,14 @@
 
 import ast
 import functools
+import importlib
 import platform
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from hashlib import sha256
 from pathlib import Path
 
-from experiment.config import Config
+from experiment.config import OPTIONS, Config
 from system.files import is_file
 from system.processes import package_versions
 
@@ -23,19 +24,22 @@ DIGESTS = ("data", "code", "files")
 Fingerprint = dict[str, str]
 
 
-def compute_fingerprint(config: Config, data_sha256: str) -> Fingerprint:
+def compute_fingerprint(
+    config: Config, data_sha256: str, code: str | None = None
+) -> Fingerprint:
     """What has to be the same for a run to be the same run.
 
     Args:
         config: Config of the run.
         data_sha256: Digest of its data.
+        code: Digest of its code, where this process holds what its files may no longer.
 
     Returns:
         `data`, `code` (of all modules of this project that the run loads, comments,
         docstrings and formatting aside), `files` (of those that settings name, if any
         do) and the versions of Python and of the packages that compute.
     """
-    found = {"data": data_sha256, "code": code_of(config)}
+    found = {"data": data_sha256, "code": code or code_of(config)}
     files = list(files_named_by(config))
     if files:
         found["files"] = digest(path.read_bytes() for path in files)
@@ -45,23 +49,43 @@ def compute_fingerprint(config: Config, data_sha256: str) -> Fingerprint:
 
 def code_of(config: Config) -> str:
     """The digest of the code that a run loads."""
-    chosen = [
-        Path(sys.modules[part.function.__module__].__file__ or "")
-        for part in config.parts.values()
-    ]
+    chosen = [file_of(part.function) for part in config.parts.values()]
     return digest_of_modules([ENTRY, *chosen])
+
+
+def all_choices() -> list[Path]:
+    """Modules that lead to all code which a run of any choice may load."""
+    functions = (f for option in OPTIONS.values() for f in option.functions.values())
+    return [ENTRY, *map(file_of, functions)]
+
+
+def load_code() -> str:
+    """Import all code that a run of any choice may load, and return its digest."""
+    for path in read_modules(all_choices()):
+        name = ".".join(path.relative_to(ROOT).with_suffix("").parts)
+        importlib.import_module(name.removesuffix(".__init__"))
+    return digest_of_modules(all_choices())
+
+
+def file_of(function: Callable) -> Path:
+    return Path(sys.modules[function.__module__].__file__ or "")
 
 
 def digest_of_modules(paths: Iterable[Path]) -> str:
     """The digest of modules of this project and of all that they import of it."""
-    waiting, found = list(paths), {}
+    found = read_modules(paths)
+    return digest(found[path] for path in sorted(found))
+
+
+def read_modules(paths: Iterable[Path]) -> dict[Path, bytes]:
+    """The code of modules of this project and of all that they import of it."""
+    waiting, found = list(paths), dict[Path, bytes]()
     while waiting:
         path = waiting.pop()
         if path not in found:
-            meaning, imported = read_module(path, path.stat().st_mtime_ns)
-            found[path] = meaning
+            found[path], imported = read_module(path, path.stat().st_mtime_ns)
             waiting += imported
-    return digest(found[path] for path in sorted(found))
+    return found
 
 
 @functools.cache

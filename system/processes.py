@@ -8,8 +8,6 @@ import logging
 import os
 import signal
 import sys
-import threading
-import time
 import warnings
 from importlib.metadata import version
 from pathlib import Path
@@ -115,22 +113,9 @@ def processors() -> int:
     return os.cpu_count() or 1
 
 
-def begin_worker(parent: int | None = None) -> None:
-    """Leave Ctrl-C to the parent, and do not outlive it, however it ends.
-
-    Args:
-        parent: Its process, where that may have ended already; by default the one that
-            this process has now.
-    """
+def begin_worker() -> None:
+    """Leave Ctrl-C to the parent, which asks a worker process to stop."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    watched = os.getppid() if parent is None else parent
-    threading.Thread(target=end_with, args=(watched,), daemon=True).start()
-
-
-def end_with(parent: int) -> None:
-    while os.getppid() == parent:
-        time.sleep(0.2)
-    os._exit(1)
 
 
 def load_keras(seed: int, threads: int | None = None) -> None:

@@ -25,16 +25,18 @@ def wait_for_end(pids):
         time.sleep(0.05)
 
 
-def begin_lightly(stop):
-    """Start a worker process that needs no TensorFlow."""
+def serve_lightly(connection, code):
+    """Make the runs that are sent in a moment, without TensorFlow.
 
-
-def perform_or_die(run, directory, mark):
-    """Make a run in a moment, or kill the process, as its method says."""
-    if run.method == "killer":
-        os.kill(os.getpid(), signal.SIGKILL)
-    deaths = directory / "deaths"
-    if run.method == "once" and not deaths.exists():
-        deaths.mkdir(parents=True)
-        os.kill(os.getpid(), signal.SIGKILL)
-    return {"status": "completed", "process": os.getpid()}
+    As its method says, a run kills the process, always or once, or finds no room.
+    """
+    if code == "cannot start":
+        os._exit(7)
+    connection.send(None)
+    while order := connection.recv():
+        run, directory, _ = order
+        deaths = directory / "deaths"
+        if run.method == "killer" or run.method == "once" and not deaths.exists():
+            deaths.mkdir(parents=True)
+            os.kill(os.getpid(), signal.SIGKILL)
+        connection.send({"status": "completed", "process": os.getpid()})

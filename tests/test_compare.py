@@ -230,16 +230,39 @@ def test_mistakes_are_one_line(compare):
         assert len(stderr.splitlines()) == 1
 
 
-def test_a_change_of_code_within_a_comparison_stops_it_in_one_line(begin, tmp_path):
-    """What is finished stays; the same command makes it anew, of the new code."""
-    project = tmp_path / "project"
+@pytest.fixture
+def project(tmp_path):
+    """A copy of this project that a test may edit."""
+    path = tmp_path / "project"
     ignored = shutil.ignore_patterns(".*", "runs", "__pycache__", "docs", "tests")
-    shutil.copytree(ROOT, project, ignore=ignored)
+    shutil.copytree(ROOT, path, ignore=ignored)
+    return path
+
+
+def test_a_comparison_keeps_to_the_code_that_it_began_with(
+    begin, compare, undisturbed, project, tmp_path
+):
+    """Also in the modules of which its next runs are the first to make use."""
+    command = project / "compare.py"
+    with begin("--workers", "1", epochs=EPOCHS, command=command) as process:
+        wait_for_results(tmp_path / "small", 1, process)
+        for name in ("models/mlp.py", "optimizers/adam.py", "training/fit.py"):
+            (project / name).write_text("this is no Python")
+        _, stderr = process.communicate(timeout=300)
+    assert (process.returncode, stderr) == (0, "")
+    assert summary(tmp_path) == undisturbed
+
+
+def test_a_process_that_has_to_start_anew_stops_a_comparison_of_changed_code(
+    begin, project, tmp_path
+):
+    """What is finished stays; the same command makes it anew, of the new code."""
     command = project / "compare.py"
     with begin("--workers", "1", epochs=EPOCHS, command=command) as process:
         wait_for_results(tmp_path / "small", 1, process)
         with open(project / "models/mlp.py", "a") as file:
             file.write("\nADDED = 1\n")
+        os.kill(children(process)[0], signal.SIGKILL)
         _, stderr = process.communicate(timeout=300)
     assert process.returncode == 2
     assert stderr == (

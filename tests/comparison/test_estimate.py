@@ -44,10 +44,7 @@ def test_each_kind_of_run_is_timed_once_and_counted_as_often_as_it_is_made(
     assert four == pytest.approx(estimate.SECONDS_TO_START + whole / 4)
 
 
-def test_a_run_of_more_epochs_takes_longer_and_leaves_nothing(
-    configure, tmp_path, monkeypatch
-):
-    monkeypatch.setattr(estimate, "SECONDS_OF_UPDATES", 0.0)
+def test_a_run_of_more_epochs_takes_longer_and_leaves_nothing(configure, tmp_path):
     before = sorted(tmp_path.iterdir())
     short, long = (
         estimate.seconds_of(configure(f"training.epochs={epochs}"))

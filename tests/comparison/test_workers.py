@@ -1,6 +1,5 @@
 """Who makes the runs of a comparison, and what becomes of a run whose worker dies."""
 
-import time
 from pathlib import Path
 
 import pytest
@@ -8,9 +7,10 @@ import pytest
 from comparison import workers
 from comparison.cluster import find_hindrance
 from comparison.plan import Run
-from experiment.fingerprint import compute_fingerprint
+from comparison.workers import make_runs, perform
+from experiment.fingerprint import all_choices, compute_fingerprint, digest_of_modules
 from system.errors import ChangedError
-from tests.processes import LONGEST, begin_lightly, perform_or_die
+from tests.processes import serve_lightly
 
 
 def make_run(method, config=None, seed=0):
@@ -19,88 +19,85 @@ def make_run(method, config=None, seed=0):
 
 
 @pytest.fixture
-def pool(monkeypatch):
-    """Two real processes, for runs that take a moment or kill theirs."""
-    monkeypatch.setattr(workers, "start_worker", begin_lightly)
-    monkeypatch.setattr(workers, "perform", perform_or_die)
-    with workers.local_pool(2) as pool:
-        yield pool
+def make(monkeypatch, tmp_path):
+    """Make runs in real processes that need no TensorFlow: what comes of each."""
+    monkeypatch.setattr(workers, "serve", serve_lightly)
+
+    def make(runs, code="", count=2):
+        runs = list(runs)
+        fingerprints = {run.path: {} for run in runs}
+        with workers.local_workers(count, code) as pool:
+            return list(make_runs(runs, tmp_path, fingerprints, pool, lambda: False))
+
+    return make
 
 
-def test_a_run_that_kills_its_process_is_given_up_and_takes_no_other_with_it(
-    pool, tmp_path
-):
+def test_a_run_that_kills_its_process_is_given_up_and_takes_no_other_with_it(make):
     """After two deaths; one that does so once is made again."""
     names = ("a", "killer", "b", "once", "c")
-    runs = [make_run(name) for name in names]
-    maker = workers.RunMaker(tmp_path, {run.path: {} for run in runs})
-    ended = []
-
-    def note(run):
-        if run:
-            ended.append(run.method)
-
-    maker.make(runs, pool, lambda: False, note)
-    assert maker.failures == {Path("killer/0"): "its process died 2 times"}
-    others = {Path(name, "0") for name in names if name != "killer"}
-    assert maker.results.keys() == others
-    assert sorted(ended) == sorted(names)
+    came = {run.method: result for run, result in make(map(make_run, names))}
+    assert came.keys() == set(names)
+    assert str(came.pop("killer")) == "its process died 2 times (SIGKILL)"
+    assert all(result["status"] == "completed" for result in came.values())
 
 
-def begin_one(pool, waiting, tmp_path):
-    """Begin a run as soon as a process is free, and wait for its end."""
-    deadline = time.monotonic() + LONGEST
-    marks = {run.path: {} for run in waiting}
-    while (begun := pool.begin(waiting, tmp_path, marks)) is None:
-        assert time.monotonic() < deadline
-    waiting.remove(begun[0])
-    return begun
+def test_the_first_process_that_cannot_start_ends_a_comparison(make):
+    with pytest.raises(ChildProcessError) as caught:
+        make(map(make_run, "abcdef"), code="cannot start")
+    assert str(caught.value) == "a worker process could not start: exit status 7"
 
 
-def test_seeds_of_one_setting_go_to_the_process_that_has_compiled_it(pool, tmp_path):
-    waiting = [make_run(method, seed=seed) for method in "ab" for seed in range(3)]
-    first, first_future = begin_one(pool, waiting, tmp_path)
-    second, second_future = begin_one(pool, waiting, tmp_path)
-    assert (first.method, second.method) == ("a", "b")
-    processes = {
-        "a": first_future.result()["process"],
-        "b": second_future.result()["process"],
-    }
-    assert processes["a"] != processes["b"]
-    while waiting:
-        run, future = begin_one(pool, waiting, tmp_path)
-        if len({run.method for run in waiting} | {run.method}) == 2:
-            assert future.result()["process"] == processes[run.method]
-        future.result()
+def test_seeds_of_one_setting_go_to_the_process_that_has_compiled_it(make):
+    """Only where nothing else is left do two processes make those of one."""
+    runs = [make_run(method, seed=seed) for method in "abcd" for seed in range(9)]
+    came = make(runs)
+    assert len(came) == len(runs)
+    compiled = {(run.method, result["process"]) for run, result in came}
+    assert 4 <= len(compiled) <= 5
 
 
 def test_a_run_on_other_data_than_the_comparison_has_is_no_result(configure, tmp_path):
     config = configure("training.epochs=1")
-    mark = compute_fingerprint(config, "of another file")
+    fingerprint = compute_fingerprint(config, "of another file")
     with pytest.raises(ChangedError, match="^data changed while the comparison was"):
-        workers.perform(make_run("none", config), tmp_path / "run", mark)
+        perform(
+            make_run("none", config), tmp_path / "run", fingerprint, lambda: False, {}
+        )
 
 
-def test_a_run_of_other_code_than_the_comparison_has_is_not_made(configure, tmp_path):
+def test_a_run_of_other_versions_than_the_comparison_has_is_not_made(
+    configure, tmp_path
+):
     config = configure("training.epochs=1")
-    mark = compute_fingerprint(config, "d") | {"code": "other", "keras": "0.1"}
-    with pytest.raises(ChangedError, match="^code and keras changed while the compa"):
-        workers.perform(make_run("none", config), tmp_path / "run", mark)
+    fingerprint = compute_fingerprint(config, "d") | {"keras": "0.1"}
+    with pytest.raises(ChangedError, match="^keras changed while the comparison was"):
+        perform(
+            make_run("none", config), tmp_path / "run", fingerprint, lambda: False, {}
+        )
     assert not (tmp_path / "run").exists()
+
+
+def test_a_process_that_finds_other_code_makes_no_run():
+    with (
+        workers.local_workers(1, "of other code") as pool,
+        pytest.raises(ChangedError, match="^code changed while the comparison was"),
+    ):
+        list(make_runs([make_run("a")], Path(), {Path("a/0"): {}}, pool, lambda: False))
 
 
 def test_a_cluster_needs_the_same_folder_code_and_packages(configure, tmp_path):
     config = configure()
-    here = compute_fingerprint(config, "d")
-    assert find_hindrance(tmp_path, config, here) is None
+    here, code = compute_fingerprint(config, "d"), digest_of_modules(all_choices())
+    assert find_hindrance(code, tmp_path, config, here) is None
     hindrances = {
-        name: find_hindrance(tmp_path, config, here | {name: "0.1"})
-        for name in ("keras", "code", "files")
+        name: find_hindrance(code, tmp_path, config, here | {name: "0.1"})
+        for name in ("keras", "files")
     }
     assert hindrances == {
         "keras": f"has keras {here['keras']}, expected 0.1 as here",
-        "code": "has other code than this folder",
         "files": "has other files than this folder",
     }
-    hindrance = find_hindrance(tmp_path / "x/.probe", config, here)
+    hindrance = find_hindrance("other", tmp_path, config, here)
+    assert hindrance == "has other code than this folder"
+    hindrance = find_hindrance(code, tmp_path / "x/.probe", config, here)
     assert hindrance == f"does not see {tmp_path / 'x'}"

@@ -9,8 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.processes import is_alive, wait_for_end
-
 ROOT = Path(__file__).parent.parent.parent
 COMMANDS = ["train.py", "compare.py"]
 
@@ -45,31 +43,3 @@ def test_ctrl_c_while_it_loads_leaves_no_traceback(command, delay, tmp_path):
         _, stderr = process.communicate(timeout=60)
     assert process.returncode == 130
     assert stderr == ""
-
-
-PARENT = """
-import subprocess, sys
-script = '''
-from system import processes
-import time
-processes.begin_worker()
-print(1, flush=True)
-time.sleep(60)
-'''
-worker = subprocess.Popen([sys.executable, "-c", script])
-print(worker.pid, flush=True)
-worker.wait()
-"""
-
-
-def test_a_worker_ends_with_its_parent():
-    with subprocess.Popen(
-        [sys.executable, "-c", PARENT], stdout=subprocess.PIPE, text=True, cwd=ROOT
-    ) as parent:
-        pid = int(parent.stdout.readline())
-        assert parent.stdout.readline() == "1\n"
-        os.kill(pid, signal.SIGINT)  # Is the parent's to hear.
-        time.sleep(0.5)
-        assert is_alive(pid)
-        parent.kill()
-    wait_for_end([pid])
