@@ -4,7 +4,7 @@
 PYTHON ?= python3
 
 ifneq ($(filter-out help compare train tensorboard test test-faults check-docs lint audit bench house clean .venv/%,$(MAKECMDGOALS)),)
-$(error configs and settings go into ARGS: make train ARGS="configs/l2.toml model.l2=1e-3")
+$(error configs and settings go into ARGS: make train ARGS="configs/l2.toml regularizer.l2=1e-3")
 endif
 
 BIN := .venv/bin

@@ -166,6 +166,7 @@ def make_trainer(
     check_model(model, data)
     if data.scaling:
         model = standardize(model, *data.scaling)
+    config.regularization.build(model, config.regularizer.build)
     decided = config.decide(
         threads=threads_in_use,
         jit_compile=lambda: compiles_faster(model, data.image_shape),

@@ -41,8 +41,9 @@ def tutorial_command(run: Run, directory: Path) -> list[str]:
         y_val=data.validation.labels,
     )
     parts = run.config.parts
-    model, optimizer, decay, training = (
-        parts[name].settings for name in ("model", "optimizer", "decay", "training")
+    model, regularizer, optimizer, decay, training = (
+        parts[name].settings
+        for name in ("model", "regularizer", "optimizer", "decay", "training")
     )
     options = {
         "directory": directory / run.path,
@@ -50,7 +51,7 @@ def tutorial_command(run: Run, directory: Path) -> list[str]:
         "epochs": training["epochs"],
         "batch-size": training["batch_size"],
         "learning-rate": optimizer["learning_rate"],
-        "l2": model["l2"],
+        "l2": regularizer["l2"],
         "weight-decay": decay.get("strength", 0.0),
         "seed": run.seed,
     }

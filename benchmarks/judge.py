@@ -44,10 +44,10 @@ seeds = [0, 1, 2, 3, 4]
 [methods.none]
 
 [methods.l2]
-vary.model.l2 = [1e-4, 1e-3, 1e-2]
+vary.regularizer.l2 = [1e-4, 1e-3, 1e-2]
 
 [methods.l1]
-vary.model.l1 = [1e-5, 1e-4, 1e-3]
+vary.regularizer.l1 = [1e-5, 1e-4, 1e-3]
 """
 
 

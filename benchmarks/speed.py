@@ -259,7 +259,7 @@ def commands_table(rounds: int) -> Table:
         ("seconds of --help", lambda: time_command(0, "train.py", "--help"), 3.0),
         (
             "seconds of a mistake",
-            lambda: time_command(2, "train.py", "model.l3=1"),
+            lambda: time_command(2, "train.py", "regularizer.l3=1"),
             3.0,
         ),
         ("GB of a run on 50,000 images", memory_of_a_run, 1.2),

@@ -76,7 +76,7 @@ def adamw(strength: float, *more: str) -> tuple[str, ...]:
 
 def draw_dead_pixels(runs: Path, axes) -> None:
     for color, l2 in zip(BLUES, (1e-5, 1e-4, 1e-3), strict=True):
-        watching, config = watch(runs, f"model.l2={l2}")
+        watching, config = watch(runs, f"regularizer.l2={l2}")
         left = share_left(watching, dead_pixels(config))
         axes.plot(left, color=color, label=f"Adam + L2, l2 = {l2:g}")
     for color, decay in zip(ORANGES, (0.1, 1.0, 3.0), strict=True):
@@ -140,7 +140,7 @@ def draw_update_rules(runs: Path, shares, results) -> None:
     group, tenths = groups(plain), range(1, 11)
     size = np.sqrt(mean(plain.second[-1] ** 2, group))
     for color, l2 in zip(BLUES, (3e-4, 1e-3, 3e-3), strict=True):
-        run, config = watch(runs, f"model.l2={l2}")
+        run, config = watch(runs, f"regularizer.l2={l2}")
         updates = config.training.settings["epochs"] * 10
         adam = config.optimizer.settings
         correction = 1 - adam["beta_2"] ** updates

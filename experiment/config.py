@@ -24,7 +24,8 @@ from experiment.schema import (
     settings_of,
     validate,
 )
-from models import MODELS
+from models import MODELS, REGULARIZERS
+from models.regularizers import regularize
 from monitoring.settings import MonitoringSettings
 from optimizers import DECAYS, OPTIMIZERS, prepare
 from optimizers.schedules import SCHEDULES
@@ -32,7 +33,7 @@ from system.errors import UserError
 from system.files import is_file, read_file
 from training.settings import TrainingSettings
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 """Raised when a config.toml written by an older version can no longer be read."""
 
 LONGEST_NAME = 100
@@ -61,6 +62,8 @@ OPTIONS = {
     "dataset": Option("data", DATASETS, default="mnist"),
     "split": Option("data", {"": split}),
     "model": Option("model", MODELS, default="mlp"),
+    "regularizer": Option("regularizer", REGULARIZERS, default="l1l2"),
+    "regularization": Option("regularizer", {"": regularize}),
     "optimizer": Option("optimizer", OPTIMIZERS, default="adam"),
     "preparation": Option("optimizer", {"": prepare}),
     "decay": Option("decay", DECAYS, default="none"),
@@ -95,6 +98,8 @@ class Config:
     dataset: Part
     split: Part
     model: Part
+    regularizer: Part
+    regularization: Part
     optimizer: Part
     preparation: Part
     decay: Part

@@ -1,11 +1,13 @@
-"""Architectures: each function returns a plain `keras.Model` of logits.
+"""Architectures and regularizers.
 
-To add yours, write a function `(image_shape, num_classes, *, settings...)` in a file of
-its own and name it here.
+Each function of MODELS returns a plain `keras.Model` of logits. To add yours, write a
+function `(image_shape, num_classes, *, settings...)` in a file of its own and name it
+here. One of REGULARIZERS returns the penalty on a kernel.
 """
 
 from collections.abc import Callable
 
+from models import regularizers
 from models.cnn import cnn
 from models.kernels import is_kernel, kernels
 from models.mlp import mlp
@@ -17,4 +19,11 @@ MODELS: dict[str, Callable] = {
     "cnn": cnn,
 }
 
-__all__ = ["MODELS", "is_kernel", "kernels", "mlp"]
+REGULARIZERS: dict[str, Callable] = {
+    "l1l2": regularizers.l1l2,
+    "orthogonal": regularizers.orthogonal,
+    "spectral_norm": regularizers.spectral_norm,
+    "to_start": regularizers.to_start,
+}
+
+__all__ = ["MODELS", "REGULARIZERS", "is_kernel", "kernels", "mlp"]

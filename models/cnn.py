@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
 from annotated_types import MaxLen, MinLen
-from pydantic import NonNegativeFloat
 
 from models.mlp import Rate, Units
 from system.errors import UserError
@@ -18,7 +17,6 @@ def cnn(
     num_classes: int,
     *,
     filters: Annotated[Sequence[Units], MinLen(1), MaxLen(8)] = (16, 32),
-    l2: NonNegativeFloat = 0.0,
     dropout: Rate = 0.0,
     shift: Rate = 0.0,
     rotation: Rate = 0.0,
@@ -30,7 +28,6 @@ def cnn(
         image_shape: Rows, columns, and channels if there are any.
         num_classes: Number of logits.
         filters: Filters of each convolution.
-        l2: Penalty l2 * sum(w^2) on every kernel.
         dropout: Fraction of the last features set to 0 in training.
         shift: Largest shift of a training image, up, down and to the sides, as a
             fraction of its height and width.
@@ -49,7 +46,6 @@ def cnn(
     if len(image_shape) not in (2, 3):
         expected = "images of rows, columns and perhaps channels"
         raise UserError("model cnn", expected, f"data of shape {image_shape}")
-    regularizer = keras.regularizers.L2(l2) if l2 else None
     images = keras.Input(image_shape, name="images")
     x = layers.Reshape((*image_shape, 1)[:3], name="channels")(images)
     # Seeded, as dropout is: the weights start the same whether or not pictures move.
@@ -65,7 +61,6 @@ def cnn(
             3,
             padding="same",
             use_bias=False,
-            kernel_regularizer=regularizer,
             name=f"conv_{i}",
         )(x)
         # Keras' own momentum of 0.99 needs hundreds of updates to know the means.
@@ -75,5 +70,5 @@ def cnn(
     x = layers.Flatten(name="features")(x)
     if dropout:
         x = layers.Dropout(dropout, seed=0, name="dropout")(x)
-    logits = layers.Dense(num_classes, kernel_regularizer=regularizer, name="logits")
+    logits = layers.Dense(num_classes, name="logits")
     return keras.Model(images, logits(x), name="cnn")

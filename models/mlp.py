@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from annotated_types import Interval, MaxLen
-from pydantic import NonNegativeFloat, PositiveFloat
+from pydantic import PositiveFloat
 
 if TYPE_CHECKING:
     import keras
@@ -31,9 +31,6 @@ def mlp(
     *,
     hidden_units: Annotated[Sequence[Units], MaxLen(63)] = (512, 512),
     activation: Activation = "relu",
-    l1: NonNegativeFloat = 0.0,
-    l2: NonNegativeFloat = 0.0,
-    regularize_biases: bool = False,
     max_norm: PositiveFloat | None = None,
     dropout: Rate = 0.0,
     input_dropout: Rate = 0.0,
@@ -50,9 +47,6 @@ def mlp(
         hidden_units: Units of each hidden layer; [] is softmax regression. At most 63
             layers: XLA does not finish compiling many more.
         activation: Activation of the hidden layers.
-        l1: Penalty l1 * sum(abs(w)) on every kernel.
-        l2: Penalty l2 * sum(w^2) on every kernel: gradient 2 * l2 * w, no factor 1/2.
-        regularize_biases: Whether l1 and l2 act on the biases too.
         max_norm: Longest incoming weight vector of a hidden unit; longer ones are
             scaled back after each update (Srivastava et al. 2014, section 5.1).
         dropout: Fraction of the hidden units set to 0 at each training step.
@@ -71,7 +65,6 @@ def mlp(
     import keras
 
     def dense(x, units, **arguments):
-        regularizer = keras.regularizers.L1L2(l1, l2) if l1 or l2 else None
         biases = "zeros"
         if draw_biases:  # Else no seed is drawn either, from the stream of the kernels.
             limit = (3 / x.shape[-1]) ** 0.5
@@ -80,8 +73,6 @@ def mlp(
             units,
             kernel_initializer=kernel_initializer,
             bias_initializer=biases,
-            kernel_regularizer=regularizer,
-            bias_regularizer=regularizer if regularize_biases else None,
             **arguments,
         )(x)
 

@@ -3,7 +3,6 @@
 from typing import TYPE_CHECKING, Annotated
 
 from annotated_types import Interval
-from pydantic import NonNegativeFloat
 
 from models.mlp import Activation, Rate, Units
 
@@ -18,7 +17,6 @@ def residual_mlp(
     width: Units = 128,
     blocks: Annotated[int, Interval(ge=0, le=31)] = 4,
     activation: Activation = "relu",
-    l2: NonNegativeFloat = 0.0,
     dropout: Rate = 0.0,
 ) -> "keras.Model":
     """A residual perceptron: blocks x + f(normalized x) (He et al. 2016, figure 4e).
@@ -29,7 +27,6 @@ def residual_mlp(
         width: Units of every layer.
         blocks: Number of blocks, of two dense layers each.
         activation: Activation between the two layers of a block.
-        l2: Penalty l2 * sum(w^2) on every kernel.
         dropout: Fraction of the units between the two layers set to 0 in training.
 
     Returns:
@@ -39,10 +36,7 @@ def residual_mlp(
     from keras import layers
 
     def dense(units, name, activation=None):
-        regularizer = keras.regularizers.L2(l2) if l2 else None
-        return layers.Dense(
-            units, activation, kernel_regularizer=regularizer, name=name
-        )
+        return layers.Dense(units, activation, name=name)
 
     images = keras.Input(image_shape, name="images")
     x = dense(width, "stem")(layers.Flatten(name="pixels")(images))

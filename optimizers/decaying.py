@@ -126,9 +126,7 @@ def make(optimizer: keras.Optimizer, decay: Decay) -> Decaying:
             "whose weights are averages: kernels of one norm have shorter ones"
         )
     if optimizer.weight_decay is not None:
-        raise UserError(
-            "expected an optimizer without decay, received "
-            f"{type(optimizer).__name__}(weight_decay={optimizer.weight_decay})"
-        )
+        received = f"{type(optimizer).__name__}(weight_decay={optimizer.weight_decay})"
+        raise UserError("optimizer", "one without decay", received)
     added = {"decay": decay, "peak": float(optimizer.learning_rate)}
     return decaying(optimizer.__class__).from_config(optimizer.get_config() | added)

@@ -41,10 +41,8 @@ def prepare(
     optimizer.global_clipnorm = global_clipnorm
     if ema_momentum is not None:
         if optimizer.use_ema:
-            raise UserError(
-                "optimizer.ema_momentum: expected none, for this optimizer averages "
-                f"its weights itself, received {ema_momentum}"
-            )
+            expected = "none, for this optimizer averages its weights itself"
+            raise UserError("optimizer.ema_momentum", expected, ema_momentum)
         optimizer.use_ema, optimizer.ema_momentum = True, ema_momentum
     optimizer.build(model.trainable_variables)
     if optimizer.use_ema:

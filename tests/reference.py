@@ -103,23 +103,18 @@ LOSSES = {
 # Its penalty.
 
 
-def penalty(weights: Weights, l1=0.0, l2=0.0, regularize_biases=False) -> float:
+def penalty(weights: Weights, l1=0.0, l2=0.0, biases=False) -> float:
     """l1 * sum |w| + l2 * sum w^2, without a factor 1/2, as Keras has it."""
     return sum(
         l1 * np.abs(w).sum() + l2 * (w**2).sum()
         for w in weights
-        if w.ndim > 1 or regularize_biases
+        if w.ndim > 1 or biases
     )
 
 
-def penalty_gradients(
-    weights: Weights, l1=0.0, l2=0.0, regularize_biases=False
-) -> Weights:
+def penalty_gradients(weights: Weights, l1=0.0, l2=0.0, biases=False) -> Weights:
     """l1 * sign(w) + 2 * l2 * w: at w = 0, where |w| has a corner, sign(w) is 0."""
-    return [
-        (l1 * np.sign(w) + 2 * l2 * w) * (w.ndim > 1 or regularize_biases)
-        for w in weights
-    ]
+    return [(l1 * np.sign(w) + 2 * l2 * w) * (w.ndim > 1 or biases) for w in weights]
 
 
 # The gradient of both.

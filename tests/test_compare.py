@@ -23,7 +23,7 @@ METHODS = """
 [methods.none]
 
 [methods.l2]
-vary.model.l2 = [1e-3, 1e-2]
+vary.regularizer.l2 = [1e-3, 1e-2]
 """
 
 
@@ -153,7 +153,7 @@ def test_a_grid_grows_and_is_not_made_again(compare, tmp_path):
     grow = {"methods": f"grow = 1\n{methods}"}
     status, stdout, _ = compare(**grow)
     assert status == 0
-    assert "a grid grows: l2: model.l2 = 1, for the best is 10\n" in stdout
+    assert "a grid grows: l2: regularizer.l2 = 1, for the best is 10\n" in stdout
     strengths = [row["strength"] for row in summary(tmp_path)]
     assert strengths == ["", "", *("l2=1.0",) * 2, *("l2=10.0",) * 2] + [
         *("l2=100.0",) * 2,
@@ -224,7 +224,7 @@ def test_a_dry_run_lists_the_runs_and_makes_none(compare, tmp_path):
 
 
 def test_mistakes_are_one_line(compare):
-    for words in (["--workers", "0"], ["model.l3=1"], ["--worker", "2"]):
+    for words in (["--workers", "0"], ["regularizer.l3=1"], ["--worker", "2"]):
         status, stdout, stderr = compare(*words)
         assert (status, stdout) == (2, "")
         assert len(stderr.splitlines()) == 1

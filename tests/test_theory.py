@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from models import REGULARIZERS
 from optimizers import DECAYS, OPTIMIZERS
 from optimizers.schedules import SCHEDULES
 
@@ -52,9 +53,9 @@ def test_links_lead_to_the_lines_that_they_name():
     assert linked(text) == text, "python -m tests.test_theory mends it"
 
 
-def test_every_optimizer_schedule_and_rule_of_decay_is_linked():
+def test_every_choice_that_has_an_equation_is_linked():
     symbols = {match[0] for match in LINK.findall(PAGE.read_text())}
-    for choices in (OPTIMIZERS, SCHEDULES, DECAYS):
+    for choices in (REGULARIZERS, OPTIMIZERS, SCHEDULES, DECAYS):
         assert {choice.__name__ for choice in choices.values()} <= symbols | {"none"}
 
 

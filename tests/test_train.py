@@ -161,7 +161,7 @@ def test_a_run_is_continued_across_a_change_of_code_and_says_so(
 @pytest.mark.parametrize(
     "words",
     [
-        ["configs/baseline.toml", "model.l3=1"],
+        ["configs/baseline.toml", "regularizer.l3=1"],
         ["decay.strenght=1"],
         ["training.epochs=ten"],
         ["missing.toml"],
@@ -250,7 +250,7 @@ def test_the_baseline_overfits_and_regularizers_stop_it(tmp_path):
     ends = {}
     for name, changes in {
         "baseline": [],
-        "l2": ["model.l2=5e-4"],
+        "l2": ["regularizer.l2=5e-4"],
         "adamw": ["decay.name=decoupled", "decay.strength=3.0"],
         "independent": ["decay.name=independent", "decay.strength=3e-3"],
     }.items():

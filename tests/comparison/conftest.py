@@ -13,7 +13,7 @@ seeds = [0, 1, 2, 3, 4, 5]
 [methods.none]
 
 [methods.better]
-vary.model.l2 = [1e-3, 1e-2, 1e-1]
+vary.regularizer.l2 = [1e-3, 1e-2, 1e-1]
 
 [methods.equal]
 set.decay.name = "decoupled"
@@ -41,7 +41,7 @@ def simulate(tmp_path_factory):
             if run.path.as_posix() in lost:
                 continue
             loss = 1.0 + of_seed[run.seed] + random.normal(scale=0.02)
-            middle = {"none": True, "better": run.varied.get("model.l2") == 1e-2}
+            middle = {"none": True, "better": run.varied.get("regularizer.l2") == 1e-2}
             equal = run.varied.get("decay.strength") == 1.0
             if not middle.get(run.method, equal):
                 loss += 0.5

@@ -46,7 +46,7 @@ def with_losses(results, of_strength, condition=None):
 def test_every_pair_is_compared_and_a_planted_difference_found(simulate):
     comparison, _, summary = simulate()
     answer = find_answer(comparison, summary, "final")
-    assert entries(answer)["better"].choice.varied == {"model.l2": 1e-2}
+    assert entries(answer)["better"].choice.varied == {"regularizer.l2": 1e-2}
     assert verdicts(answer) == {
         "better - none": DIFFERENT,
         "equal - none": UNDECIDED,
@@ -179,7 +179,7 @@ def test_each_condition_has_its_own_strengths_and_differences(simulate):
     assert len(answer.pairs) == 6
     assert found["better train_size=300"].strength == "l2=0.01"
     assert found["better train_size=3000"].strength == "l2=0.1"
-    edge = "better train_size=3000: the best model.l2, 0.1, lies on the edge"
+    edge = "better train_size=3000: the best regularizer.l2, 0.1, lies on the edge"
     assert sum(line.startswith(edge) for line in notes(answer)) == 1
 
 
@@ -262,7 +262,7 @@ def test_a_grid_grows_where_its_best_strength_lies_on_the_edge(simulate):
     losses = {"l2=1e-03": 0.3, "l2=1e-02": 0.2, "l2=1e-01": 0.1}
     results = with_losses(results, losses, "better/train_size=003000")
     grown, added = grow_grids(comparison, results)
-    assert added == ["better train_size=3000: model.l2 = 1, for the best is 0.1"]
+    assert added == ["better train_size=3000: regularizer.l2 = 1, for the best is 0.1"]
     assert list(grown.grid("train_size=3000", "better")) == [
         *("l2=0.001", "l2=0.01", "l2=0.1", "l2=1.0"),
     ]
@@ -271,7 +271,7 @@ def test_a_grid_grows_where_its_best_strength_lies_on_the_edge(simulate):
     )
     new = [run for run in grown.runs if run not in comparison.runs]
     assert [run.seed for run in new] == list(comparison.seeds)
-    assert {run.config.model.settings["l2"] for run in new} == {1.0}
+    assert {run.config.regularizer.settings["l2"] for run in new} == {1.0}
     assert {run.config.split.settings["train_size"] for run in new} == {3000}
     assert new[0].path.as_posix() == "better/train_size=003000/l2=1e00/seed=00"
     assert grow_grids(comparison, results) == (grown, added)

@@ -16,7 +16,7 @@ def runs(tmp_path, configure):
         seeds = [0, 1]
         [methods.none]
         [methods.l2]
-        vary.model.l2 = [1e-3, 1e-2]
+        vary.regularizer.l2 = [1e-3, 1e-2]
         [methods.wide]
         set.model.hidden_units = [64]
         """

@@ -19,7 +19,7 @@ from tests.conftest import SCREENSHOTS
 METHODS = """
 [methods.none]
 [methods.l2]
-vary.model.l2 = [1e-3, 1e-2, 1e-1]
+vary.regularizer.l2 = [1e-3, 1e-2, 1e-1]
 [methods.adamw]
 set.decay.name = "decoupled"
 vary.decay.strength = [0.3, 1.0, 3.0]
@@ -29,7 +29,7 @@ SHAPES = {
     "three": METHODS,
     "fourteen": "[methods.none]\n"
     + "".join(
-        f"[methods.with_a_long_name_{i}]\nvary.model.l2 = [1e-3, 1e-2, 1e-1]\n"
+        f"[methods.with_a_long_name_{i}]\nvary.regularizer.l2 = [1e-3, 1e-2, 1e-1]\n"
         for i in range(13)
     ),
     "noise": "conditions = [{data.label_noise = 0.0}, {data.label_noise = 0.4}]"

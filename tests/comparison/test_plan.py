@@ -75,7 +75,7 @@ def test_conditions_are_named_by_their_first_setting(write):
 
 
 def test_runs_differ_in_method_strength_and_seed_alone(write):
-    none, *_, last = load_comparison(write(), ["model.l2=0.5"]).runs
+    none, *_, last = load_comparison(write(), ["regularizer.l2=0.5"]).runs
     assert {key for key, _, _ in none.config.differences(last.config)} == {
         "decay.name",
         "decay.strength",
@@ -84,7 +84,7 @@ def test_runs_differ_in_method_strength_and_seed_alone(write):
     }
     for run in (none, last):
         assert run.config.model.settings["hidden_units"] == [8]
-        assert run.config.model.settings["l2"] == 0.5
+        assert run.config.regularizer.settings["l2"] == 0.5
         assert run.config.training.settings["epochs"] == 4
     assert last.config.decay.settings["strength"] == 10.0
     assert (none.config.seed, last.config.seed) == (0, 7)
@@ -218,8 +218,8 @@ def test_mistakes(write, old, new, part):
 def test_overrides_apply_to_the_base(write):
     with pytest.raises(UserError, match="seed"):
         load_comparison(write(), ["seed=3"])
-    with pytest.raises(UserError, match=r"did you mean model\.l2"):
-        load_comparison(write(), ["model.l3=3"])
+    with pytest.raises(UserError, match=r"did you mean regularizer\.l2"):
+        load_comparison(write(), ["regularizer.l3=3"])
 
 
 @pytest.mark.parametrize(

@@ -65,16 +65,17 @@ def test_overrides_replace_the_file_and_defaults_fill_the_rest():
 @pytest.mark.parametrize(
     ("overrides", "parts"),
     [
-        (["model.l3=1"], ["model.l3", "did you mean model.l2?", "hidden_units"]),
+        (["regularizer.l3=1"], ["regularizer.l3", "did you mean regularizer.l2?"]),
+        (["model.l2=1"], ["model.l2", "did you mean regularizer.l2?", "hidden_units"]),
         (["decay.strenght=1"], ["did you mean decay.strength?"]),
         (["epochs=5"], ["epochs", "did you mean training.epochs?"]),
         (["modle.l2=1"], ["modle", "did you mean model?"]),
         (["training.epochs=ten"], ["training.epochs", "an integer >= 1", '"ten"']),
         (["training.epochs=0"], ["training.epochs", "an integer >= 1", "0"]),
         (["training.epochs=2.5"], ["training.epochs", "an integer >= 1", "2.5"]),
-        (["model.l2=true"], ["model.l2", "a number >= 0", "true"]),
-        (["model.l2=nan"], ["model.l2", "a number >= 0", "NaN"]),
-        (["model.l2=-1"], ["model.l2", "a number >= 0", "-1"]),
+        (["regularizer.l2=true"], ["regularizer.l2", "a number >= 0", "true"]),
+        (["regularizer.l2=nan"], ["regularizer.l2", "a number >= 0", "NaN"]),
+        (["regularizer.l2=-1"], ["regularizer.l2", "a number >= 0", "-1"]),
         (["model.dropout=1.0"], ["model.dropout", ">= 0 and < 1", "1.0"]),
         (["model.hidden_units=[8,0]"], ["model.hidden_units", "[8, 0]"]),
         ([f"model.hidden_units={[8] * 64}"], ["model.hidden_units", "at most 63"]),
@@ -87,11 +88,11 @@ def test_overrides_replace_the_file_and_defaults_fill_the_rest():
         (["training=5"], ["unknown setting training", "section.key"]),
         (["model={l2=1.0}"], ["unknown setting model", "section.key"]),
         (
-            ["model.l2=1.0", "model.l2=2.0"],
-            ["model.l2: expected one value", "received two"],
+            ["regularizer.l2=1.0", "regularizer.l2=2.0"],
+            ["regularizer.l2: expected one value", "received two"],
         ),
         (["decay.strength=1.0"], ["decoupled or independent or normalized or"]),
-        (["model.l2=1e300"], ["model.l2", "float32", "1e+300"]),
+        (["regularizer.l2=1e300"], ["regularizer.l2", "float32", "1e+300"]),
         (["training.epochs=10000000"], ["training.epochs", "<= 1000000"]),
         (["model.hidden_units=[70000]"], ["model.hidden_units", "<= 65536"]),
         (["name=../escape"], ["name", "../escape"]),
@@ -133,7 +134,9 @@ def test_missing_config_file_suggests_a_near_one():
         load_config("configs/base.toml")
 
 
-@given(st.lists(st.text(max_size=30) | st.builds("model.l2={}".format, st.text())))
+@given(
+    st.lists(st.text(max_size=30) | st.builds("regularizer.l2={}".format, st.text()))
+)
 def test_no_override_ends_in_anything_but_a_config_or_a_user_error(overrides):
     try:
         load_config(BASELINE, overrides)
@@ -268,8 +271,8 @@ def test_none_in_place_of_a_default_is_saved_and_read_back(tmp_path, monkeypatch
 
 def test_a_file_that_begins_with_a_byte_order_mark_is_read(tmp_path):
     path = tmp_path / "windows.toml"
-    path.write_bytes("model.l2 = 0.5".encode("utf-8-sig"))
-    assert load_config(path).model.settings["l2"] == 0.5
+    path.write_bytes("regularizer.l2 = 0.5".encode("utf-8-sig"))
+    assert load_config(path).regularizer.settings["l2"] == 0.5
 
 
 def test_a_config_says_what_differs_from_its_base(tmp_path):
@@ -277,22 +280,23 @@ def test_a_config_says_what_differs_from_its_base(tmp_path):
     (tmp_path / "folder").mkdir()
     files = {
         "first.toml": "seed = 3\n[optimizer]\nlearning_rate = 0.2\nbeta_1 = 0.5",
-        "folder/second.toml": "base = '../first.toml'\nname = 'x'\nmodel.l2 = 0.5",
+        "folder/second.toml": "base = '../first.toml'\nname = 'x'\n"
+        "regularizer.l2 = 0.5",
         "third.toml": "base = 'folder/second.toml'\n[optimizer]\nname = 'sgd'",
     }
     for name, content in files.items():
         (tmp_path / name).write_text(content)
-    config = load_config(tmp_path / "third.toml", ["model.l1=0.25"])
-    assert (config.seed, config.name) == (3, "third,model.l1=0.25")
-    assert config.model.settings["l2"] == 0.5
-    assert config.model.settings["l1"] == 0.25
+    config = load_config(tmp_path / "third.toml", ["regularizer.l1=0.25"])
+    assert (config.seed, config.name) == (3, "third,regularizer.l1=0.25")
+    assert config.regularizer.settings["l2"] == 0.5
+    assert config.regularizer.settings["l1"] == 0.25
     assert config.optimizer.name == "sgd"
     assert config.optimizer.settings["learning_rate"] == 0.2
     assert "beta_1" not in config.optimizer.settings
 
 
 def test_the_config_of_a_run_can_be_a_base(tmp_path):
-    config = load_config(BASELINE, ["model.l2=1e-3", "seed=7"])
+    config = load_config(BASELINE, ["regularizer.l2=1e-3", "seed=7"])
     (tmp_path / "config.toml").write_text(format_config(config, {"data": "d"}))
     path = tmp_path / "wider.toml"
     path.write_text("base = 'config.toml'\nmodel.hidden_units = [8]")
@@ -316,7 +320,7 @@ def test_reading_configs_does_not_load_tensorflow():
 
 
 def test_a_saved_config_loads_as_itself(tmp_path):
-    config = load_config(BASELINE, ["model.l2=1e-3", "seed=7"])
+    config = load_config(BASELINE, ["regularizer.l2=1e-3", "seed=7"])
     path = tmp_path / "config.toml"
     path.write_text(format_config(config, {"data": "d", "code": "c"}))
     assert load_config(path) == config

@@ -61,7 +61,9 @@ def test_overwriting_removes_the_runs_files_and_no_other(directory, configure):
     for name in ("events.out.tfevents.1", "model.keras", ".model.keras", *own):
         (directory / name).write_text("x")
     (directory / "checkpoint").mkdir()
-    with open_run(directory, configure("model.l2=1.0"), FINGERPRINT, overwrite=True):
+    with open_run(
+        directory, configure("regularizer.l2=1.0"), FINGERPRINT, overwrite=True
+    ):
         left = {file.name for file in directory.iterdir()}
     assert left == {"config.toml", *own}
 
@@ -79,19 +81,19 @@ def test_another_run_is_set_aside_under_a_number(directory, configure, status):
     """Twice: every run stays, whole, and one line says what differs and where it is."""
     said = []
     for number, l2 in enumerate(("0.0", "0.5", "0.7")):
-        config = configure(f"model.l2={l2}")
+        config = configure(f"regularizer.l2={l2}")
         assert begin(directory, config, status=status, say=said.append) is None
         assert inspect_run(directory, config, FINGERPRINT).config == config
         assert len(said) == number
     assert said == [
-        f"The run that lay in {directory} differs in model.l2 (0.0 there, 0.5 here); "
-        "it lies in run.1 now.",
-        f"The run that lay in {directory} differs in model.l2 (0.5 there, 0.7 here); "
-        "it lies in run.2 now.",
+        f"The run that lay in {directory} differs in regularizer.l2 (0.0 there, "
+        "0.5 here); it lies in run.1 now.",
+        f"The run that lay in {directory} differs in regularizer.l2 (0.5 there, "
+        "0.7 here); it lies in run.2 now.",
     ]
     aside = directory.with_name("run.1")
     assert (aside / "history.csv").exists()
-    assert inspect_run(aside, configure("model.l2=0.0"), FINGERPRINT).state == (
+    assert inspect_run(aside, configure("regularizer.l2=0.0"), FINGERPRINT).state == (
         "finished" if status in ("completed", "diverged") else "unfinished"
     )
 
@@ -99,7 +101,7 @@ def test_another_run_is_set_aside_under_a_number(directory, configure, status):
 def test_a_run_that_is_set_aside_takes_no_number_twice(directory, configure):
     begin(directory, configure(), status="completed")
     directory.with_name("run.1").mkdir()
-    begin(directory, configure("model.l2=0.5"))
+    begin(directory, configure("regularizer.l2=0.5"))
     assert not list(directory.with_name("run.1").iterdir())
     assert (directory.with_name("run.2") / "result.json").exists()
 
@@ -107,7 +109,7 @@ def test_a_run_that_is_set_aside_takes_no_number_twice(directory, configure):
 def test_a_run_that_another_process_writes_is_not_set_aside(directory, configure):
     begin(directory, configure())
     with lock(directory), pytest.raises(UserError, match="another process"):
-        begin(directory, configure("model.l2=0.5"))
+        begin(directory, configure("regularizer.l2=0.5"))
     assert not directory.with_name("run.1").exists()
 
 
@@ -121,14 +123,14 @@ def test_what_another_run_has_decided_is_no_rule_for_this_one(directory, configu
     with open_run(directory, configure(), FINGERPRINT) as run:
         run.write_config(run.config.decide(threads=lambda: 3))
         (directory / "history.csv").write_text("")
-    other = configure("model.l2=0.5")
+    other = configure("regularizer.l2=0.5")
     with open_run(directory, other, FINGERPRINT) as run:
         assert run.config == other
 
 
 def test_the_run_in_the_place_of_another_is_owned_too(directory, configure):
     begin(directory, configure())
-    other = configure("model.l2=0.5")
+    other = configure("regularizer.l2=0.5")
     with (
         open_run(directory, other, FINGERPRINT),
         pytest.raises(UserError, match="another process"),
@@ -156,8 +158,10 @@ def test_another_version_is_named(directory, configure):
 def test_other_settings_are_not_resumed(directory, configure):
     begin(directory, configure())
     for how in ("resume", "resume_changed"):
-        with pytest.raises(UserError, match=r"model\.l2 \(0\.0 there, 0\.5 here\)"):
-            begin(directory, configure("model.l2=0.5"), **{how: True})
+        with pytest.raises(
+            UserError, match=r"regularizer\.l2 \(0\.0 there, 0\.5 here\)"
+        ):
+            begin(directory, configure("regularizer.l2=0.5"), **{how: True})
     assert not directory.with_name("run.1").exists()
 
 
@@ -251,7 +255,7 @@ def test_a_directory_in_which_nothing_was_trained_is_free(directory, configure):
         open_run(directory, configure(), FINGERPRINT),
     ):
         raise ZeroDivisionError
-    assert begin(directory, configure("model.l2=1.0")) is None
+    assert begin(directory, configure("regularizer.l2=1.0")) is None
 
 
 def test_resuming_what_was_not_begun_holds_to_its_settings(directory, configure):
@@ -260,8 +264,8 @@ def test_resuming_what_was_not_begun_holds_to_its_settings(directory, configure)
         open_run(directory, configure(), FINGERPRINT),
     ):
         raise ZeroDivisionError
-    with pytest.raises(UserError, match=r"model\.l2 \(0\.0 there, 1\.0 here\)"):
-        begin(directory, configure("model.l2=1.0"), resume=True)
+    with pytest.raises(UserError, match=r"regularizer\.l2 \(0\.0 there, 1\.0 here\)"):
+        begin(directory, configure("regularizer.l2=1.0"), resume=True)
     assert begin(directory, configure(), resume=True) is None
 
 

@@ -28,26 +28,46 @@ from train import BASELINE, train
 DIGITS = "9" * 5000
 CONFIGS = [
     (b"[model", "expected TOML", "end of document"),
-    (b"model.l2 = 1e-3\nmodel.l2 = 2e-3", "expected TOML", "Cannot overwrite"),
+    (
+        b"regularizer.l2 = 1e-3\nregularizer.l2 = 2e-3",
+        "expected TOML",
+        "Cannot overwrite",
+    ),
     (b"\xff\xfe\x00", "expected TOML in UTF-8", "invalid start byte"),
     (b"a = " + b"[" * 5000, "expected TOML", ""),
     (b"x" * 2_000_000, "at most 1,000,000 bytes", "2,000,000"),
     (b"schema_version = 0", "written by another version", ""),
     (b"schema_version = 'one'", "written by another version", ""),
     (b"[modle]\nl2 = 1.0", "did you mean model?", "unknown setting modle"),
-    (b"[model]\nl3 = 1.0", "did you mean model.l2?", "unknown setting model.l3"),
+    (
+        b"[regularizer]\nl3 = 1.0",
+        "did you mean regularizer.l2?",
+        "unknown setting regularizer.l3",
+    ),
     (b"epochs = 5", "did you mean training.epochs?", "unknown setting epochs"),
     (b"model = 1", "model: expected a table [model]", "received 1"),
     (b"[[model]]", "model: expected a table [model]", "received [{}]"),
     (b"model = 'mlp'", "model: expected a table [model]", 'received "mlp"'),
     (b"[model]\nname = 3", "model.name: expected one of mlp", "received 3"),
     (b"[model]\nname = 'vit'", "model.name: expected one of mlp", '"vit"'),
-    (b"[model]\nl2 = 'much'", "model.l2: expected a number >= 0", '"much"'),
-    (b"[model]\nl2 = -1e-9", "model.l2: expected a number >= 0", "-1e-09"),
-    (b"[model]\nl2 = inf", "model.l2: expected a number >= 0", "Infinity"),
-    (b"[model]\nl2 = 1e39", "model.l2: expected 0 or a number from", "1e+39"),
-    (b"[model]\nl2 = 1e-46", "model.l2: expected 0 or a number from", "1e-46"),
-    (b"[model]\nl2 = 2020-01-01", "model.l2: expected a number", "2020-01-01"),
+    (b"[regularizer]\nl2 = 'much'", "regularizer.l2: expected a number >= 0", '"much"'),
+    (b"[regularizer]\nl2 = -1e-9", "regularizer.l2: expected a number >= 0", "-1e-09"),
+    (b"[regularizer]\nl2 = inf", "regularizer.l2: expected a number >= 0", "Infinity"),
+    (
+        b"[regularizer]\nl2 = 1e39",
+        "regularizer.l2: expected 0 or a number from",
+        "1e+39",
+    ),
+    (
+        b"[regularizer]\nl2 = 1e-46",
+        "regularizer.l2: expected 0 or a number from",
+        "1e-46",
+    ),
+    (
+        b"[regularizer]\nl2 = 2020-01-01",
+        "regularizer.l2: expected a number",
+        "2020-01-01",
+    ),
     (b"[model]\ndropout = 1.0", "model.dropout: expected a number", "1.0"),
     (b"[model]\nhidden_units = 8", "expected a list of", "received 8"),
     (b"[model]\nhidden_units = [8.0]", "expected a list of", "[8.0]"),
@@ -109,16 +129,24 @@ def says(action, *parts, kind=UserError):
     [
         ("", "expected CONFIG.toml or section.key=value", '""'),
         ("=", "expected CONFIG.toml or section.key=value", '"="'),
-        ("model.l2", "expected CONFIG.toml or section.key=value", '"model.l2"'),
-        ("model.l2.x=1", "expected CONFIG.toml or section.key=value", "model.l2.x=1"),
+        (
+            "regularizer.l2",
+            "expected CONFIG.toml or section.key=value",
+            '"regularizer.l2"',
+        ),
+        (
+            "regularizer.l2.x=1",
+            "expected CONFIG.toml or section.key=value",
+            "regularizer.l2.x=1",
+        ),
         (
             "configs/baseline",
             "did you mean configs/baseline.toml?",
             '"configs/baseline"',
         ),
-        ("model.l2=", "model.l2: expected a TOML value", '""'),
-        ("model.l2='", "model.l2: expected a TOML value", "'"),
-        ("model.l2=1\nseed=2", "model.l2: expected one TOML value", "seed"),
+        ("regularizer.l2=", "regularizer.l2: expected a TOML value", '""'),
+        ("regularizer.l2='", "regularizer.l2: expected a TOML value", "'"),
+        ("regularizer.l2=1\nseed=2", "regularizer.l2: expected one TOML value", "seed"),
         (f"training.epochs={DIGITS}", "training.epochs: expected an integer", "999"),
         ("data.path=\udcff", "unknown setting data.path", ""),
     ],
@@ -127,7 +155,9 @@ def test_bad_overrides(override, expected, received):
     says(lambda: load_config(BASELINE, [override]), expected, received)
 
 
-@given(st.text(), st.sampled_from(["model.l2=", "data.path=", "seed=", "", "a.b="]))
+@given(
+    st.text(), st.sampled_from(["regularizer.l2=", "data.path=", "seed=", "", "a.b="])
+)
 def test_any_override_is_understood_or_refused(text, key):
     try:
         parse_override(key + text)
@@ -311,7 +341,7 @@ base = "base.toml"
 seeds = [0, 1]
 [methods.none]
 [methods.l2]
-vary.model.l2 = [1e-3, 1e-2]
+vary.regularizer.l2 = [1e-3, 1e-2]
 """
 COMPARISONS = [
     ('name = "../../x"', "name: expected 1 to 100 of", "../../x"),
@@ -335,13 +365,17 @@ COMPARISONS = [
     ("methods = {}", "methods: expected at least 1 item", "received {}"),
     ("methods.x = 4", "methods.x: expected a table", ""),
     ("methods.x.vary = 4", "methods.x.vary: expected", "4"),
-    ("methods.x.vary.model.l2 = 4", "vary.model.l2: expected a list", "received 4"),
     (
-        "methods.x.vary.model.l2 = []",
-        "vary.model.l2: expected at least 1 item",
+        "methods.x.vary.regularizer.l2 = 4",
+        "vary.regularizer.l2: expected a list",
+        "received 4",
+    ),
+    (
+        "methods.x.vary.regularizer.l2 = []",
+        "vary.regularizer.l2: expected at least 1 item",
         "received []",
     ),
-    ("methods.x.vary.model.l2 = [[]]", "model.l2: expected a number", "[]"),
+    ("methods.x.vary.regularizer.l2 = [[]]", "regularizer.l2: expected a number", "[]"),
     ("methods.x.set.modle.l2 = 1", "did you mean model?", "unknown setting modle"),
     ("sedes = 4", "did you mean seeds?", "unknown setting sedes"),
 ]

@@ -85,7 +85,7 @@ seeds = [0, 1]
 [methods.none]
 
 [methods.l2]
-set.model.l2 = 1e-2
+set.regularizer.l2 = 1e-2
 """
 IN_WORKERS = ["open:history.csv:1", *TORN, *EXACT[1:5], *EXACT[6:7], *ENDS[:3]]
 

@@ -18,7 +18,7 @@ COMPARISON = f"""
 base = "base.toml"
 seeds = {list(range(RUNS // 4))}
 [methods.l2]
-vary.model.l2 = [1e-4, 1e-3, 1e-2, 1e-1]
+vary.regularizer.l2 = [1e-4, 1e-3, 1e-2, 1e-1]
 """
 
 

@@ -42,13 +42,6 @@ def test_only_in_training_are_images_moved():
         assert same is not training
 
 
-def test_the_penalty_is_on_kernels_alone():
-    model = build(l2=0.1)
-    expected = sum((v.numpy() ** 2).sum() for v in kernels(model).values())
-    # float32 sums of about 1,000 terms
-    assert float(sum(model.losses)) == pytest.approx(0.1 * expected, rel=1e-5)
-
-
 def test_moved_images_are_the_same_ones_after_a_stop(run):
     settings = [
         *("model.name=cnn", "model.filters=[4]", "training.epochs=2"),

@@ -8,6 +8,7 @@ import tensorflow as tf
 from models import mlp
 from system.processes import load_keras
 from tests import reference
+from tests.penalties import penalized
 from training.losses import LOSSES
 
 pytestmark = pytest.mark.usefixtures("float64")
@@ -17,9 +18,9 @@ IMAGES = RANDOM.normal(size=(9, 3, 2))
 LABELS = RANDOM.integers(4, size=9).astype(np.int32)
 
 
-def build(**settings):
+def build(strengths=None, **settings):
     load_keras(seed=0)
-    model = mlp((3, 2), 4, **settings)
+    model = penalized(mlp((3, 2), 4, **settings), **(strengths or {}))
     for bias in model.trainable_variables[1::2]:
         bias.assign(RANDOM.normal(size=bias.shape))
     return model, [v.numpy() for v in model.trainable_variables]
@@ -47,12 +48,12 @@ def test_gradients_are_the_chain_rule_and_the_slope(hidden_units, activation, lo
     [
         {"l1": 0.3},
         {"l2": 0.2},
-        {"l1": 0.3, "l2": 0.2, "regularize_biases": True},
+        {"l1": 0.3, "l2": 0.2, "biases": True},
     ],
     ids=str,
 )
 def test_gradients_of_penalties_are_their_formulas_and_slopes(strengths):
-    model, weights = build(hidden_units=[5], **strengths)
+    model, weights = build(strengths, hidden_units=[5])
     x = IMAGES.reshape(len(IMAGES), -1)
     rounded = {key: reference.float32(value) for key, value in strengths.items()}
     check(keras_gradients(model, "cross_entropy"), weights, x, rounded)

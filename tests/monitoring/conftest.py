@@ -10,7 +10,7 @@ from train import train
 
 CONFIGS = {
     "baseline": (),
-    "l2": ("model.l2=1e-2",),
+    "l2": ("regularizer.l2=1e-2",),
     "adamw": ("decay.name=decoupled", "decay.strength=30.0"),
 }
 EPOCHS = 30

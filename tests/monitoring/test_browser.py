@@ -105,7 +105,7 @@ def comparison(tmp_path_factory, digits):
         seeds = [0, 1, 2]
         [methods.none]
         [methods.l2]
-        vary.model.l2 = [1e-3, 1e-2]
+        vary.regularizer.l2 = [1e-3, 1e-2]
         [methods.adamw]
         set.decay.name = "decoupled"
         vary.decay.strength = [1.0, 10.0]

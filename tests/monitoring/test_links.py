@@ -45,7 +45,7 @@ def test_pages_filter_runs_where_asked():
 
 
 def test_single_runs_are_those_of_train_py():
-    assert re.search(SINGLE_RUNS, "l2,model.l2=1e-3/seed=00")
+    assert re.search(SINGLE_RUNS, "l2,regularizer.l2=1e-3/seed=00")
     assert not re.search(SINGLE_RUNS, "compare/l2/l2=1e-03/seed=00")
     assert not re.search(SINGLE_RUNS, "compare/mean/l2/train")
 

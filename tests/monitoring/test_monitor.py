@@ -66,7 +66,7 @@ def read_history(directory):
         return list(csv.DictReader(file))
 
 
-REGULARIZED = ("model.l2=1e-3", "decay.name=decoupled", "data.label_noise=0.1")
+REGULARIZED = ("regularizer.l2=1e-3", "decay.name=decoupled", "data.label_noise=0.1")
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ from models import mlp
 from optimizers import DECAYS, OPTIMIZERS, prepare
 from tests import reference
 from tests.optimizers import task
+from tests.penalties import penalized
 from training.program import Program
 
 pytestmark = pytest.mark.usefixtures("float64")
@@ -37,9 +38,9 @@ def updated(
         updates: Their number.
         kernel: To begin with.
         decay: A rule's name and its strength.
-        **strengths: Of the model.
+        **strengths: Of its penalty.
     """
-    model = mlp((3, 2), 3, hidden_units=[], **strengths)
+    model = penalized(mlp((3, 2), 3, hidden_units=[]), **strengths)
     model.trainable_variables[0].assign(kernel)
     rule = DECAYS[decay[0]](1, 1, strength=decay[1]) if decay else None
     optimizer = prepare(OPTIMIZERS[name](**settings), model, rule)
@@ -67,7 +68,7 @@ def slope(kernel):
 
 
 def test_keras_l2_has_no_factor_one_half():
-    model = mlp((3, 2), 3, hidden_units=[], l2=0.125)
+    model = penalized(mlp((3, 2), 3, hidden_units=[]), l2=0.125)
     kernel = model.trainable_variables[0]
     kernel.assign(KERNEL)
     with tf.GradientTape() as tape:

@@ -20,6 +20,7 @@ from optimizers.schedules import constant, cosine
 from system.errors import UserError
 from tests import reference
 from tests.optimizers import task
+from tests.penalties import penalized
 from tests.reference import float32
 from training.checkpoint import load_checkpoint, save_checkpoint
 from training.program import Program
@@ -65,12 +66,20 @@ REFUSED = {("schedule_free", "fixed_norm")}
 PAIRS = [(o, d) for o in CONSTANTS for d in SETTINGS if (o, d) not in REFUSED]
 HORIZON = (task.STEPS, task.EPOCHS)
 CLIPNORM, MAX_NORM, COUNT = 0.25, 1.5, 48
-PENALTY = {"l1": 0.01, "l2": 0.02, "regularize_biases": True}
+PENALTY = {"l1": 0.01, "l2": 0.02, "biases": True}
 MULTIPLIERS = cosine(task.STEPS, task.EPOCHS, warmup_epochs=2)
 
 
-def build(optimizer, constants, decay="none", settings=None, shared=None, **network):
-    model = mlp((3, 2), 3, hidden_units=[5, 4], **network)
+def build(
+    optimizer,
+    constants,
+    decay="none",
+    settings=None,
+    shared=None,
+    max_norm=None,
+    **penalty,
+):
+    model = penalized(mlp((3, 2), 3, hidden_units=[5, 4], max_norm=max_norm), **penalty)
     for variable, value in zip(
         model.trainable_variables, task.initial_weights(), strict=True
     ):

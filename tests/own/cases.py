@@ -4,11 +4,12 @@ Each case is compared at two values of a setting and with two seeds. `past` says
 the code did wrong before; it is empty where it was right.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from models.regularizers import l1l2
 from tests.own import datasets, models, optimizers
+from tests.own.regularizers import group_lasso
 
 
 @dataclass(frozen=True)
@@ -16,14 +17,14 @@ class Case:
     """Something of a user's, and the setting in which its two strengths differ.
 
     Attributes:
-        function: Of the user's; its name, or its docstring, says what it is.
+        name: What the config chooses: the name of a function of the user's.
         vary: Setting and its two values.
         section: Of the config, which the function is chosen in.
         past: What was wrong before.
         settings: Others of the run.
     """
 
-    function: Callable
+    name: str
     vary: tuple[str, Any, Any]
     section: str = "model"
     past: str = ""
@@ -99,6 +100,10 @@ ROWS_OF_DATA: list[tuple] = [
     (datasets.measurements, "columns", 20, 30),
     (datasets.pairs, "classes", 2, 5),
 ]
+ROWS_OF_REGULARIZERS: list[tuple] = [
+    (l1l2, "l2", 0.01, 0.1),
+    (group_lasso, "strength", 0.01, 0.1),
+]
 ROWS_OF_SCHEDULES: list[tuple] = [
     (optimizers.saw_tooth, "teeth", 1.0, 3.0),
 ]
@@ -106,15 +111,16 @@ ROWS_OF_SCHEDULES: list[tuple] = [
 
 def make(section, function, setting, weak, strong, past="", settings=None):
     vary = (f"{section}.{setting}", weak, strong)
-    return Case(function, vary, section, past, settings or {})
+    return Case(function.__name__, vary, section, past, settings or {})
 
 
 CASES = {
-    case.function.__name__: case
+    case.name: case
     for section, rows in {
         "model": ROWS,
         "optimizer": ROWS_OF_OPTIMIZERS,
         "data": ROWS_OF_DATA,
+        "regularizer": ROWS_OF_REGULARIZERS,
         "schedule": ROWS_OF_SCHEDULES,
     }.items()
     for case in (make(section, *row) for row in rows)

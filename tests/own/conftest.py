@@ -9,11 +9,11 @@ import pytest
 from comparison.plan import load_comparison
 from data import DATASETS
 from experiment.config import load_config
-from models import MODELS
+from models import MODELS, REGULARIZERS
 from optimizers import OPTIMIZERS
 from optimizers.schedules import SCHEDULES
 from tests.faults.runs import weights_of
-from tests.own import datasets, models, optimizers
+from tests.own import datasets, models, optimizers, regularizers
 from train import train
 
 BASE = """
@@ -55,6 +55,7 @@ def named():
             (MODELS, models),
             (DATASETS, datasets),
             (OPTIMIZERS, optimizers),
+            (REGULARIZERS, regularizers),
         ):
             for name, value in vars(module).items():
                 if getattr(value, "__module__", "") == module.__name__:
@@ -96,7 +97,7 @@ def compare(tmp_path_factory):
         directory = tmp_path_factory.mktemp("comparison")
         (directory / "base.toml").write_text(BASE)
         setting, *values = case.vary
-        settings = {f"{case.section}.name": case.function.__name__, **case.settings}
+        settings = {f"{case.section}.name": case.name, **case.settings}
         lines = [f"set.{key} = {json.dumps(v)}" for key, v in settings.items()]
         lines.append(f"vary.{setting} = {json.dumps(values)}")
         path = directory / "own.toml"

@@ -8,28 +8,28 @@ import numpy as np
 import pytest
 
 from data import DATASETS
-from models import MODELS
-from optimizers import OPTIMIZERS
+from models import MODELS, REGULARIZERS
+from optimizers import DECAYS, OPTIMIZERS
 from optimizers.schedules import SCHEDULES
 from tests.own.cases import Case
 
 RATES = ("optimizer.learning_rate", 0.01, 0.02)
 ENTRIES = [
-    (section, function)
+    (section, name)
     for section, dictionary in (
         ("model", MODELS),
+        ("regularizer", REGULARIZERS),
         ("optimizer", OPTIMIZERS),
+        ("decay", DECAYS),
         ("schedule", SCHEDULES),
     )
-    for function in dictionary.values()
+    for name in dictionary
 ]
 
 
-@pytest.mark.parametrize(
-    ("section", "function"), ENTRIES, ids=lambda entry: getattr(entry, "__name__", "")
-)
-def test_an_entry_is_the_same_shared_alone_and_continued(section, function, hold):
-    hold(Case(function, RATES, section))
+@pytest.mark.parametrize(("section", "name"), ENTRIES)
+def test_an_entry_is_the_same_shared_alone_and_continued(section, name, hold):
+    hold(Case(name, RATES, section))
 
 
 @pytest.mark.parametrize("name", MODELS)

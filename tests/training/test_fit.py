@@ -27,7 +27,7 @@ EVERYTHING = (
     "model.input_dropout=0.1",
     "model.batch_normalization=true",
     "model.max_norm=2.0",
-    "model.l1=1e-5",
+    "regularizer.l1=1e-5",
     "decay.name=decoupled",
     "decay.strength=0.5",
     "schedule.warmup_epochs=1",
@@ -244,7 +244,7 @@ def test_evaluations_before_training_every_so_often_and_at_the_end(run):
 def test_callbacks_see_both_losses_without_penalty_after_every_epoch(run):
     recorder = Recorder()
     _, directory = run(
-        "model.l2=0.1",
+        "regularizer.l2=0.1",
         "training.epochs=3",
         "training.evaluate_every=2",
         callbacks=[recorder],
@@ -337,7 +337,7 @@ def test_a_run_that_diverges_ends_with_its_last_good_model(run):
 
 
 def test_a_penalty_beyond_all_numbers_diverges(run):
-    assert run("model.l2=1e38")[0]["status"] == "diverged"
+    assert run("regularizer.l2=1e38")[0]["status"] == "diverged"
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from optimizers.decay import Decoupled
 from optimizers.steps import adam
 from system.processes import load_keras
 from tests import reference
+from tests.penalties import penalized
 from training.losses import LOSSES
 from training.program import Program
 from training.settings import TrainingSettings
@@ -25,9 +26,9 @@ BATCHES = RANDOM.integers(70, size=(6, 8)).astype(np.int32)
 RATES = np.linspace(1e-2, 1e-3, 6)
 
 
-def build(seed=0, strength=0.5, **settings):
+def build(seed=0, strength=0.5, penalty=None, **settings):
     load_keras(seed)
-    model = mlp((4, 3), 5, hidden_units=[7], **settings)
+    model = penalized(mlp((4, 3), 5, hidden_units=[7], **settings), **(penalty or {}))
     return model, prepare(adam(), model, Decoupled(1, 1, strength=strength))
 
 
@@ -54,7 +55,7 @@ def run(program, calls=((0, 6),), seed=0):
 @pytest.mark.parametrize("jit", [True, False])
 @pytest.mark.parametrize("loss", LOSSES)
 def test_updates_are_backpropagation_and_adamw(float64, loss, jit):
-    model, optimizer = build(l2=2**-7)
+    model, optimizer = build(penalty={"l2": 2**-7})
     batches = [(IMAGES[batch].reshape(8, -1), LABELS[batch]) for batch in BATCHES]
     weights = [v.numpy() for v in model.trainable_variables]
     steps = [reference.adam] * len(weights)
@@ -73,10 +74,10 @@ def test_every_loss_can_be_chosen():
 
 
 def test_one_compilation_serves_every_cut():
-    model, optimizer = build(l1=0.01, l2=0.02, dropout=0.5)
+    model, optimizer = build(penalty={"l1": 0.01, "l2": 0.02}, dropout=0.5)
     whole, updates = train(model, optimizer)
     assert updates.experimental_get_tracing_count() == 1
-    model, optimizer = build(l1=0.01, l2=0.02, dropout=0.5)
+    model, optimizer = build(penalty={"l1": 0.01, "l2": 0.02}, dropout=0.5)
     cut, updates = train(model, optimizer, calls=((0, 0), (0, 1), (1, 4), (4, 6)))
     assert updates.experimental_get_tracing_count() == 1
     for a, b in zip(whole, cut, strict=True):
@@ -163,7 +164,7 @@ def test_evaluation_is_without_dropout_and_changes_nothing():
 
 
 def test_the_penalty_is_the_sum_over_all_regularized_weights():
-    model, optimizer = build(l1=0.1, l2=0.2, regularize_biases=True)
+    model, optimizer = build(penalty={"l1": 0.1, "l2": 0.2, "biases": True})
     weights = [v.numpy().astype(float) for v in model.trainable_variables]
     expected = sum(0.1 * np.abs(w).sum() + 0.2 * (w**2).sum() for w in weights)
     assert float(

@@ -11,7 +11,7 @@ from training.sharing import share_program, sharing_key
 
 EVERYTHING = (
     "model.hidden_units=[4]",
-    "model.l2=0.1",
+    "regularizer.l2=0.1",
     "model.dropout=0.5",
     "model.max_norm=2.0",
     "model.batch_normalization=true",
@@ -25,6 +25,7 @@ def make(*overrides, model=None):
     config = load_config("configs/baseline.toml", [*EVERYTHING, *overrides])
     load_keras(config.seed)
     model = model() if model else config.model.build((4, 3), 5)
+    config.regularization.build(model, config.regularizer.build)
     optimizer = config.optimizer.build()
     rule = config.decay.build(1, 1)
     return config.tables(), model, config.preparation.build(optimizer, model, rule)
@@ -35,7 +36,7 @@ def test_seeds_share_a_program_and_nothing_else_does():
     assert key
     assert key == sharing_key(*make("seed=1"))
     for other in (
-        "model.l1=0.2",
+        "regularizer.l1=0.2",
         "model.input_dropout=0.4",
         "decay.strength=0.3",
         "optimizer.learning_rate=0.5",
@@ -114,10 +115,10 @@ def test_a_process_keeps_the_program_of_the_last_setting_alone():
     assert share_program(programs, tables, model, optimizer) is first
     for ours, theirs in zip(first.model.variables, model.variables, strict=True):
         np.testing.assert_array_equal(ours, theirs)
-    other = share_program(programs, *make("model.l1=0.2"))
+    other = share_program(programs, *make("regularizer.l1=0.2"))
     assert other is not first
     assert list(programs.values()) == [other]
-    assert share_program(programs, *make("model.l1=0.2", "seed=1")) is not other
+    assert share_program(programs, *make("regularizer.l1=0.2", "seed=1")) is not other
 
 
 def test_a_program_is_not_shared_before_or_unless_it_is_known_to_be_safe():
