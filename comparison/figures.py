@@ -36,7 +36,7 @@ OF_TAG = {measure.tag: measure for measure in MEASURES.values() if measure.tag}
 
 
 Panels = Iterator[tuple[str, Figure | None]]
-"""Figures by the name of the group that they are shown in."""
+"""Panels, those that there are, with the name of the figure that they are parts of."""
 
 
 def draw_answer(answer: Answer) -> Panels:

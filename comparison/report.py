@@ -13,6 +13,8 @@ from typing import Any
 import jinja2
 import pandas as pd
 from matplotlib import rc_context, rcParams
+from matplotlib.backends.backend_pdf import PdfPages
+from matplotlib.figure import Figure
 
 from comparison.answer import Answer, find_answer, mean_curves, short
 from comparison.board import write_board
@@ -130,22 +132,38 @@ def write(path: Path, content: str | bytes) -> None:
 
 
 def save_panels(panels: Panels, folder: Path, *moment: str) -> dict[str, list[str]]:
-    """Save panels as SVG and PDF; returns them by figure, as a page holds them."""
+    """Save panels as SVG, and all of a figure as the pages of a PDF, for embedding the
+    fonts takes longer than all else.
+
+    Returns:
+        The panels of each figure as a page holds them.
+    """
     found: dict[str, list[str]] = {}
     with rc_context(fname=STYLE):
-        for figure, panel in panels:
-            if panel is None:
-                continue
-            shown = found.setdefault(figure, [])
-            name = "-".join([figure, *moment, str(len(shown) + 1)])
-            panel.draw_without_rendering()
-            panel.set_layout_engine("none")  # It is laid out, for both files.
-            rcParams["svg.hashsalt"] = name  # Else two panels have ids in common.
-            for kind, date in (("pdf", "CreationDate"), ("svg", "Date")):
-                with replacing(folder / f"{name}.{kind}") as partial:
-                    panel.savefig(partial, metadata={date: None})
-            shown.append(inline((folder / f"{name}.svg").read_text(encoding="utf-8")))
+        drawn: dict[str, list[Figure]] = {}
+        for name, panel in panels:
+            if panel:
+                drawn.setdefault("-".join([name, *moment]), []).append(panel)
+        for name, figures in drawn.items():
+            with (
+                replacing(folder / f"{name}.pdf") as partial,
+                PdfPages(partial, metadata={"CreationDate": None}) as pages,
+            ):
+                shown = found.setdefault(name.partition("-")[0], [])
+                for number, panel in enumerate(figures, start=1):
+                    panel.draw_without_rendering()
+                    panel.set_layout_engine("none")  # It is laid out for both files.
+                    pages.savefig(panel)
+                    shown.append(save_svg(panel, folder / f"{name}-{number}.svg"))
     return found
+
+
+def save_svg(panel: Figure, path: Path) -> str:
+    """Save a panel; returns it as a page holds it."""
+    rcParams["svg.hashsalt"] = path.stem  # Else two panels have ids in common.
+    with replacing(path) as partial:
+        panel.savefig(partial, metadata={"Date": None})
+    return inline(path.read_text(encoding="utf-8"))
 
 
 def inline(svg: str) -> str:
