@@ -46,6 +46,7 @@ from pydantic import (
 )
 
 from experiment.config import (
+    TABLES,
     Config,
     Seed,
     Settings,
@@ -237,8 +238,11 @@ def load_comparison(path: Path, overrides: Sequence[str] = ()) -> Comparison:
 
 def read_comparison(path: Path) -> ComparisonFile:
     """Read a comparison file, and check it but for the settings of experiments."""
+    tables = read_toml(path)
+    if "methods" not in tables and tables.keys() & TABLES:
+        raise UserError(path, "a comparison", f"one run: python train.py {path}")
     try:
-        file = ComparisonFile.model_validate(read_toml(path))
+        file = ComparisonFile.model_validate(tables)
     except ValidationError as error:
         raise UserError(f"{path}: {explain(error)}") from None
     if len(set(file.seeds)) < len(file.seeds):
@@ -268,7 +272,7 @@ def explain(error: ValidationError) -> str:
     if first["type"] == "extra_forbidden":
         known = list([ComparisonFile, Select, Method][len(above)].__annotations__)
         near = did_you_mean(key, known)
-        return f"unknown setting {where}; {near}expected {', '.join(known)}"
+        return f"unknown setting {where}{near or ';'} expected {', '.join(known)}"
     expected = re.sub("^.* should (be|have|match) ", "", first["msg"])
     expected = expected.replace("a valid integer", "an integer").replace("valid ", "")
     expected = expected.partition(" after validation")[0]

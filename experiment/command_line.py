@@ -18,6 +18,7 @@ from experiment.schema import (
     describe_type,
     did_you_mean,
     quote,
+    refusal,
     settings_of,
     summary,
 )
@@ -82,8 +83,8 @@ class Parser(argparse.ArgumentParser):
             near = suggest_setting(unknown[0], *arguments)
             near = near or did_you_mean(unknown[0].lstrip("-"), options)
             self.error(
-                f"unknown option {unknown[0]}; {near}"
-                f"expected {', '.join(options.values())}"
+                f"unknown option {unknown[0]}{near or ';'} expected "
+                f"{', '.join(options.values())}"
             )
         words = [config_of(word) for word in parsed.words]
         files = [word for word in words if word.endswith(".toml")]
@@ -106,7 +107,7 @@ def suggest_setting(option: str, arguments: Sequence[str] | None = None) -> str:
     named = {s.rpartition(".")[2]: s for s in (*all_settings(), "name", "seed")}
     if key not in named:
         return ""
-    return f"did you mean {named[key]}={(values or ['...'])[0]}? "
+    return f"; did you mean {named[key]}={(values or ['...'])[0]}?"
 
 
 def config_of(word: str) -> str:
@@ -118,10 +119,7 @@ def config_of(word: str) -> str:
 def help_section(table: str) -> str:
     """The settings of a section with their types, defaults and meanings."""
     if table not in TABLES:
-        raise UserError(
-            f"--help: {did_you_mean(table, TABLES)}expected one of "
-            f"{', '.join(TABLES)}, received {table}"
-        )
+        raise refusal("--help", f"one of {', '.join(TABLES)}", table, TABLES)
     lines = []
     for option in (o for o in OPTIONS.values() if o.table == table):
         for name, function in option.functions.items():

@@ -11,7 +11,7 @@ from copy import copy
 from dataclasses import dataclass, fields, replace
 from hashlib import sha256
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn
 
 from annotated_types import Interval
 
@@ -21,6 +21,7 @@ from experiment.schema import (
     describe_type,
     did_you_mean,
     quote,
+    refusal,
     settings_of,
     validate,
 )
@@ -186,6 +187,8 @@ def load_config(
     """
     path = Path(path)
     tables = read_tables(path)
+    if "methods" in tables:
+        raise UserError(path, "one run", f"a comparison: python compare.py {path}")
     tables.setdefault("name", run_name(path.stem) or "run")
     assigned = parse_overrides(overrides)
     assign(tables, assigned)
@@ -233,7 +236,7 @@ def assign(tables: dict[str, Any], values: Mapping[str, Any]) -> None:
         section, _, setting = key.rpartition(".")
         table = tables.setdefault(section, {}) if section else tables
         if not isinstance(table, dict):
-            raise UserError(f"{section}: expected a table, received {quote(table)}")
+            raise refusal(section, "a table", table)
         if setting == "name" and section in TABLES:
             chosen = choose_functions(section, values[key]).values()
             kept = {"name"}.union(*(settings_of(function) for _, function in chosen))
@@ -248,7 +251,7 @@ def read_toml(path: Path) -> dict[str, Any]:
     except FileNotFoundError:
         found = sorted([*path.parent.glob("*.toml"), *Path("configs").glob("*.toml")])
         near = did_you_mean(path.stem, {file.stem: file for file in found})
-        raise UserError(f"{path}: no such file; {near}".rstrip("; ")) from None
+        raise UserError(f"{path}: no such file{near}") from None
     except OSError as error:
         raise UserError(f"{path}: {error.strerror}") from None
     except (ValueError, RecursionError) as error:
@@ -269,27 +272,21 @@ def parse_override(text: str) -> tuple[str, Any]:
     """Split `section.key=value` and read the value as TOML, a bare word as a string."""
     key, equals, value = text.partition("=")
     if not equals or not re.fullmatch(r"\w+(\.\w+)?", key, re.ASCII):
-        config = f"{text}.toml"
-        near = f"did you mean {config}? " if is_file(Path(config)) else ""
-        raise UserError(
-            f"{near}expected CONFIG.toml or section.key=value, received {quote(text)}"
-        )
+        file = f"{text}.toml"
+        near = f"; did you mean {file}?" if is_file(Path(file)) else ""
+        expected = "expected CONFIG.toml or section.key=value"
+        raise UserError(f"{expected}, received {quote(text)}{near}")
     if "." not in key and key not in ("name", "seed"):
-        raise UserError(
-            f"unknown setting {key}; {did_you_mean(key, all_settings())}"
-            "expected name, seed or section.key"
-        )
+        refuse_unknown(key, all_settings(), "expected name, seed or section.key")
     try:
         tables = tomllib.loads(f"value = {value}")
     except (ValueError, RecursionError):
         if not re.fullmatch(r"[^\"'\[\]{}=#\n]+", value):
-            raise UserError(
-                f"{key}: expected a TOML value, received {quote(value)}; text with "
-                f"such characters stands in quotes: {key}='\"...\"'"
-            ) from None
+            expected = f"a TOML value, or text in quotes: {key}='\"...\"'"
+            raise refusal(key, expected, value) from None
         return key, value
     if tables.keys() != {"value"}:
-        raise UserError(f"{key}: expected one TOML value, received {quote(value)}")
+        raise refusal(key, "one TOML value", value)
     return key, value if key == "name" and value[0] not in "\"'" else tables["value"]
 
 
@@ -297,10 +294,8 @@ def resolve(tables: Mapping[str, Any]) -> Config:
     """Check all tables against the signatures and fill in the defaults."""
     top = ["name", "seed", *TABLES]
     for key in (key for key in tables if key not in top):
-        raise UserError(
-            f"unknown setting {key}; {did_you_mean(key, [*all_settings(), *top])}"
-            f"expected name, seed, or a setting of {', '.join(TABLES)}"
-        )
+        expected = f"expected name, seed, or a setting of {', '.join(TABLES)}"
+        refuse_unknown(key, [*all_settings(), *top], expected)
     parts: dict[str, Part] = {}
     for table in TABLES:
         parts |= resolve_table(table, tables.get(table, {}))
@@ -312,10 +307,8 @@ def resolve(tables: Mapping[str, Any]) -> Config:
     epochs = config.training.settings["epochs"]
     warmup = config.schedule.settings.get("warmup_epochs", 0)
     if warmup > epochs:
-        raise UserError(
-            f"schedule.warmup_epochs: expected at most training.epochs = {epochs}, "
-            f"received {warmup:g}"
-        )
+        limit = f"at most training.epochs = {epochs}"
+        raise refusal("schedule.warmup_epochs", limit, warmup)
     return config
 
 
@@ -325,26 +318,26 @@ def validate_name(value: Any) -> str:
     if len(name) > LONGEST_NAME or not re.fullmatch(
         r"[A-Za-z0-9_=-][A-Za-z0-9_.=,-]*", name
     ):
-        raise UserError(
-            "name: expected 1 to 100 of A-Z a-z 0-9 _ . = , - and no dot or comma "
-            f"first, received {quote(name)}"
-        )
+        characters = "1 to 100 of A-Z a-z 0-9 _ . = , - and no dot or comma first"
+        raise refusal("name", characters, name)
     return name
 
 
 def resolve_table(table: str, content: Any) -> dict[str, Part]:
     """The parts that a table of a config file configures, by their keys."""
     if not isinstance(content, dict):
-        raise UserError(
-            f"{table}: expected a table [{table}], received {quote(content)}"
-        )
+        raise refusal(table, f"a table [{table}]", content)
     chosen = choose_functions(table, content.get("name"))
-    choice = " ".join(filter(None, (name for name, _ in chosen.values())))
+    choice = "".join(name for name, _ in chosen.values())
+    where = f"{table} {choice}".strip()
     known = [s for _, function in chosen.values() for s in settings_of(function)]
     for setting in content:
         if setting not in known and not (choice and setting == "name"):
-            refuse_unknown(table, choice, setting, known)
-    where = f"{table} {choice}".strip()
+            expected = f"the settings of {where} are {', '.join(known)}"
+            if owners := choices_with(table, setting):
+                expected = f"{table}.name = {' or '.join(owners)} has it; {expected}"
+            names = [*all_settings(), *(f"{table}.{s}" for s in known)]
+            refuse_unknown(f"{table}.{setting}", () if owners else names, expected)
     return {
         part: Part(name, function, fill_in(table, where, function, content))
         for part, (name, function) in chosen.items()
@@ -364,27 +357,25 @@ def choose_functions(table: str, name: Any) -> dict[str, tuple[str, Callable]]:
             continue
         key = name if option.default and name is not None else option.default
         if not isinstance(key, str) or key not in option.functions:
-            raise UserError(
-                f"{table}.name: {did_you_mean(key, list(option.functions))}expected "
-                f"one of {', '.join(option.functions)}, received {quote(key)}"
-            )
+            names = list(option.functions)
+            raise refusal(f"{table}.name", f"one of {', '.join(names)}", key, names)
         chosen[part] = key, option.functions[key]
     return chosen
 
 
-def refuse_unknown(table: str, choice: str, setting: str, known: list[str]) -> None:
-    owners = [
+def choices_with(table: str, setting: str) -> list[str]:
+    """The names that a table may choose and that have a setting."""
+    return [
         name
         for option in OPTIONS.values()
         for name, function in option.functions.items()
         if option.table == table and setting in settings_of(function)
     ]
-    near = did_you_mean(setting, [*all_settings(), *(f"{table}.{s}" for s in known)])
-    hint = f"{table}.name = {' or '.join(owners)} has it; " if owners else near
-    raise UserError(
-        f"unknown setting {table}.{setting}; {hint}"
-        f"the settings of {f'{table} {choice}'.strip()} are {', '.join(known)}"
-    )
+
+
+def refuse_unknown(key: str, names: Iterable[str], expected: str) -> NoReturn:
+    near = did_you_mean(key.rpartition(".")[2], names)
+    raise UserError(f"unknown setting {key}{near or ';'} {expected}")
 
 
 def fill_in(table: str, where: str, function: Callable, given: Settings) -> Settings:
@@ -395,10 +386,8 @@ def fill_in(table: str, where: str, function: Callable, given: Settings) -> Sett
         if setting in given:
             settings[setting] = validate(key, parameter.annotation, given[setting])
         elif parameter.default is REQUIRED:
-            raise UserError(
-                f"{key}: {where} needs it; "
-                f"expected {describe_type(parameter.annotation)}"
-            )
+            expected = describe_type(parameter.annotation)
+            raise UserError(f"{key}: {where} needs it; expected {expected}")
         else:
             settings[setting] = copy(parameter.default)
     return settings

@@ -100,10 +100,8 @@ def validate(key: str, annotation: Any, value: Any) -> Any:
             annotation, config=ConfigDict(strict=True, allow_inf_nan=False)
         ).validate_python(tuple(value) if is_tuple else value)
     except ValidationError:
-        raise UserError(
-            f"{key}: {did_you_mean(value, get_args(annotation))}"
-            f"expected {describe_type(annotation)}, received {quote(value)}"
-        ) from None
+        names = get_args(annotation)
+        raise refusal(key, describe_type(annotation), value, names) from None
     if valid is not None:
         refuse_unsaveable(key, valid)
     return list(valid) if isinstance(valid, tuple) else valid
@@ -131,7 +129,14 @@ def refuse_unsaveable(key: str, value: Any) -> None:
     elif not value.isprintable():
         expected = "printable text"
     if expected:
-        raise UserError(f"{key}: expected {expected}, received {quote(value)}")
+        raise refusal(key, expected, value)
+
+
+def refusal(
+    key: str, expected: str, value: Any, names: Iterable[Any] = ()
+) -> UserError:
+    """The error that says what a setting is to be, and what is like what it is."""
+    return UserError(key, f"{expected}", quote(value) + did_you_mean(value, names))
 
 
 def describe_type(annotation: Any) -> str:
@@ -164,7 +169,7 @@ def describe_schema(schema: Mapping[str, Any], plural: bool = False) -> str:
 
 
 def did_you_mean(word: Any, names: Iterable[Any]) -> str:
-    """A question for the name that a word may be a misspelling of, if there is one.
+    """A clause that asks for the name that a word may be a misspelling of, or nothing.
 
     Args:
         word: What was given.
@@ -175,7 +180,7 @@ def did_you_mean(word: Any, names: Iterable[Any]) -> str:
         names = {n.rpartition(".")[2]: n for n in names if isinstance(n, str)}
     text = word if isinstance(word, str) else ""
     near = difflib.get_close_matches(text, names, n=1, cutoff=0.5)
-    return f"did you mean {names[near[0]]}? " if near else ""
+    return f"; did you mean {names[near[0]]}?" if near else ""
 
 
 def quote(value: Any) -> str:

@@ -10,6 +10,7 @@ import os
 import shutil
 import sys
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -172,6 +173,23 @@ def test_any_command_line_is_understood_or_refused(words):
         Parser("a command", BASELINE).parse_args(words)
     except (UserError, SystemExit) as error:
         assert not isinstance(error, SystemExit) or error.code == 0
+
+
+def test_a_comparison_and_a_run_are_taken_for_what_they_are():
+    comparison, run = "configs/comparisons/compare.toml", "configs/l2.toml"
+    says(
+        lambda: load_config(comparison),
+        f"{comparison}: expected one run, received a comparison",
+        f"python compare.py {comparison}",
+    )
+    says(
+        lambda: load_comparison(Path(run)),
+        f"{run}: expected a comparison, received one run: python train.py {run}",
+    )
+    twice = ["training.epochs=1", "training.epochs=2"]
+    for load in (load_config, load_comparison):
+        path = Path(run if load is load_config else comparison)
+        says(lambda load=load, path=path: load(path, twice), "expected one value")
 
 
 def test_an_option_that_is_a_setting_is_named_with_its_value():
