@@ -22,7 +22,6 @@ from rich.console import Console
 
 from comparison.cluster import cluster_workers
 from comparison.display import CompareDisplay
-from comparison.measures import count
 from comparison.plan import Comparison, Run, against_itself, load_comparison
 from comparison.workers import RunError, Workers, local_workers, make_runs
 from data import as_arrays
@@ -34,6 +33,7 @@ from experiment.fingerprint import (
     digest_of_modules,
 )
 from experiment.run_directory import inspect_run, path_within
+from monitoring.measures import count
 from monitoring.summary import how_to_look
 from system.errors import UserError
 from system.processes import processors
@@ -232,7 +232,7 @@ def main() -> int:
         return 128 + signal_number
     answers = write_report(comparison, directory, results)
     console.print(f"report:       {directory / 'report.html'}", **AS_IT_IS)
-    console.print(how_to_look(directory)[0], **AS_IT_IS)
+    console.print(how_to_look(directory), **AS_IT_IS)
     show_answers(answers, console)
     return 1 if failures else 0
 

@@ -8,7 +8,6 @@ from typing import Any
 
 import pandas as pd
 
-from comparison.measures import Measure, find_measure
 from comparison.plan import Comparison, Run, in_words
 from comparison.statistics import (
     Choice,
@@ -17,6 +16,7 @@ from comparison.statistics import (
     paired_difference,
 )
 from experiment.config import Settings
+from monitoring.measures import Measure, find_measure
 
 MANY = 10
 """Pairs of a condition that are still all shown: those of five methods."""

@@ -4,8 +4,8 @@ from typing import Any
 
 from rich.console import Console
 
-from comparison.measures import find_measure
 from comparison.plan import Comparison, Run
+from monitoring.measures import find_measure
 from monitoring.progress import ProgressDisplay
 
 

@@ -19,9 +19,9 @@ from scipy.optimize import isotonic_regression
 
 from comparison.answer import Answer, Curves, Entry, find_tags, short
 from comparison.colors import COLORS, INK, MUTED, PAPER, RULE, color_of, shade
-from comparison.measures import MEASURES, MINUS, Measure, find_measure
 from comparison.statistics import DIFFERENT
 from comparison.tables import verdict_in_words
+from monitoring.measures import MEASURES, MINUS, Measure, find_measure
 
 WIDE, NARROW = (5.2, 3.3), (3.4, 2.7)
 """Width and height of panels, in inches; a narrow one is for each of many methods."""

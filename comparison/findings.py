@@ -5,8 +5,8 @@ from collections import Counter
 from collections.abc import Collection, Sequence
 
 from comparison.answer import Answer, Entry
-from comparison.measures import Measure, count
 from comparison.statistics import DIFFERENT, EQUAL, UNDECIDED, Difference
+from monitoring.measures import Measure, count
 
 FEW = 3
 """Seeds that are too few to tell much: with two, an interval is 13 deviations wide."""

@@ -7,9 +7,9 @@ from typing import Any
 
 import pandas as pd
 
-from comparison.measures import MEASURES
 from comparison.plan import Run
 from monitoring.history import read_history
+from monitoring.measures import MEASURES
 from system.errors import UserError
 
 MOMENTS = {

@@ -7,9 +7,9 @@ import pandas as pd
 
 from comparison.answer import Answer, Entry
 from comparison.findings import notes, sentences
-from comparison.measures import MEASURES, MINUS, Measure, count
 from comparison.statistics import DIFFERENT, EQUAL, UNDECIDED, Difference
 from comparison.summary import MOMENTS
+from monitoring.measures import MEASURES, MINUS, Measure, count
 
 BESIDES = (
     *("train_accuracy", "validation_calibration_error"),

@@ -2,12 +2,12 @@
 
 import shlex
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from monitoring import links
-from monitoring.summary import result_rows
+from monitoring.summary import table_of_result
 
 
 def write_card(result: Mapping[str, Any], directory: Path) -> str:
@@ -33,19 +33,12 @@ def write_card(result: Mapping[str, Any], directory: Path) -> str:
             f"# {directory.parent.name}, seed {result['seed']}: {result['status']} "
             f"in {result['seconds']:.1f} s",
             "Look at " + ", ".join(f"[{k}]({v})" for k, v in pages.items()) + ".",
-            as_markdown(list(result_rows(result))),
+            table_of_result(result).to_html(),
             f"To repeat it: `{command}`",
             f"Made with {made_with}.",
             "```\n" + config.read_text(encoding="utf-8") + "```",
         ]
     )
-
-
-def as_markdown(rows: Sequence[Sequence[str]]) -> str:
-    """A table in Markdown, its first row the headings."""
-    headings, *others = rows
-    lines = [headings, ["---", *["---:"] * (len(headings) - 1)], *others]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 def find_commit() -> str | None:

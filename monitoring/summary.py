@@ -1,30 +1,31 @@
-"""The table that a run ends with."""
+"""What a run ends with: the table of its result, and how to go on."""
 
 import shlex
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from rich import box
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from monitoring.links import ADDRESS, views
-from training.measures import MEASURES, MEMORIZED
+from monitoring.measures import MEASURES, Measure
 
-SPLITS = ("train", "validation", "test")
+if TYPE_CHECKING:
+    import pandas as pd
 
 
-def show_result(result: dict[str, Any], directory: Path, console: Console) -> None:
+def show_result(result: Mapping[str, Any], directory: Path, console: Console) -> None:
     """Print what a run came to, where it lies, and how to look at it."""
-    console.print(Text(str(directory), style="bold"), soft_wrap=True)
-    headings, *rows = result_rows(result)
-    table = Table(*headings[:1])
-    for heading in headings[1:]:
+    found = table_of_result(result)
+    table = Table("", box=box.SIMPLE_HEAD, show_edge=False)
+    for heading in found:
         table.add_column(heading, justify="right")
-    for row in rows:
-        table.add_row(*row)
+    for name, numbers in found.iterrows():
+        table.add_row(name, *numbers)
+    console.print(Text(str(directory), style="bold"), soft_wrap=True)
     console.print(table)
     lines = [f"{result['status']} in {result['seconds']:.1f} s"]
     if result["final"]["weights"] != "as trained":
@@ -33,65 +34,47 @@ def show_result(result: dict[str, Any], directory: Path, console: Console) -> No
         changed = ", ".join(result["changed_before_resume"])
         lines.append(f"changed before it was resumed: {changed}")
     if result["status"] == "interrupted":
-        config = str(directory / "config.toml")
-        words = [program("python"), "train.py", config, "--resume"]
-        lines.append(f"continue:     {shlex.join(words)}")
-    lines += how_to_look(directory.parent.parent)
+        config = directory / "config.toml"
+        lines.append(f"continue:     {command('train.py', config, '--resume')}")
+    lines.append(how_to_look(directory.parent.parent))
     console.print(Text("\n".join(lines)), soft_wrap=True)
 
 
-def result_rows(result: Mapping[str, Any]) -> Iterator[list[str]]:
-    """Every number of a result as text: headings, then a row for each.
+def table_of_result(result: Mapping[str, Any]) -> "pd.DataFrame":
+    """The numbers of a result in words: a row for each, a column for each moment.
 
     Args:
         result: The contents of result.json.
     """
-    moments = [result[name] for name in ("final", "best") if result[name]]
-    epochs = [moment["epoch"] for moment in moments]
-    names = ("final", "best")
-    yield ["", *(f"{n} (epoch {e})" for n, e in zip(names, epochs, strict=False))]
-    for key, measure in MEASURES.items():
-        for split in SPLITS:
-            if split in moments[0]:
-                values = [moment[split][key] for moment in moments]
-                yield [
-                    f"{measure.label}, {split}",
-                    *(in_digits(v, measure.digits) for v in values),
-                ]
-    for key, share in MEMORIZED.items():
-        if key in moments[0]["memorized"]:
-            yield [
-                share.label,
-                *(in_digits(m["memorized"][key], ".2%") for m in moments),
-            ]
-    for key, name in {
-        "generalization_gap": "gap in cross-entropy",
-        "penalty": "penalty",
-    }.items():
-        yield [name, *(in_digits(moment[key], ".4f") for moment in moments)]
-    for layer in moments[0]["weight_norm_of_layer"]:
-        values = [moment["weight_norm_of_layer"][layer] for moment in moments]
-        yield [f"norm of {layer}", *(in_digits(value, ".2f") for value in values)]
-    norms = [in_digits(moment["weight_norm"], ".2f") for moment in moments]
-    yield ["norm of all kernels", *norms]
+    import pandas as pd  # Not before it is needed: it takes half a second.
+
+    moments = [moment for moment in ("final", "best") if result[moment]]
+    numbers = pd.json_normalize([result[moment] for moment in moments], sep="_")
+    of_layers = {
+        f"weight_norm_of_layer_{layer}": Measure("", f"norm of {layer}", margin=0.1)
+        for layer in result["final"]["weight_norm_of_layer"]
+    }
+    train = result["final"]["train"]
+    if train["loss"] == train.get("cross_entropy"):  # The same number has one name.
+        losses = ["train_loss", "validation_loss", "test_loss"]
+        numbers = numbers.drop(columns=losses, errors="ignore")
+    rows = {
+        measure.label: [measure.number(value) for value in numbers[key].astype(float)]
+        for key, measure in {**MEASURES, **of_layers}.items()
+        if key in numbers
+    }
+    headings = [f"{moment} (epoch {result[moment]['epoch']})" for moment in moments]
+    return pd.DataFrame.from_dict(rows, "index", columns=headings)
 
 
-def how_to_look(directory: Path) -> list[str]:
-    """How to open TensorBoard on a directory, and the link to look at first."""
-    command = shlex.join([program("python"), "view.py", str(directory)])
-    front, *_ = views(directory).values()
-    return [f"tensorboard:  {command}", f"front page:   {ADDRESS}{front}"]
+def how_to_look(directory: Path) -> str:
+    """How to open TensorBoard on a directory."""
+    return f"tensorboard:  {command('view.py', directory)}"
 
 
-def program(name: str) -> str:
-    """How to call a program of the environment that this runs in."""
-    path = Path(sys.executable).with_name(name)
-    if not path.exists():
-        return name
-    return str(
-        path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
-    )
-
-
-def in_digits(value: float | None, digits: str) -> str:
-    return "not finite" if value is None else format(value, digits)
+def command(*words: str | Path) -> str:
+    """How to call a script with the Python that this runs in."""
+    python = Path(sys.executable)
+    if python.is_relative_to(Path.cwd()):
+        python = python.relative_to(Path.cwd())
+    return shlex.join(map(str, (python, *words)))

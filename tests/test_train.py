@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 
 from experiment.config import load_config
-from monitoring.links import SINGLE_RUNS, time_series
 from system.errors import UserError
 from training.measures import MEASURES
 
@@ -79,10 +78,9 @@ def test_a_run_writes_the_files_of_the_contract_and_ends_with_a_table(tmp_path, 
         assert result[moment].keys() >= {"penalty", "generalization_gap", "weight_norm"}
     for part in ("train", "validation", "test"):
         value = result["final"][part]["cross_entropy"]
-        assert re.search(rf"cross-entropy, {part} +│ +{value:.4f} │", done.stdout)
+        assert re.search(rf"{part} cross-entropy \(nats\) +{value:.3f} ", done.stdout)
     assert "norm of hidden_1" in done.stdout
     assert f"python view.py {tmp_path}" in done.stdout
-    assert f"http://127.0.0.1:6006/{time_series(SINGLE_RUNS)}" in done.stdout
 
 
 def test_a_finished_run_is_shown_again_and_its_config_repeats_it(tmp_path, few):

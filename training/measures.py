@@ -29,7 +29,6 @@ class Measure:
         description: What TensorBoard says of it.
         sums: Function `(labels, logits)` of tensors, (images,) and (images, classes),
             to values whose sum over the images is needed, (images,) or (images, width).
-        digits: How a value is written, as a format.
         value: Function of their sum, () or (width,), and the number of images, to the
             measure.
     """
@@ -41,7 +40,6 @@ class Measure:
     group: str
     description: str
     sums: Callable[[Any, Any], Any]
-    digits: str = ".4f"
     value: Callable[[Any, int], float] = mean
 
 
@@ -93,7 +91,6 @@ MEASURES = {
         "accuracy",
         "Fraction of the images classified right.",
         accuracy_sums,
-        digits=".2%",
     ),
     "calibration_error": Measure(
         "calibration error",
@@ -104,7 +101,6 @@ MEASURES = {
         "Expected calibration error: mean distance of confidence and accuracy, over "
         f"{CALIBRATION_BINS} bins of confidence (Guo et al. 2017).",
         calibration_sums,
-        ".2%",
         lambda sums, count: math.fsum(map(abs, sums)) / count,
     ),
 }

@@ -7,10 +7,10 @@ from rich.console import Console
 
 from comparison.answer import find_answer
 from comparison.findings import sentences
-from comparison.measures import MEASURES, count, find_measure
 from comparison.summary import MOMENTS
 from comparison.tables import WORDS, latex, matrix, table_of_methods, tables_of
 from comparison.terminal import show_answers
+from monitoring.measures import MEASURES, count, find_measure
 
 CONDITIONS = "conditions = [{data.train_size = 300}, {data.train_size = 3000}]"
 

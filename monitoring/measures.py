@@ -1,4 +1,4 @@
-"""What runs are compared by: one name, one unit and one format for each number."""
+"""One name, one unit and one format for each number, on every page and terminal."""
 
 import math
 from dataclasses import dataclass, replace
@@ -86,27 +86,26 @@ class Measure:
         return text.replace("-", MINUS)
 
 
+OF_EVALUATION = [
+    *((k, m.label, m.unit, m.better, m.margin, m.group) for k, m in EVALUATED.items()),
+    ("loss", "loss", "", "lower", None, "trained_loss"),
+]
 OTHERS = [
-    Measure("generalization_gap", "gap", "nats", "", 0.01, "gap/loss"),
-    Measure("weight_norm", "norm of all kernels", "", "", 0.1, "weights/norm"),
     *(
         Measure(f"memorized_{key}", share.label, "%", "", 0.005)
         for key, share in MEMORIZED.items()
     ),
+    Measure("generalization_gap", "gap", "nats", "", 0.01, "gap/loss"),
+    Measure("penalty", "penalty", "", "", None, "objective/penalty"),
+    Measure("weight_norm", "norm of all kernels", "", "", 0.1, "weights/norm"),
 ]
-MEASURES = {measure.key: measure for measure in OTHERS} | {
+MEASURES = {
     f"{split}_{key}": Measure(
         f"{split}_{key}", f"{split} {name}", unit, better, margin, f"{tag}/{split}"
     )
-    for key, name, unit, better, margin, tag in [
-        *(
-            (k, m.label, m.unit, m.better, m.margin, m.group)
-            for k, m in EVALUATED.items()
-        ),
-        ("loss", "loss", "", "lower", None, "trained_loss"),
-    ]
+    for key, name, unit, better, margin, tag in OF_EVALUATION
     for split in ("train", "validation", "test")
-}
+} | {measure.key: measure for measure in OTHERS}
 """By their keys: what an evaluation of a split finds, and the others."""
 
 
