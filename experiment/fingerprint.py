@@ -61,7 +61,7 @@ def all_choices() -> list[Path]:
 
 def load_code() -> str:
     """Import all code that a run of any choice may load, and return its digest."""
-    for path in read_modules(all_choices()):
+    for path in {ENTRY} | read_modules(all_choices()).keys() - all_choices():
         name = ".".join(path.relative_to(ROOT).with_suffix("").parts)
         importlib.import_module(name.removesuffix(".__init__"))
     return digest_of_modules(all_choices())
