@@ -22,6 +22,7 @@ from experiment.config import (
     read_toml,
 )
 from experiment.fingerprint import DIGESTS, Fingerprint
+from monitoring.history import read_history
 from system.errors import UserError, say_once
 from system.files import UNSUPPORTED, first_problem, read_file, replacing
 from training.settings import CHECKPOINT
@@ -66,6 +67,11 @@ class Result:
     best: Moment | None
     versions: dict[str, str]
     changed_before_resume: list[str]
+
+    def __post_init__(self):
+        moments = (self.final, self.best or self.final)
+        if self.status in FINISHED and not all(moment.test for moment in moments):
+            raise ValueError("expected what the test images say")
 
 
 FINISHED = ("completed", "diverged")
@@ -147,6 +153,8 @@ def inspect_run(path: Path, config: Config, fingerprint: Fingerprint) -> RunDire
     try:
         previous, previous_fingerprint = load_config(saved), read_fingerprint(saved)
         result = read_result(path)
+        if result.get("status") in FINISHED:
+            read_history(path / "history.csv")
     except UserError as error:
         return found("other", difference=f"cannot be read ({error})")
     decided = decide_as(config, previous)

@@ -62,6 +62,8 @@ def read_history(path: Path) -> list[Row]:
             numbers = {tag: float(text) for tag, text in row.items() if text}
             numbers |= {key: int(row[key]) for key in ("epoch", "step")}
             rows.append(numbers)
+        if not rows:
+            raise ValueError("no evaluation")
     except (OSError, ValueError, KeyError, TypeError, csv.Error) as error:
         raise DamagedError(path, f"damaged ({error})") from None
     return rows

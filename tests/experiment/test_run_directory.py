@@ -43,7 +43,7 @@ def begin(directory, config, fingerprint=FINGERPRINT, status=None, **how):
     """Claim a directory; leave the traces of a run, unfinished or with a status."""
     with open_run(directory, config, fingerprint, **how) as run:
         if run.state != "finished":
-            (directory / "history.csv").write_text("")
+            (directory / "history.csv").write_text("epoch,step\n0,0\n")
         if status:
             write_result(directory, result(status))
     return run.result or None
@@ -330,6 +330,9 @@ def test_a_checkpoint_does_not_outlive_its_run(directory, configure):
         ("result.json", "{"),
         ("result.json", "[]"),
         ("result.json", '{"status": "completed"}'),
+        ("result.json", json.dumps(result("completed")).replace("test", "tests")),
+        ("history.csv", "epoch,step\n"),
+        ("history.csv", "epoch,step\n0,many\n"),
         ("result.json", "[" * 100_000),
     ],
 )
