@@ -136,6 +136,7 @@ def show_plan(
 ) -> None:
     """Print every run, and how long those that are to be made will take."""
     from comparison.estimate import estimate_seconds
+    from comparison.growth import list_growth
 
     for run in comparison.runs:
         done = "  (finished)" if run.path in plan.finished else ""
@@ -147,6 +148,8 @@ def show_plan(
         text += f": about {count(minutes, 'minute')} in {processes} here"
         text += ", give or take a factor of two"
     print(text)
+    for line in list_growth(comparison):
+        print(line)
 
 
 def parse_arguments():

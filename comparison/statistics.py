@@ -151,7 +151,12 @@ def choose_strength(
     edges = []
     for key, value in varied.items():
         axis = [other[key] for other in grid]
-        ordered = all(type(number) in (int, float) for number in axis)
-        if ordered and len(set(axis)) > 2 and value in (min(axis), max(axis)):
+        if has_edges(axis) and value in (min(axis), max(axis)):
             edges.append(key)
     return Choice(varied, tuple(edges), int(np.isnan(table).sum()))
+
+
+def has_edges(axis: Sequence[Any]) -> bool:
+    """Whether the least and the greatest are the edges of a grid: of three or more
+    different numbers."""
+    return all(type(v) in (int, float) for v in axis) and len(set(axis)) > 2
