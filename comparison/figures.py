@@ -303,8 +303,9 @@ def draw_curves(
     for entry, table in curves.items():
         if entry.condition == condition and tag in table:
             curve = table[tag].dropna()
-            start = curve["mean"].iloc[0] if relative else 1 / measure.scale
-            found[entry] = curve.iloc[1:] / start
+            if len(curve) > 1:
+                start = curve["mean"].iloc[0] if relative else 1 / measure.scale
+                found[entry] = curve.iloc[1:] / start
     if not found:
         return None
     panel, ends = Panel(answer, condition), {}
@@ -371,10 +372,11 @@ def draw_reliability(answer: Answer, condition: str) -> Figure | None:
     few = len(entries) <= len(COLORS)
     for entry in entries:
         images = find_numbers(answer, entry, "images_by_confidence").sum()
+        images = images[images > 0]
         if images.empty:
             continue
         right = find_numbers(answer, entry, "right_by_confidence").sum()
-        sure, accuracy = 100 * images.index, 100 * right / images
+        sure, accuracy = 100 * images.index, 100 * right[images.index] / images
         text = ", ".join(map("{:.0f} % sure: {:.0f} %".format, sure, accuracy))
         panel.plot(entry, sure, accuracy, "-", text)
         panel.axes.scatter(
@@ -395,7 +397,8 @@ def find_numbers(answer: Answer, entry: Entry, name: str) -> pd.DataFrame:
     """What result.json has by number under a name: a row a seed, a column a number."""
     start = f"{answer.moment}_{name}_"
     table = entry.results.filter(regex=f"^{start}").astype(float)
-    return table.rename(columns=lambda column: float(column.removeprefix(start)))
+    table = table.rename(columns=lambda column: float(column.removeprefix(start)))
+    return table.sort_index(axis="columns")
 
 
 def draw_strengths(answer: Answer, entry: Entry) -> Figure:

@@ -55,7 +55,9 @@ def table_of_methods(answer: Answer) -> pd.DataFrame:
 
 
 def spread(values: pd.Series, measure: Measure) -> str:
-    """Mean ± standard deviation over seeds, the latter with n - 1."""
+    """Mean ± standard deviation over seeds, the latter with n - 1; or nothing."""
+    if values.isna().all():
+        return ""
     mean, deviation = measure.number(values.mean()), values.std()
     return mean if math.isnan(deviation) else f"{mean} ± {measure.number(deviation)}"
 
