@@ -135,10 +135,11 @@ class ScalarReader:
             del self._scalars["trained_loss/train"]
             del self._scalars["trained_loss/validation"]
         self._weights = WeightReader(trainer.model, detail, trainer.data.train.pixels)
-        noisy = trainer.data.memorized(len(trainer.data.validation))
+        noisy = trainer.data.memorized(trainer.curve_images)
         self.descriptions = {
             **{
-                f"{measure.group}/{split}": f"{measure.description} On {images}."
+                f"{measure.group}/{split}": f"{measure.description} On at most "
+                f"{trainer.curve_images:,} {images}."
                 for measure in MEASURES.values()
                 for split, images in SPLITS.items()
             },

@@ -17,8 +17,8 @@ class Measurement:
     Attributes:
         epoch: Epochs completed; 0 is before training.
         step: Updates made.
-        train: The first training images, as many as there are validation images.
-        validation: The validation images.
+        train: The first training images, as many as validation images.
+        validation: The validation images; while training, `training.curve_images`.
         memorized: Only with noisy labels, fractions of the training images measured.
             `wrong_label`: of those whose label was redrawn wrong, predicted as that
             label; `true_label`: of the same, predicted as what they are;

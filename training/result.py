@@ -18,7 +18,7 @@ from training.trainer import AS_TRAINED, RESTORED, Trainer
 
 
 def compute_result(status: str, trainer: Trainer, test: Split) -> dict[str, Any]:
-    """Evaluate the final and the best weights, for the only time on the test images.
+    """Evaluate final and best weights on all images, the test images for the only time.
 
     Args:
         status: What `fit` returned. An interrupted run is not tested.
@@ -54,7 +54,7 @@ def compute_result(status: str, trainer: Trainer, test: Split) -> dict[str, Any]
     best, ends_with = trainer.state.best, trainer.ends_with
     restored = best is not None and ends_with == RESTORED
     epoch = best.epoch if best and restored else trainer.epoch
-    final = describe(trainer.measure(), epoch, ends_with)
+    final = describe(trainer.measure(all_images=True), epoch, ends_with)
     found = None
     if best and best.step == trainer.state.updates and ends_with == AS_TRAINED:
         found = final
@@ -62,7 +62,9 @@ def compute_result(status: str, trainer: Trainer, test: Split) -> dict[str, Any]
         variables = trainer.model.variables
         final_weights = trainer.weights()
         assign(variables, trainer.best_weights)
-        found = describe(best, best.epoch, AS_TRAINED)
+        part = trainer.curve_images < len(trainer.data.validation)
+        measured = trainer.measure(all_images=True) if part else best
+        found = describe(measured, best.epoch, AS_TRAINED)
         assign(variables, final_weights)
     return {
         "status": status,

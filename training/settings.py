@@ -24,6 +24,11 @@ class TrainingSettings:
             Runs are compared on cross_entropy whatever they minimize.
         evaluate_every: Epochs between evaluations; there is one before the first epoch
             and one after the last.
+        curve_images: Validation images, and training images, of an evaluation while
+            training: the first of each, which hold the classes in the data's
+            proportions. "all" are all validation images, and as many training images.
+            Final and best weights are measured on all in any case; which weights are
+            the best, these say.
         jit_compile: Whether XLA compiles the training step. "auto" decides it by the
             model and the device, and is saved as decided: on a processor, convolutions
             and pooling are faster without.
@@ -36,6 +41,7 @@ class TrainingSettings:
     batch_size: PositiveInt = 100
     loss: Literal["cross_entropy", "mean_squared_error"] = "cross_entropy"
     evaluate_every: PositiveInt = 1
+    curve_images: PositiveInt | Literal["all"] = "all"
     jit_compile: bool | Literal["auto"] = "auto"
     threads: Threads | Literal["auto"] = "auto"
 

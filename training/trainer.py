@@ -118,15 +118,9 @@ class Trainer:
         self.data = data
         self.model, self.optimizer = program.model, program.optimizer
         self._train = as_tensors(data.train)
-        size = len(data.validation)
-        self._evaluated = {
-            name: as_tensors(images)
-            for name, images in {
-                "train": data.train[:size],
-                "validation": data.validation,
-                **data.memorized(size),
-            }.items()
-        }
+        every, some = len(data.validation), settings.curve_images
+        self.curve_images = every if some == "all" else min(some, every)
+        self._evaluated = self._first_images(self.curve_images)
         self.count = len(data.train)
         self.updates_per_epoch = settings.updates_per_epoch(self.count)
         self._rates = multipliers * float(self.optimizer.learning_rate)
@@ -304,11 +298,27 @@ class Trainer:
         logits = [self.model(block.images, training=False) for block in blocks]
         return np.concatenate(logits).astype(np.float32)
 
-    def measure(self) -> Measurement:
-        """Evaluate train, validation and penalty on the weights as they are."""
+    def _first_images(self, most: int) -> dict[str, tuple[tf.Tensor, tf.Tensor]]:
+        """What is evaluated: the first images of each set, by its name."""
+        sets = {
+            "train": self.data.train[:most],
+            "validation": self.data.validation[:most],
+            **self.data.memorized(most),
+        }
+        return {name: as_tensors(images) for name, images in sets.items()}
+
+    def measure(self, all_images: bool = False) -> Measurement:
+        """Evaluate train, validation and penalty on the weights as they are.
+
+        Args:
+            all_images: Whether on all validation images, and as many training images,
+                or on those of the curves.
+        """
+        evaluated = self._evaluated
+        if all_images and self.curve_images < len(self.data.validation):
+            evaluated = self._first_images(len(self.data.validation))
         found = {
-            name: self.program.evaluate(*images)
-            for name, images in self._evaluated.items()
+            name: self.program.evaluate(*images) for name, images in evaluated.items()
         }
         train, validation = found.pop("train"), found.pop("validation")
         losses = [m.validation["cross_entropy"] for m in [self.state.best] if m]
