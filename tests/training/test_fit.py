@@ -402,3 +402,50 @@ def test_images_of_one_axis_are_trained_on(run, digits, tmp_path):
     square, _ = run("training.epochs=2", directory="square")
     assert result["final"] == square["final"]
     assert list(directory.glob("events.out.*"))
+
+
+def test_curves_from_a_part_of_the_images_change_neither_weights_nor_results(
+    run, configure
+):
+    """Final weights are measured on all images all the same, and so are the best."""
+    whole, directory = run(directory="whole")
+    part, cut = run("training.curve_images=50", directory="cut")
+    assert part["final"] == whole["final"]
+    assert part["best"]["epoch"] == whole["best"]["epoch"] == 3
+    images = configure().split.build(npz(path=configure().dataset.settings["path"]), 0)
+    model = keras.models.load_model(cut / "model.keras")
+    for history, n in ((read_history(directory), 200), (read_history(cut), 50)):
+        validation = images.validation[:n]
+        losses = keras.losses.sparse_categorical_crossentropy(
+            validation.labels, model(validation.images), from_logits=True
+        )
+        # In float32, summed in another order.
+        assert float(history[-1]["loss/validation"]) == pytest.approx(
+            float(np.mean(losses)), rel=1e-5
+        )
+
+
+def test_the_best_by_a_part_of_the_images_is_measured_on_all(run, configure):
+    """Its evaluation is not that which it was chosen by."""
+    few = ("training.curve_images=20", "training.epochs=40")
+    result, directory = run(*few, "optimizer.learning_rate=0.01")
+    losses = [float(row["loss/validation"]) for row in read_history(directory)]
+    assert result["best"]["epoch"] == np.argmin(losses) < 40
+    by_part, on_all = min(losses), result["best"]["validation"]["cross_entropy"]
+    assert by_part < on_all
+    short, _ = run(
+        "training.epochs=40",
+        "optimizer.learning_rate=0.01",
+        directory="short",
+        callbacks=[StopAt(result["best"]["epoch"])],
+    )
+    assert short["final"]["validation"]["cross_entropy"] == on_all
+
+
+class StopAt(keras.callbacks.Callback):
+    def __init__(self, epoch):
+        super().__init__()
+        self.epoch = epoch
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.model.stop_training = epoch + 1 == self.epoch
