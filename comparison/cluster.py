@@ -7,6 +7,7 @@ import socket
 import sys
 import tempfile
 from collections.abc import Iterator
+from concurrent.futures import CancelledError
 from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -45,7 +46,7 @@ def cluster_workers(
         raise UserError(
             "--cluster needs Dask: pip install -r requirements-cluster.txt"
         ) from None
-    logging.getLogger("distributed").setLevel(logging.ERROR)
+    logging.getLogger("distributed").setLevel(logging.CRITICAL)
     refuse_silent_address(address)
     directory.mkdir(parents=True, exist_ok=True)
     with (
@@ -79,10 +80,18 @@ def cluster_workers(
         stop = distributed.Event(client=client)
         try:
             yield Workers(executor, code, stop, count)
+        except (OSError, CancelledError) as error:
+            if isinstance(error, OSError) and client.status == "running":
+                raise
+            raise ConnectionError(
+                f"the scheduler at {address} is gone; what is finished stays, and the "
+                "same command goes on from it"
+            ) from None
         finally:
-            stop.set()
-            executor.shutdown()
-            client.run(close_idle, code)
+            if client.status == "running":
+                stop.set()
+                executor.shutdown()
+                client.run(close_idle, code)
 
 
 def describe(worker: str, hindrance: object) -> str:
