@@ -20,9 +20,11 @@ from optimizers.decay import (
     FixedNorm,
     RandomMask,
     Timescale,
+    Update,
 )
 from optimizers.decaying import make
 from system.errors import UserError
+from tests import reference
 from training.program import Program
 
 RATE, STRENGTH = 0.01, 0.25
@@ -125,6 +127,29 @@ def test_the_share_is_none_where_weights_are_not_decayed_alike(model):
     for name in DECAYS.keys() - FOLLOWS.keys() - {"none"}:
         optimizer = prepare(OPTIMIZERS["adam"](), model, rule_of(name))
         assert optimizer.decay_share is None
+        has_strength = "strength" in fields_of(name)
+        assert float(optimizer.weight_decay) == STRENGTH * has_strength
+
+
+def test_a_bound_is_set_where_the_growth_of_the_average_slows(float64):
+    """Also for a kernel of small weights that is looked at in every update."""
+    rule = Constrained(1, 12, look_epochs=0.1, smoothing=0.5)
+    starts = rule.memory(np.ones((1, 1)))
+    memory = [keras.Variable(start, dtype="float64") for start in starts]
+    sizes = (0.1, 0.3, 0.5, 0.7, 0.9, 0.91, 0.92, 0.95, 0.97, 0.98, 0.6, 0.99)
+    state = {}
+    for t, size in enumerate(sizes, start=1):
+        stepped = np.full((1, 1), size)
+        update = Update(t, 0.0, 0.0, memory)
+        found = rule.after(stepped, tf.constant(stepped), update)
+        now = reference.Now(0.0, 1.0)
+        expected = reference.constrained(stepped, 0.0, state, t, now, 0.1, 0.5)
+        np.testing.assert_allclose(found, expected, rtol=1e-12)
+        names = ["bound", "p"] if t > 6 else ["bound", "p", "average", "seen", "growth"]
+        ours = dict(zip(names, memory, strict=False))
+        for name, variable in ours.items():
+            assert float(variable) == pytest.approx(state.get(name, 0.0), rel=1e-12)
+    assert state["bound"] == pytest.approx(0.91**2)
 
 
 @pytest.mark.parametrize("length", [1, 4])
@@ -322,11 +347,18 @@ def test_make_refuses_a_second_decay():
         ("optimizer", "lion", "beta_1", [0.001, 0.999], [0.0, 1.0]),
         ("optimizer", "adam", "ema_momentum", [0.001, 0.999], [0.0, 1.0]),
         ("schedule", "warm_restarts", "period_factor", [1.0, 3.0], [0.999]),
-        ("decay", "decoupled", "strength", [0.0, 1e30], [-0.001]),
+        *(
+            ("decay", name, "strength", [0.0, 1e30], [-0.001])
+            for name in DECAYS
+            if "strength" in fields_of(name)
+        ),
         ("decay", "timescale", "timescale_epochs", [0.1], [0.0]),
         ("decay", "huber", "threshold", [0.1], [0.0]),
         ("decay", "constrained", "smoothing", [0.0, 0.999], [-0.1, 1.0]),
-        ("decay", "scheduled", "schedule", ["cosine"], ["linear"]),
+        (
+            *("decay", "scheduled", "schedule"),
+            *(["constant", "cosine", "logarithmic"], ["linear"]),
+        ),
     ],
 )
 def test_settings_are_bounded(section, name, setting, allowed, refused):
