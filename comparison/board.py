@@ -27,7 +27,7 @@ from comparison.pictures import Pictures, draw_last_filters
 from comparison.plan import Comparison
 from comparison.tables import results_card
 from experiment.run_directory import path_within
-from monitoring.events import NEW, image_pb, write_events
+from monitoring.events import SESSION_START, image_pb, write_events
 from monitoring.links import MEANS, Board
 
 METRICS = {
@@ -150,7 +150,8 @@ def rewrite(
     """
     for old in directory.glob(OUR_FILES):
         old.unlink()
-    contents = [{"session_log": NEW}, *({"step": s, "summary": e} for s, e in events)]
+    contents: list[dict[str, Any]] = [{"session_log": SESSION_START}]
+    contents += [{"step": step, "summary": summary} for step, summary in events]
     write_events(
         directory / OUR_FILES.replace("*", f"{time.time():.6f}"),
         [event_pb2.Event(wall_time=at, **content) for content in contents],

@@ -2,6 +2,7 @@
 
 import io
 import os
+import re
 import socket
 import time
 from collections.abc import Iterable, Mapping
@@ -19,13 +20,13 @@ from system.files import name_file, replacing
 
 VERSION = "brain.Event:2"
 
-NEW = event_pb2.SessionLog(status=event_pb2.SessionLog.START)
+SESSION_START = event_pb2.SessionLog(status=event_pb2.SessionLog.START)
 """Has TensorBoard drop what older files of the same directory say of the step at which
 it stands, and of later ones."""
 
 
 class EventWriter:
-    """Appends evaluations to a new event file, which opens with `NEW`."""
+    """Appends to a new event file, which opens with `SESSION_START`."""
 
     def __init__(self, directory: Path, descriptions: Mapping[str, str]):
         """
@@ -42,9 +43,9 @@ class EventWriter:
         if self._file is None:
             self._directory.mkdir(parents=True, exist_ok=True)
             self._file = io.FileIO(new_path(self._directory), "x")
-            append(self._file, stamped(0, file_version=VERSION))
-            append(self._file, stamped(step, session_log=NEW))
-        append(self._file, stamped(step, **content))
+            append(self._file, 0, file_version=VERSION)
+            append(self._file, step, session_log=SESSION_START)
+        append(self._file, step, **content)
 
     def write(self, step: int, scalars: Mapping[str, float]) -> None:
         """Add the scalars of one step."""
@@ -59,8 +60,9 @@ class EventWriter:
             self._file.close()
 
 
-def append(file: io.FileIO, event: event_pb2.Event) -> None:
+def append(file: io.FileIO, step: int, **content) -> None:
     """Write an event, so that a reader sees it at once."""
+    event = event_pb2.Event(wall_time=time.time(), step=step, **content)
     unwritten = as_record(event)
     try:
         while unwritten:
@@ -88,13 +90,17 @@ def write_events(path: Path, events: Iterable[event_pb2.Event]) -> None:
 
 
 def new_path(directory: Path) -> Path:
-    """Of an event file that TensorBoard reads after those that are there."""
-    name = f"events.out.tfevents.{time.time():.6f}.{socket.gethostname()}.{os.getpid()}"
-    return directory / name
+    """A path for an event file that TensorBoard reads after those that are there.
 
-
-def stamped(step: int, **content) -> event_pb2.Event:
-    return event_pb2.Event(wall_time=time.time(), step=step, **content)
+    It reads files in the order of their names, which begin with the time in seconds. A
+    clock may have been set back since.
+    """
+    names = "\n".join(os.listdir(directory))
+    earlier = re.findall(r"^events\.out\.tfevents\.(\d+)", names, re.MULTILINE)
+    now = max([time.time(), *(int(seconds) + 1 for seconds in earlier)])
+    return directory / (
+        f"events.out.tfevents.{now:.6f}.{socket.gethostname()}.{os.getpid()}"
+    )
 
 
 def image_pb(tag: str, png: bytes, description: str) -> summary_pb2.Summary:

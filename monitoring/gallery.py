@@ -12,6 +12,7 @@ from data import Data, Split
 from models import kernels
 from monitoring import pictures
 from monitoring.events import EventWriter, image_pb
+from monitoring.weights import describe
 
 SHOWINGS = 10
 """Times that kernels are shown over a run, besides the start."""
@@ -20,24 +21,6 @@ MOST_CLASSES = 100
 """In a confusion matrix; more would take gigabytes to draw."""
 
 HISTOGRAM = "Distribution of the weights: what L1, L2 and weight decay narrow."
-FILTERS = (
-    f"Weights from all pixels to each of the first {np.prod(pictures.FILTERS)} units. "
-    f"In every run blue is {pictures.FILTER_SCALE:g} or more, white 0, and red "
-    f"-{pictures.FILTER_SCALE:g} or less. A regularizer clears the noise."
-)
-CONFUSION = (
-    "Percent of the validation images of each true class that are taken for each "
-    "class, at the end; below 0.5 is left blank."
-)
-MISTAKES = (
-    "The wrong answers on validation images that the network is surest of, at the end: "
-    "true class, predicted class."
-)
-
-MEMORIZED = (
-    "Training images that are taken, surest of all, for the wrong label that they were "
-    "given, at the end: what they are, the label."
-)
 
 
 class Gallery:
@@ -99,19 +82,15 @@ class Gallery:
         logits = predict(images)
         if not np.isfinite(logits).all():
             return
+        answers = images, logits, names
         if len(names) <= MOST_CLASSES:
-            predicted = logits.argmax(axis=1)
-            confusion = pictures.draw_confusion(images.labels, predicted, names)
-            self._show("validation/confusion", confusion, CONFUSION, epoch)
+            self._show("validation/confusion", epoch, pictures.draw_confusion, *answers)
         if self._drawable:
-            mistakes = pictures.draw_mistakes(images, logits, names)
-            self._show("validation/mistakes", mistakes, MISTAKES, epoch)
+            self._show("validation/mistakes", epoch, pictures.draw_mistakes, *answers)
             if noisy := data.memorized(len(images)):
                 logits = predict(noisy["wrong_label"])
-                learned = logits.argmax(axis=1) == noisy["wrong_label"].labels
-                true = noisy["true_label"][learned]
-                digits = pictures.draw_mistakes(true, logits[learned], names)
-                self._show("memorized/digits", digits, MEMORIZED, epoch)
+                draw = pictures.draw_memorized
+                self._show("memorized/digits", epoch, draw, noisy, logits, names)
 
     def _show_kernels(self, epoch: int) -> None:
         self._shown = epoch
@@ -123,12 +102,14 @@ class Gallery:
             self._events.add(epoch, summary=histogram)
         first, shape = next(iter(arrays.values()), np.empty(0)), self._image_shape[:2]
         if self._drawable and len(first) == np.prod(shape):
-            filters = pictures.draw_filters(first, shape)
-            self._show("first_layer/filters", filters, FILTERS, epoch)
+            draw = pictures.draw_filters
+            self._show("first_layer/filters", epoch, draw, first, shape)
 
-    def _show(self, tag: str, png: bytes | None, text: str, epoch: int) -> None:
+    def _show(self, tag: str, epoch: int, draw: Callable, *arguments) -> None:
+        """Add a picture, if there is something to draw, with what it shows."""
+        png = draw(*arguments)
         if png is not None:
-            self._events.add(epoch, summary=image_pb(tag, png, text))
+            self._events.add(epoch, summary=image_pb(tag, png, describe(draw)))
 
 
 def serialize_graph(model: keras.Model, image_shape: tuple[int, ...]) -> bytes:

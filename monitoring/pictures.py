@@ -1,11 +1,12 @@
 """Pictures of a network for TensorBoard's Images page, as PNG files in memory.
 
-The page shows a picture about 300 pixels wide: few things in each, and large type.
+The page shows a picture about 300 pixels wide: few things in each, and large type. What
+it says of a picture is the first paragraph of the docstring here.
 Drawn without pyplot, whose figures are shared by all threads.
 """
 
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import matplotlib
 import numpy as np
@@ -31,9 +32,11 @@ MOST_LABELS = 20
 
 
 def draw_filters(kernel: np.ndarray, image_shape: tuple[int, ...]) -> bytes:
-    """The weights from all pixels to each of the first units, one pixel a weight.
+    """Weights from all pixels to each of the first 32 units. In every run blue is 0.1
+    or more, white 0, and red -0.1 or less. A regularizer clears the noise.
 
-    Of filters of more than MOST_PIXELS rows or columns, every n-th is drawn.
+    One pixel is one weight. Of filters of more than MOST_PIXELS rows or columns, every
+    n-th row and column is drawn.
 
     Args:
         kernel: Kernel of the first layer, (pixels, units).
@@ -51,19 +54,18 @@ def draw_filters(kernel: np.ndarray, image_shape: tuple[int, ...]) -> bytes:
     return as_png(pixels)
 
 
-def draw_confusion(
-    labels: np.ndarray, predictions: np.ndarray, names: Sequence[str]
-) -> bytes:
-    """Which class is taken for which: percent of the images of each true class.
+def draw_confusion(images: Split, logits: np.ndarray, names: Sequence[str]) -> bytes:
+    """Percent of the validation images of each true class that are taken for each
+    class, at the end; below 0.5 is left blank.
 
     Args:
-        labels: True classes, (images,).
-        predictions: Predicted classes, (images,).
+        images: Images with their true classes.
+        logits: Logits of the images, (images, classes).
         names: Names of the classes.
     """
     classes = len(names)
     counts = np.zeros((classes, classes))
-    np.add.at(counts, (labels, predictions), 1)
+    np.add.at(counts, (images.labels, logits.argmax(axis=1)), 1)
     percent = 100 * counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     figure = Figure(figsize=(4, 4), dpi=150, layout="constrained")
     axes = figure.subplots()
@@ -89,11 +91,12 @@ def draw_confusion(
 def draw_mistakes(
     images: Split, logits: np.ndarray, names: Sequence[str]
 ) -> bytes | None:
-    """The wrong predictions of the highest probability, with true and predicted class.
+    """The wrong answers on validation images that the network is surest of, at the end:
+    true class, predicted class.
 
     Args:
-        images: With their true classes.
-        logits: (images, classes).
+        images: Images with their true classes.
+        logits: Logits of the images, (images, classes).
         names: Names of the classes.
 
     Returns:
@@ -118,6 +121,24 @@ def draw_mistakes(
         space, size = ("\n", 8) if are_long(names) else (" ", 17)
         axes.set_title(f"{true}{space}\N{RIGHTWARDS ARROW} {predicted}", fontsize=size)
     return render(figure)
+
+
+def draw_memorized(
+    noisy: Mapping[str, Split], logits: np.ndarray, names: Sequence[str]
+) -> bytes | None:
+    """Training images that are taken, surest of all, for the wrong label that they were
+    given, at the end: what they are, the label.
+
+    Args:
+        noisy: What `Data.memorized` returns.
+        logits: Logits of the images whose label is wrong, (images, classes).
+        names: Names of the classes.
+
+    Returns:
+        None if no such label is learned.
+    """
+    learned = logits.argmax(axis=1) == noisy["wrong_label"].labels
+    return draw_mistakes(noisy["true_label"][learned], logits[learned], names)
 
 
 def thin_out(image: np.ndarray) -> np.ndarray:

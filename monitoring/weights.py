@@ -302,5 +302,5 @@ def find_dead_pixels(images: np.ndarray) -> np.ndarray:
 
 
 def describe(function: Callable) -> str:
-    """The docstring of a scalar's function, in one line."""
-    return " ".join((function.__doc__ or "").split())
+    """The first paragraph of a function's docstring, in one line."""
+    return " ".join((function.__doc__ or "").partition("\n\n")[0].split())

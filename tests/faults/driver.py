@@ -80,9 +80,9 @@ def install_in_training(threads: int | None = None) -> None:
 
     append = events.append
 
-    def watched_append(file, event):
+    def watched_append(file, step, **content):
         before = os.path.getsize(file.name)
-        append(file, event)
+        append(file, step, **content)
         torn = (before + os.path.getsize(file.name)) // 2
         reach("half", "events", lambda: os.truncate(file.name, torn))
         reach("written", "events")

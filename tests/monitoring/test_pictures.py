@@ -77,7 +77,8 @@ def texts(monkeypatch):
 def test_the_confusion_matrix_has_percents_of_each_true_class(texts):
     labels = np.array([0] * 4 + [1] * 500 + [2])
     predictions = np.array([0, 0, 0, 1] + [1] * 499 + [0] + [2])
-    draw_confusion(labels, predictions, "0123")
+    images = Split(np.zeros((len(labels), 1)), labels)
+    draw_confusion(images, np.eye(4)[predictions], "0123")
     ((_, *cells),) = texts
     # Columns are predictions, rows true classes; 0.2 % is left blank, so is no image.
     assert dict(cells) == {(0, 0): "75", (1, 0): "25", (1, 1): "100", (2, 2): "100"}
@@ -98,9 +99,9 @@ def test_no_mistakes_no_picture():
 
 
 def test_pictures_of_many_classes_and_of_color_are_drawn():
-    labels = RANDOM.integers(100, size=500)
-    names = list(map(str, range(100)))
-    assert pixels(draw_confusion(labels, labels[::-1], names)).shape == (600, 600, 3)
+    many = Split(np.zeros((500, 1)), RANDOM.integers(100, size=500))
+    logits, names = RANDOM.normal(size=(500, 100)), list(map(str, range(100)))
+    assert pixels(draw_confusion(many, logits, names)).shape == (600, 600, 3)
     logits = RANDOM.normal(size=(9, 3))
     colored = Split(RANDOM.random((9, 8, 8, 3)), (logits.argmax(1) + 1) % 3)
     mistakes = draw_mistakes(colored, logits, ["cat", "dog", "bird"])

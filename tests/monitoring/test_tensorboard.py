@@ -195,6 +195,28 @@ def test_an_open_tensorboard_shows_nothing_stale(configure, tmp_path, loader):
         assert ("Grpc" in environment) == (loader == "fast")
 
 
+@pytest.mark.parametrize("loader", ["fast", "slow"])
+def test_a_run_resumed_after_the_clock_was_set_back_is_shown_whole(
+    configure, tmp_path, loader
+):
+    place, asked = tmp_path / "runs/small/seed=00", iter([False] * 4)
+    config, programs = configure("training.epochs=6"), {}
+    train(config, place, programs=programs, should_stop=lambda: next(asked, True))
+    (first,) = place.glob("events*")
+    hour_ahead = int(first.name.split(".")[3]) + 3600
+    first.rename(place / f"events.out.tfevents.{hour_ahead}.000000.host.1")
+    train(config, place, programs=programs, resume=True)
+    expected = history(place.parents[1], "small/seed=00")["loss/train"]
+    expected = {step: np.float32(value) for step, value in expected.items()}
+    if loader == "slow":
+        board = open_plugins(place.parents[1])
+        assert board.curve("small/seed=00", "loss/train") == expected
+    else:
+        with serve(place.parents[1], "--load_fast=true") as url:
+            board = open_server(url)
+            eventually(lambda: board.curve("small/seed=00", "loss/train") == expected)
+
+
 def steps_of(entries):
     return [entry["step"] if isinstance(entry, dict) else entry[1] for entry in entries]
 

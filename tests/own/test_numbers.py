@@ -30,9 +30,9 @@ def test_losses_are_computed_in_float32_whatever_the_logits_are_in(run, name):
 def test_pictures_are_drawn_with_augmentation_off(run, monkeypatch):
     drawn = []
 
-    def note(labels, predictions, classes):
-        drawn.append((labels == predictions).mean())
-        return draw_confusion(labels, predictions, classes)
+    def note(images, logits, names):
+        drawn.append((images.labels == logits.argmax(axis=1)).mean())
+        return draw_confusion(images, logits, names)
 
     draw_confusion = pictures.draw_confusion
     monkeypatch.setattr(pictures, "draw_confusion", note)
