@@ -18,6 +18,9 @@ ROOT = Path(__file__).resolve().parent.parent
 FLOORS = ("data", "experiment", "models", "monitoring", "optimizers", "training")
 """Folders that a single run imports."""
 
+FLOATX = "float32"
+"""What every run computes in, whatever keras.json says."""
+
 PACKAGES = ("tensorflow", "keras", "numpy", "tensorboard")
 """What decides the numbers of a run besides this code."""
 
@@ -158,8 +161,8 @@ def load_keras(seed: int, threads: int | None = None) -> None:
                 f"training.threads: expected what this process computes with already, "
                 f"received {threads}; start another process"
             ) from None
-    keras.config.set_floatx("float32")
-    keras.config.set_dtype_policy("float32")
+    keras.config.set_floatx(FLOATX)
+    keras.config.set_dtype_policy(FLOATX)
     keras.config.set_epsilon(1e-7)
     keras.config.set_image_data_format("channels_last")
     # Layers are then named by their place in the model, whatever was made before.

@@ -23,10 +23,11 @@ def digits(tmp_path_factory) -> Path:
 
 
 @pytest.fixture
-def float64():
+def float64(monkeypatch):
     """Let Keras compute in float64, so that formulas can be held to their digits."""
     import keras
 
+    monkeypatch.setattr("system.processes.FLOATX", "float64")
     keras.config.set_floatx("float64")
     keras.config.set_dtype_policy("float64")
     yield

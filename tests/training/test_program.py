@@ -86,7 +86,7 @@ def test_one_compilation_serves_every_cut():
 
 def test_a_program_serves_another_seed_as_if_it_were_compiled_for_it():
     """The first run leaves no trace: not in the weights, not in the optimizer."""
-    settings = {"l1": 0.01, "dropout": 0.3, "batch_normalization": True}
+    settings = {"penalty": {"l1": 0.01}, "dropout": 0.3, "batch_normalization": True}
     alone, _ = train(*build(seed=1, **settings), seed=1)
     program = Program(*build(seed=0, **settings), "cross_entropy", True)
     first = run(program)
