@@ -8,6 +8,7 @@ from comparison import workers
 from comparison.cluster import find_hindrance
 from comparison.plan import Run
 from comparison.workers import make_runs, perform
+from data import as_arrays
 from experiment.fingerprint import all_choices, compute_fingerprint, digest_of_modules
 from system.errors import ChangedError
 from tests.processes import serve_lightly
@@ -54,6 +55,20 @@ def test_seeds_of_one_setting_go_to_the_process_that_has_compiled_it(make):
     assert len(came) == len(runs)
     compiled = {(run.method, result["process"]) for run, result in came}
     assert 4 <= len(compiled) <= 5
+
+
+def test_one_compilation_makes_the_seeds_of_a_setting(configure, tmp_path):
+    """One for whole batches and one for the last of an epoch, whatever the seeds."""
+    programs, made = {}, []
+    for seed in range(3):
+        config = configure("training.epochs=1", f"seed={seed}")
+        digest = as_arrays(config.dataset.build()).sha256
+        fingerprint = compute_fingerprint(config, digest)
+        order = make_run("none", config, seed), tmp_path / str(seed), fingerprint
+        assert perform(*order, lambda: False, programs)["status"] == "completed"
+        made += programs.values()
+    assert len({*map(id, made)}) == 1
+    assert made[0].train.experimental_get_tracing_count() == 2
 
 
 def test_a_run_on_other_data_than_the_comparison_has_is_no_result(configure, tmp_path):
