@@ -1,9 +1,11 @@
-"""docs/adapting.md as code: each section is done, in a copy of the project, as it says.
+"""docs/adapting.md and docs/tour.ipynb as code, in a copy of the project.
 
-A block that begins with the name of a file is that file; a diff is applied; commands
-and other Python are run. Runs are made short where a command does not say how long.
+Each section of the page is done as it says: a block that begins with the name of a file
+is that file, a diff is applied, commands and other Python are run. Runs are made short
+where a command does not say how long.
 """
 
+import json
 import re
 import shutil
 import subprocess
@@ -101,3 +103,9 @@ def test_a_section_does_what_it_says(title, project):
                 words = command.partition("#")[0].split()
                 assert words[0] == "python", command
                 run(words[1:], project)
+
+
+def test_the_tour_is_walked(project):
+    cells = json.loads((project / "docs/tour.ipynb").read_text())["cells"]
+    code = ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
+    run(["-c", "\n".join(code)], project)

@@ -241,25 +241,3 @@ def test_a_runs_folder_that_cannot_be_written(tmp_path, few):
     done = train(*few, SHORT, "--runs", tmp_path / "file")
     assert done.returncode == 2
     assert len(done.stderr.splitlines()) == 1
-
-
-def test_the_baseline_overfits_and_regularizers_stop_it(tmp_path):
-    """What the README shows of the shipped configs, at full length."""
-    ends = {}
-    for name, changes in {
-        "baseline": [],
-        "l2": ["regularizer.l2=5e-4"],
-        "adamw": ["decay.name=decoupled", "decay.strength=3.0"],
-        "independent": ["decay.name=independent", "decay.strength=3e-3"],
-    }.items():
-        done = train(*changes, f"name={name}", "--runs", tmp_path)
-        assert done.returncode == 0
-        result = json.loads((tmp_path / name / "seed=00" / "result.json").read_text())
-        ends[name] = result["final"]["validation"]["cross_entropy"]
-        if name == "baseline":
-            assert 0 < result["best"]["epoch"] < result["final"]["epoch"] / 2
-            best = result["best"]["validation"]["cross_entropy"]
-            assert ends[name] > 1.3 * best
-        else:
-            assert ends[name] < 0.75 * ends["baseline"]
-    assert ends["independent"] == ends["adamw"]

@@ -5,7 +5,9 @@ import pytest
 
 from data import split
 from data.mnist import mnist
+from experiment.config import load_config
 from system.errors import UserError
+from train import train
 
 
 def test_mnist_is_the_real_set():
@@ -32,3 +34,24 @@ def test_a_changed_mnist_is_refused(monkeypatch, digits):
     mnist.cache_clear()
     with pytest.raises(UserError, match="expected SHA-256 06af5dfe"):
         mnist()
+
+
+def test_the_baseline_overfits_and_regularizers_stop_it(tmp_path):
+    """What the README shows of the shipped configs, at full length."""
+    ends, programs = {}, {}
+    for name, changes in {
+        "baseline": [],
+        "l2": ["regularizer.l2=5e-4"],
+        "adamw": ["decay.name=decoupled", "decay.strength=3.0"],
+        "independent": ["decay.name=independent", "decay.strength=3e-3"],
+    }.items():
+        config = load_config("configs/baseline.toml", changes)
+        result = train(config, tmp_path / name, programs=programs)
+        ends[name] = result["final"]["validation"]["cross_entropy"]
+        if name == "baseline":
+            assert 0 < result["best"]["epoch"] < result["final"]["epoch"] / 2
+            best = result["best"]["validation"]["cross_entropy"]
+            assert ends[name] > 1.3 * best
+        else:
+            assert ends[name] < 0.75 * ends["baseline"]
+    assert ends["independent"] == ends["adamw"]

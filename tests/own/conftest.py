@@ -1,12 +1,12 @@
 """What the users of this folder have named in the dictionaries, and their runs."""
 
 import csv
+import itertools
 import json
 
 import keras
 import pytest
 
-from comparison.plan import load_comparison
 from data import DATASETS
 from experiment.config import load_config
 from models import MODELS, REGULARIZERS
@@ -36,12 +36,6 @@ tensorboard = false
 """
 """45 images in batches of 10: the smaller last batch is a call of its own, before which
 a run can be stopped."""
-
-COMPARISON = """
-base = "base.toml"
-seeds = [0, 1]
-[methods.own]
-"""
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -91,18 +85,18 @@ def run(configure, tmp_path):
 
 @pytest.fixture(scope="module")
 def compare(tmp_path_factory):
-    """The runs of a comparison of a case: two strengths, each with two seeds."""
+    """The runs that a comparison of a case makes: two strengths with two seeds each."""
 
     def make(case):
-        directory = tmp_path_factory.mktemp("comparison")
-        (directory / "base.toml").write_text(BASE)
+        path = tmp_path_factory.mktemp("comparison") / "own.toml"
+        path.write_text(BASE)
         setting, *values = case.vary
         settings = {f"{case.section}.name": case.name, **case.settings}
-        lines = [f"set.{key} = {json.dumps(v)}" for key, v in settings.items()]
-        lines.append(f"vary.{setting} = {json.dumps(values)}")
-        path = directory / "own.toml"
-        path.write_text(COMPARISON + "\n".join(lines) + "\n")
-        return load_comparison(path).runs
+        common = [f"{key}={json.dumps(value)}" for key, value in settings.items()]
+        return [
+            load_config(path, [*common, f"{setting}={value}", f"seed={seed}"])
+            for value, seed in itertools.product(values, (0, 1))
+        ]
 
     return make
 
@@ -113,12 +107,12 @@ def hold(compare, tmp_path_factory):
 
     def make(case):
         programs, weights = {}, []
-        for run in compare(case):
+        for config in compare(case):
             asked, shared = Asked(), tmp_path_factory.mktemp("shared")
-            result = train(run.config, shared, programs=programs, should_stop=asked)
+            result = train(config, shared, programs=programs, should_stop=asked)
             assert result["status"] == "completed"
             weights.append(state_of(shared)["weights"])
-            hold_to_itself_alone(run.config, shared, asked.times)
+            hold_to_itself_alone(config, shared, asked.times)
         assert all(weights.count(of_run) == 1 for of_run in weights), "equal runs"
 
     def hold_to_itself_alone(config, shared, times):
