@@ -156,7 +156,6 @@ class Timescale(Decay):
         return rate / (peak * self.timescale_epochs * self.steps_per_epoch)
 
 
-@dataclass(frozen=True, kw_only=True)
 class Corrected(Decoupled):
     """Decay that falls with the square of the learning rate, as its equilibrium needs.
 
@@ -224,7 +223,6 @@ class Huber(Decoupled):
         return w - ops.clip(w, -most, most) * update.strength * update.rate
 
 
-@dataclass(frozen=True, kw_only=True)
 class ToStart(Decoupled):
     """Decay towards the weights that the run began with, instead of 0.
 
@@ -241,7 +239,6 @@ class ToStart(Decoupled):
         return w - (w - update.memory[0]) * update.strength * update.rate
 
 
-@dataclass(frozen=True, kw_only=True)
 class Cautious(Decoupled):
     """Decay of a weight only where its step u does not make it grow.
 
@@ -264,7 +261,6 @@ class Cautious(Decoupled):
         return aligned
 
 
-@dataclass(frozen=True, kw_only=True)
 class RandomMask(Cautious):
     """Decay of as many weights as under `cautious`, but at random.
 
@@ -284,7 +280,6 @@ class RandomMask(Cautious):
         return draws < tf.reduce_mean(tf.cast(aligned, w.dtype))
 
 
-@dataclass(frozen=True)
 class FixedNorm(Decay):
     """Kernels of the norm R that they began with, and steps of that norm times rate.
 
