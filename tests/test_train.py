@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from experiment.config import load_config
+from monitoring.history import read_history
 from system.errors import UserError
 from training.measures import MEASURES
 
@@ -222,8 +223,8 @@ def test_signals_leave_a_checkpoint_to_continue_from(tmp_path, few, number):
 def comparable(directory):
     """Result and history of a run, times aside."""
     result = json.loads((directory / "result.json").read_text()) | {"seconds": 0}
-    history = (directory / "history.csv").read_text().splitlines()
-    return result, [line.rpartition(",")[0] for line in history]
+    rows = read_history(directory / "history.csv")
+    return result, [row | {"time/epoch_seconds": 0} for row in rows]
 
 
 def test_divergence_has_a_status_of_its_own(tmp_path, few):

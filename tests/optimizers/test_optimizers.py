@@ -322,9 +322,7 @@ def test_schedule_free_in_fit_is_schedule_free_in_a_run():
     program = Program(again, optimizer, "cross_entropy", jit=False)
     batches = tf.tile(tf.reshape(tf.range(len(X)), (2, 20)), [3, 1])
     data = (tf.constant(X), tf.constant(Y, tf.int32), batches, tf.fill([6], RATE))
-    program.updates(
-        *data, tf.constant(0), tf.constant(6), tf.constant([0, 0], tf.int64)
-    )
+    program.train(*data, tf.constant(0), tf.constant(6), tf.constant([0, 0], tf.int64))
     for a, b in zip(ours, again.trainable_variables, strict=True):
         np.testing.assert_allclose(a, b, rtol=2e-5, atol=1e-7)  # Both in float32.
 
