@@ -162,7 +162,7 @@ def make_trainer(
     from training.sharing import share_program
     from training.trainer import Trainer, check_optimizer, compiles_faster
 
-    model = config.model.build(data.image_shape, data.num_classes)
+    model = config.model.build(data.image_shape, data.num_outputs)
     check_model(model, data)
     if data.scaling:
         model = standardize(model, *data.scaling)
@@ -178,7 +178,9 @@ def make_trainer(
     )
     check_optimizer(optimizer)
     multipliers = config.schedule.build(*horizon)
-    program = share_program(programs, decided.tables(), model, optimizer)
+    program = share_program(
+        programs, decided.tables(), model, optimizer, config.loss.build()
+    )
     trainer = Trainer(
         program, data, multipliers, settings, config.seed, decided.identity
     )

@@ -65,7 +65,7 @@ def contest(augmented: bool, rounds: int) -> list[tuple[float, float]]:
     trainer.compile()
     import keras
 
-    theirs = config.model.build(data.image_shape, data.num_classes)
+    theirs = config.model.build(data.image_shape, data.num_outputs)
     theirs.compile(
         "adam",
         keras.losses.SparseCategoricalCrossentropy(from_logits=True),

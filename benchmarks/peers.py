@@ -82,6 +82,7 @@ def ours(work: Work) -> Epoch:
     from monitoring.settings import MonitoringSettings
     from optimizers import prepare
     from optimizers.steps import adam
+    from training.losses import cross_entropy
     from training.program import Program
     from training.settings import TrainingSettings
     from training.trainer import Trainer
@@ -100,7 +101,7 @@ def ours(work: Work) -> Epoch:
     optimizer = prepare(adam(learning_rate=LEARNING_RATE), model)
     settings = TrainingSettings(epochs=10_000, batch_size=work.batch_size)
     rates = np.ones(settings.epochs * settings.updates_per_epoch(len(train)))
-    program = Program(model, optimizer, settings.loss, jit=True)
+    program = Program(model, optimizer, cross_entropy(), jit=True)
     trainer = Trainer(program, data, rates, settings, seed=0)
     watching = MonitoringSettings(detail=work.logging == "detail")
     directory = Path(tempfile.mkdtemp())

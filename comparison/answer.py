@@ -17,6 +17,7 @@ from comparison.statistics import (
 )
 from experiment.config import Settings
 from monitoring.measures import Measure, find_measure
+from training.measures import measures_of
 
 MANY = 10
 """Pairs of a condition that are still all shown: those of five methods."""
@@ -164,7 +165,8 @@ def find_answer(comparison: Comparison, summary: pd.DataFrame, moment: str) -> A
         moment: "final" or "best".
     """
     by = comparison.select_by
-    price = comparison.loss if by == "accuracy" else "accuracy"
+    _, second, *_ = measures_of(comparison.runs[0].config.split.settings["task"])
+    price = comparison.loss if by == second else second
     measures = tuple(
         find_measure(key, comparison.margins.get(key.partition("_")[2]))
         for key in (f"validation_{by}", f"test_{by}", f"test_{price}")

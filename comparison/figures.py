@@ -474,9 +474,10 @@ def draw_conditions(answer: Answer) -> Iterator[Figure]:
     """The headline, the test error and the training accuracy against the condition."""
     conditions, learned = answer.comparison.conditions, threshold(answer)
     key = next(iter(next(iter(conditions.values()))))
-    accuracy = find_measure("test_accuracy")
-    error = replace(accuracy, name="test error")
+    error = replace(find_measure("test_accuracy"), name="test error")
     for measure in (answer.headline, error, find_measure("train_accuracy")):
+        if answer.summary[f"{answer.moment}_{measure.key}"].isna().all():
+            continue
         panel = Panel(answer, "", NARROW)
         places = panel.place([settings[key] for settings in conditions.values()])
         at = dict(zip(conditions, places, strict=True))

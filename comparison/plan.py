@@ -7,7 +7,7 @@ A comparison file names a base config and what each method changes of it:
     seeds = [0, 1, 2]               # the same for every method: runs are paired
     control = "none"                # the method that the others are compared with
     select.at = "final"             # choose strengths by this evaluation, or "best"
-    select.by = "cross_entropy"     # or "accuracy", or "loss": the one that is trained
+    select.by = "cross_entropy"     # or another measure, or "loss": the trained one
     grow = 2                        # values added beyond a best one on its grid's edge
     margins.accuracy = 0.005        # methods that differ by less are practically equal
     set.training.epochs = 40        # changes for all methods
@@ -61,6 +61,8 @@ from experiment.config import (
 )
 from experiment.schema import did_you_mean, quote
 from system.errors import UserError
+from training.measures import MEASURES, measures_of
+from training.tasks import TASKS
 
 OWN_FOLDERS = ("figures", "mean")
 """Folders of a comparison that hold no method's runs."""
@@ -69,7 +71,7 @@ Tables = dict[str, dict[str, Any]]
 Grids = dict[str, dict[str, Annotated[list[Any], MinLen(1)]]]
 MethodName = Annotated[str, StringConstraints(pattern="^[A-Za-z0-9_]+$")]
 Moment = Literal["final", "best"]
-By = Literal["cross_entropy", "accuracy", "loss"]
+By: Any = Literal[(*MEASURES, "loss")]
 Setting = tuple[str, str, str]
 """Condition, method and strength: what the runs of all seeds agree in."""
 
@@ -143,8 +145,8 @@ class Comparison:
         question: That it asks; empty if its file has none.
         control: The method that means "without".
         select: The moment that strengths are chosen at: "final" or "best".
-        select_by: What they are chosen by: "cross_entropy", "accuracy" or "loss".
-        loss: What the updates minimize: "cross_entropy", or "loss" for any other.
+        select_by: What they are chosen by: the key of a measure, or "loss".
+        loss: What the updates minimize: the criterion of the task, or "loss".
         grow: How many values are added beyond a best one on its grid's edge, at most.
         margins: Within which methods are practically equal, where the file says so.
         conditions: Their settings, by name.
@@ -217,9 +219,13 @@ def load_comparison(path: Path, overrides: Sequence[str] = ()) -> Comparison:
                 f"{key}: expected a setting that runs share, received one that {path} "
                 "sets for each method or condition"
             )
-    losses = {run.config.training.settings["loss"] for run in runs}
-    own_loss = len(losses) == 1 and "cross_entropy" not in losses
-    loss = "loss" if own_loss else "cross_entropy"
+    task = runs[0].config.split.settings["task"]
+    losses = {run.config.loss.name for run in runs}
+    own_loss = len(losses) == 1 and TASKS[task].criterion not in losses
+    loss = "loss" if own_loss else TASKS[task].criterion
+    if file.select.by not in (None, "loss", *measures_of(task)):
+        measures = f"one of {', '.join(measures_of(task))}, loss"
+        raise UserError(f"select.by with data.task = {task}", measures, file.select.by)
     return Comparison(
         name,
         file.question,

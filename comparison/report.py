@@ -51,7 +51,9 @@ def write_tables(
     summary = summarize((run, results.get(run.path, {})) for run in comparison.runs)
     curves = read_curves(directory, comparison.runs)
     directory.mkdir(parents=True, exist_ok=True)
-    write(directory / "summary.csv", summary.to_csv(index=False))
+    write(
+        directory / "summary.csv", summary.dropna(axis=1, how="all").to_csv(index=False)
+    )
     write(directory / "curves.csv", curves.to_csv(index=False))
     return summary, curves
 

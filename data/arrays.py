@@ -27,7 +27,8 @@ class Arrays:
         x_train: Training images, (n, ...), of bytes or floats: whole numbers from 0 to
             255 and booleans become `uint8`, where white is 255, floats `float32`.
         y_train: Class numbers from 0, (n,), `int32`. Names of classes, columns, (n, 1),
-            and one-hot rows, (n, classes), become them.
+            and one-hot rows, (n, classes), become them. Other numbers, to be predicted,
+            are `float32`.
         x_test: Test images, (m, ...).
         y_test: Test labels, (m,).
         sha256: Hexadecimal digest that the data is known by, computed if not given.
@@ -108,8 +109,10 @@ def stratified_order(labels: np.ndarray, random: np.random.Generator) -> np.ndar
     """A random order that spreads each class evenly from beginning to end.
 
     The j-th image of a class of n is placed at (j + 1/2) / n of the way; ties are
-    broken at random.
+    broken at random. Floats are no classes: their order is random throughout.
     """
+    if labels.dtype.kind == "f":
+        return random.permutation(len(labels))
     place = np.empty(len(labels))
     for label in np.unique(labels):
         members = random.permutation(np.flatnonzero(labels == label))
@@ -165,10 +168,10 @@ def as_labels(name: str, labels: np.ndarray, count: int) -> np.ndarray:
         labels = labels.argmax(axis=1)
     if labels.shape not in ((count,), (count, 1)):
         raise UserError(name, f"{count} labels", f"shape {labels.shape}")
-    if labels.dtype.kind not in "iub":
-        raise UserError(name, "integers", labels.dtype)
+    if labels.dtype.kind not in "iubf":
+        raise UserError(name, "numbers", labels.dtype)
     low, high = labels.min(), labels.max()
-    if low < 0 or high >= MOST_CLASSES:
-        classes = f"classes from 0 to {MOST_CLASSES - 1}"
-        raise UserError(name, classes, f"{low} to {high}")
-    return labels.reshape(-1).astype(np.int32)
+    if not np.isfinite([low, high]).all():
+        raise UserError(name, "finite numbers", f"{low} to {high}")
+    classes = labels.dtype.kind != "f" and low >= 0 and high < MOST_CLASSES
+    return labels.reshape(-1).astype(np.int32 if classes else np.float32)

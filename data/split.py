@@ -2,13 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Literal
 
 import numpy as np
 from annotated_types import Interval
 from pydantic import PositiveInt
 
-from data.arrays import Arrays, stratified_order
+from data.arrays import MOST_CLASSES, Arrays, stratified_order
 from system.errors import UserError
 
 SPLIT_STREAM, NOISE_STREAM = 0, 1
@@ -20,7 +20,7 @@ class Split:
 
     Attributes:
         pixels: (n, ...), uint8 or float32 as the dataset has them.
-        labels: (n,), int32.
+        labels: (n,), int32; float32 where the task is regression.
     """
 
     pixels: np.ndarray
@@ -48,7 +48,8 @@ class Data:
         train: Training images, their labels perhaps noisy.
         validation: Images to select on.
         test: Images to judge by.
-        num_classes: Number of classes.
+        num_outputs: Numbers that a network gives for an image: a logit for each class,
+            one logit where the task is binary, one prediction where it is regression.
         true_labels: Labels of the training images before any noise.
         class_names: What pictures call the classes.
         scaling: Mean and variance that a first layer brings to 0 and 1, if any does.
@@ -57,7 +58,7 @@ class Data:
     train: Split
     validation: Split
     test: Split
-    num_classes: int
+    num_outputs: int
     true_labels: np.ndarray
     class_names: Sequence[str]
     scaling: tuple[np.ndarray, np.ndarray] | None = None
@@ -91,6 +92,7 @@ def split(
     arrays: Arrays,
     seed: int,
     *,
+    task: Literal["classification", "binary", "regression"] = "classification",
     train_size: PositiveInt | None = None,
     validation_size: PositiveInt = 10_000,
     label_noise: Annotated[float, Interval(ge=0, le=1)] = 0.0,
@@ -106,6 +108,9 @@ def split(
     Args:
         arrays: The dataset.
         seed: Draws the order and the noise.
+        task: What is to be told of an image: its class, which of two classes it has, or
+            a number. It settles the number of outputs, the measures, and the loss that
+            is minimized by default.
         train_size: Training images; all that validation leaves, if not given.
         validation_size: Images kept out of training, to select on.
         label_noise: Fraction of the training labels that are redrawn uniformly over
@@ -117,8 +122,10 @@ def split(
             that it takes images as they are.
 
     Raises:
-        UserError: More images asked for than there are, or floats outside [0, 1].
+        UserError: More images asked for than there are, floats outside [0, 1], or
+            labels that the task does not have.
     """
+    check_labels(task, arrays, label_noise)
     available = len(arrays.y_train)
     if validation_size >= available:
         most = f"less than the {available} training images that there are"
@@ -139,21 +146,40 @@ def split(
             raise UserError("data", "floats in [0, 1]", advice)
     random = np.random.default_rng([seed, SPLIT_STREAM])
     order = stratified_order(arrays.y_train, random)
-    images = Split(arrays.x_train, arrays.y_train)
+    dtype = np.float32 if task == "regression" else np.int32
+    images = Split(arrays.x_train, arrays.y_train.astype(dtype))
     train = images[order[:train_size]]
-    num_classes = int(max(arrays.y_train.max(), arrays.y_test.max())) + 1
-    numbers = [str(number) for number in range(num_classes)]
-    noise = np.random.default_rng([seed, NOISE_STREAM])
-    noisy_labels = redraw(train.labels, label_noise, num_classes, noise)
+    labels, num_outputs, numbers = train.labels, 1, []
+    if task != "regression":
+        num_classes = int(max(arrays.y_train.max(), arrays.y_test.max())) + 1
+        numbers = [str(number) for number in range(num_classes)]
+        noise = np.random.default_rng([seed, NOISE_STREAM])
+        labels = redraw(labels, label_noise, num_classes, noise)
+        num_outputs = num_classes if task == "classification" else 1
     return Data(
-        train=Split(train.pixels, noisy_labels),
+        train=Split(train.pixels, labels),
         validation=images[order[available - validation_size :]],
-        test=Split(arrays.x_test, arrays.y_test),
-        num_classes=num_classes,
+        test=Split(arrays.x_test, arrays.y_test.astype(dtype)),
+        num_outputs=num_outputs,
         true_labels=train.labels,
         class_names=arrays.class_names or numbers,
         scaling=moments(train.images) if standardize else None,
     )
+
+
+def check_labels(task: str, arrays: Arrays, label_noise: float) -> None:
+    labels = np.concatenate([arrays.y_train, arrays.y_test])
+    found = f"{labels.min():g} to {labels.max():g}"
+    if task == "regression":
+        if label_noise:
+            raise UserError("data.label_noise", "0 in regression", label_noise)
+    elif labels.dtype.kind == "f":
+        advice = f"numbers from {found}; data.task=regression predicts them"
+        raise UserError(
+            "data", f"class numbers, whole and below {MOST_CLASSES}", advice
+        )
+    elif task == "binary" and labels.max() > 1:
+        raise UserError("data", "classes 0 and 1, for data.task = binary", found)
 
 
 def redraw(

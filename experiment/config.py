@@ -32,7 +32,9 @@ from optimizers import DECAYS, OPTIMIZERS, prepare
 from optimizers.schedules import SCHEDULES
 from system.errors import UserError
 from system.files import is_file, read_file
+from training.losses import LOSSES
 from training.settings import TrainingSettings
+from training.tasks import TASKS
 
 SCHEMA_VERSION = 3
 """Raised when a config.toml written by an older version can no longer be read."""
@@ -41,6 +43,9 @@ LONGEST_NAME = 100
 LARGEST_FILE = 10**6
 Seed = Annotated[int, Interval(ge=0, le=2**32 - 1)]
 Settings = dict[str, Any]
+
+RENAMED = {"training.loss": "loss.name"}
+"""Settings of earlier versions, and what they are called now."""
 
 
 @dataclass(frozen=True)
@@ -65,6 +70,7 @@ OPTIONS = {
     "model": Option("model", MODELS, default="mlp"),
     "regularizer": Option("regularizer", REGULARIZERS, default="l1l2"),
     "regularization": Option("regularizer", {"": regularize}),
+    "loss": Option("loss", LOSSES, default="cross_entropy"),
     "optimizer": Option("optimizer", OPTIMIZERS, default="adam"),
     "preparation": Option("optimizer", {"": prepare}),
     "decay": Option("decay", DECAYS, default="none"),
@@ -101,6 +107,7 @@ class Config:
     model: Part
     regularizer: Part
     regularization: Part
+    loss: Part
     optimizer: Part
     preparation: Part
     decay: Part
@@ -296,14 +303,23 @@ def resolve(tables: Mapping[str, Any]) -> Config:
     for key in (key for key in tables if key not in top):
         expected = f"expected name, seed, or a setting of {', '.join(TABLES)}"
         refuse_unknown(key, [*all_settings(), *top], expected)
-    parts: dict[str, Part] = {}
-    for table in TABLES:
-        parts |= resolve_table(table, tables.get(table, {}))
+    parts = resolve_table("data", tables.get("data", {}))
+    task = TASKS[parts["split"].settings["task"]]
+    for table in TABLES[1:]:
+        default = {"name": task.criterion} if table == "loss" else {}
+        parts |= resolve_table(table, tables.get(table, default))
     config = Config(
         name=validate_name(tables["name"]),
         seed=validate("seed", Seed, tables.get("seed", 0)),
         **parts,
     )
+    if config.loss.name in task.unfit_losses:
+        fitting = (name for name in LOSSES if name not in task.unfit_losses)
+        raise UserError(
+            f"loss.name with data.task = {config.split.settings['task']}",
+            f"one of {', '.join(fitting)}",
+            config.loss.name,
+        )
     epochs = config.training.settings["epochs"]
     warmup = config.schedule.settings.get("warmup_epochs", 0)
     if warmup > epochs:
@@ -374,7 +390,8 @@ def choices_with(table: str, setting: str) -> list[str]:
 
 
 def refuse_unknown(key: str, names: Iterable[str], expected: str) -> NoReturn:
-    near = did_you_mean(key.rpartition(".")[2], names)
+    setting = key.rpartition(".")[2]
+    near = did_you_mean(setting, {setting: RENAMED[key]} if key in RENAMED else names)
     raise UserError(f"unknown setting {key}{near or ';'} {expected}")
 
 

@@ -46,11 +46,15 @@ def check_model(model: keras.Model, data: Data) -> keras.Model:
     if isinstance(output, dict | list | tuple):
         raise UserError(name, "one output, the logits", len(output))
     logits = keras.ops.convert_to_numpy(keras.ops.cast(output, "float32"))
-    if logits.shape != (len(images), data.num_classes):
-        expected = f"{data.num_classes} logits for each image"
+    if logits.shape != (len(images), data.num_outputs):
+        expected = f"{data.num_outputs} outputs for each image"
         raise UserError(name, expected, f"an output of shape {logits.shape[1:]}")
     sums = logits.sum(axis=1)
-    if (logits >= 0).all() and np.abs(sums - 1).max() < NEAR_ONE:
+    if (
+        data.num_outputs > 1
+        and (logits >= 0).all()
+        and np.abs(sums - 1).max() < NEAR_ONE
+    ):
         advice = "probabilities; leave out the softmax at its end"
         raise UserError(name, "logits", advice)
     try:

@@ -71,7 +71,7 @@ class Gallery:
     def show_answers(
         self, data: Data, predict: Callable[[Split], np.ndarray], epoch: int
     ) -> None:
-        """Show what the model takes for what.
+        """Show what the model takes for what, where it classifies.
 
         Args:
             data: Data of the run.
@@ -80,7 +80,7 @@ class Gallery:
         """
         images, names = data.validation, data.class_names
         logits = predict(images)
-        if not np.isfinite(logits).all():
+        if not names or not np.isfinite(logits).all():
             return
         answers = images, logits, names
         if len(names) <= MOST_CLASSES:

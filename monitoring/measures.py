@@ -95,7 +95,7 @@ OTHERS = [
         Measure(f"memorized_{key}", share.label, "%", "", 0.005)
         for key, share in MEMORIZED.items()
     ),
-    Measure("generalization_gap", "gap", "nats", "", 0.01, "gap/loss"),
+    Measure("generalization_gap", "gap", "", "", 0.01, "gap/loss"),
     Measure("penalty", "penalty", "", "", None, "objective/penalty"),
     Measure("weight_norm", "norm of all kernels", "", "", 0.1, "weights/norm"),
 ]

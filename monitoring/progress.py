@@ -6,6 +6,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from training.measurement import Measurement
+from training.measures import MEASURES
 
 LINES = 10
 
@@ -75,14 +76,14 @@ class RunDisplay(ProgressDisplay):
 
     def record(self, measurement: Measurement) -> None:
         """Show an evaluation."""
-        train, validation = measurement.train, measurement.validation
+        key = measurement.criterion
         self._losses = (
-            f"train {train['cross_entropy']:.4f}  "
-            f"validation {validation['cross_entropy']:.4f}"
+            f"train {measurement.train[key]:.4f}  "
+            f"validation {measurement.validation[key]:.4f}"
         )
         self.show_line(
             measurement.step,
-            f"{self._epoch(measurement.step)}  cross-entropy: "
+            f"{self._epoch(measurement.step)}  {MEASURES[key].label}: "
             f"{self._losses}{self._speed()}",
         )
 

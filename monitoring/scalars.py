@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from monitoring.weights import WeightReader, describe, finite
 from training.measurement import Measurement
-from training.measures import MEASURES, MEMORIZED
+from training.measures import MEMORIZED
 from training.trainer import Trainer
 
 SPLITS = {
@@ -26,7 +26,7 @@ def trained_loss(measurement: Measurement) -> float:
 
 def trained_loss_validation(measurement: Measurement) -> float:
     """The same on the validation images: what tells overfitting where the loss that is
-    trained is not the cross-entropy."""
+    trained is not what runs are compared by."""
     return measurement.validation["loss"]
 
 
@@ -131,16 +131,20 @@ class ScalarReader:
         """
         self._trainer, self._detail = trainer, detail
         self._scalars = SCALARS | (SCALARS_IN_DETAIL if detail else {})
-        if trainer.program.loss == "cross_entropy":
-            del self._scalars["trained_loss/train"]
-            del self._scalars["trained_loss/validation"]
+        self._measures = trainer.measures
+        without = set()
+        if trainer.program.loss is trainer.measures[trainer.criterion].sums:
+            without |= {"trained_loss/train", "trained_loss/validation"}
+        if "accuracy" not in trainer.measures:
+            without |= {"gap/accuracy", "logits/scale"}
+        self._scalars = {k: v for k, v in self._scalars.items() if k not in without}
         self._weights = WeightReader(trainer.model, detail, trainer.data.train.pixels)
         noisy = trainer.data.memorized(trainer.curve_images)
         self.descriptions = {
             **{
                 f"{measure.group}/{split}": f"{measure.description} On at most "
                 f"{trainer.curve_images:,} {images}."
-                for measure in MEASURES.values()
+                for measure in self._measures.values()
                 for split, images in SPLITS.items()
             },
             **{f"memorized/{key}": MEMORIZED[key].description for key in noisy},
@@ -156,7 +160,7 @@ class ScalarReader:
         values = {
             **{
                 f"{measure.group}/{split}": getattr(measurement, split)[key]
-                for key, measure in MEASURES.items()
+                for key, measure in self._measures.items()
                 for split in SPLITS
             },
             **{f"memorized/{k}": value for k, value in measurement.memorized.items()},

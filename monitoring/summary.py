@@ -55,7 +55,7 @@ def table_of_result(result: Mapping[str, Any]) -> "pd.DataFrame":
         for layer in result["final"]["weight_norm_of_layer"]
     }
     train = result["final"]["train"]
-    if train["loss"] == train.get("cross_entropy"):  # The same number has one name.
+    if list(train.values()).count(train["loss"]) > 1:  # The same number has one name.
         losses = ["train_loss", "validation_loss", "test_loss"]
         numbers = numbers.drop(columns=losses, errors="ignore")
     rows = {

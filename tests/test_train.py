@@ -230,7 +230,7 @@ def comparable(directory):
 def test_divergence_has_a_status_of_its_own(tmp_path, few):
     words = ["optimizer.name=sgd", "optimizer.learning_rate=1e6"]
     baseline = tmp_path / "diverging.toml"
-    baseline.write_text("training.loss = 'mean_squared_error'")
+    baseline.write_text("loss.name = 'mean_squared_error'")
     done = train(baseline, *few, SHORT, *words, "--runs", tmp_path)
     assert done.returncode == 3
     assert "diverged" in done.stdout

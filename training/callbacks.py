@@ -1,7 +1,7 @@
 """Keras callbacks around compiled epochs."""
 
 import warnings
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from system.errors import DamagedError
 from training.measurement import Measurement
+from training.measures import MEASURES
 
 BATCH_HOOKS = (
     "on_batch_begin",
@@ -18,6 +19,19 @@ BATCH_HOOKS = (
     "on_train_batch_begin",
     "on_train_batch_end",
 )
+KERAS_METRICS: dict[str, Callable[[], dict[str, Any]]] = {
+    "classification": lambda: {
+        "loss": keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        "metrics": ["accuracy"],
+    },
+    "binary": lambda: {
+        "loss": keras.losses.BinaryCrossentropy(from_logits=True),
+        "metrics": [keras.metrics.BinaryAccuracy("accuracy", threshold=0.0)],
+    },
+    "regression": lambda: {"loss": "mean_squared_error"},
+}
+"""What Keras evaluates a model of each task by."""
+
 OF_KERAS = ("_model", "params")
 """Attributes that Keras gives a callback."""
 
@@ -28,25 +42,23 @@ def make_callback_list(
     optimizer: keras.Optimizer,
     params: dict[str, int],
     images: tuple[tf.Tensor, tf.Tensor],
+    task: str,
 ) -> keras.callbacks.CallbackList:
     """Ready the callbacks, and the model so that they find it as under `model.fit`.
 
     Args:
         callbacks: A warning says of each whose hooks for batches cannot be called.
-        model: It is compiled with the cross-entropy and the accuracy, so that
-            `model.evaluate` works and a callback finds which way a metric is better.
+        model: It is compiled with the task's loss and metrics, so that `model.evaluate`
+            works and a callback finds which way a metric is better.
         optimizer: Optimizer of the run.
         params: What callbacks are told of the run: numbers of `epochs`, and of `steps`
             in one.
         images: A pair of pixels and labels, to make the metrics with.
+        task: Name of the task.
     """
     callbacks = list(callbacks)
     if callbacks:
-        model.compile(
-            optimizer,
-            keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-            metrics=["accuracy"],
-        )
+        model.compile(optimizer, **KERAS_METRICS[task]())
         model.test_on_batch(tf.cast(images[0], tf.float32), images[1])
         model.reset_metrics()
     for callback in callbacks:
@@ -68,11 +80,13 @@ def overrides(callback: keras.callbacks.Callback, hook: str) -> bool:
 
 def logs_of(measurement: Measurement) -> dict[str, float]:
     """What hooks are given, under the names that `model.fit` has."""
-    return {
-        "loss": measurement.train["cross_entropy"],
-        "accuracy": measurement.train["accuracy"],
-        "val_loss": measurement.validation["cross_entropy"],
-        "val_accuracy": measurement.validation["accuracy"],
+    found = {"": measurement.train, "val_": measurement.validation}
+    logs = {f"{of}loss": each[measurement.criterion] for of, each in found.items()}
+    return logs | {
+        f"{of}{key}": value
+        for of, each in found.items()
+        for key, value in each.items()
+        if key in MEASURES and key != measurement.criterion
     }
 
 

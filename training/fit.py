@@ -51,9 +51,9 @@ def fit(
         directory: Directory of the run; a checkpoint is kept in it.
         resume: Whether to start from the directory's checkpoint, if there is one.
         callbacks: Keras callbacks. Their hooks for the training and for epochs are
-            called, with `loss`, `accuracy`, `val_loss` and `val_accuracy` (both losses
-            cross-entropy without penalty) after every epoch. Hooks for batches are not:
-            an epoch is one compiled call.
+            called after every epoch, with `loss` and `val_loss` (the criterion, without
+            penalty) and the other measures, such as `accuracy` and `val_accuracy`.
+            Hooks for batches are not: an epoch is one compiled call.
         should_stop: Asked after each compiled call.
 
     Returns:
@@ -71,6 +71,7 @@ def fit(
         trainer.optimizer,
         {"epochs": trainer.settings.epochs, "steps": trainer.updates_per_epoch},
         trainer.first_images(),
+        trainer.program.task,
     )
     remembered = load_checkpoint(directory, trainer) if resume else None
     status = None

@@ -1,20 +1,126 @@
-"""What the updates minimize, before any penalty."""
+"""What the updates minimize, before any penalty.
 
-import keras
+A function of LOSSES returns a loss: a function `(labels, outputs)` of tensors to one
+value per image. Labels are class numbers, (images,), where outputs are logits, (images,
+classes), and numbers, (images,), where they are predictions, (images, 1).
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Annotated, Any
+
+from annotated_types import Ge, Interval, MinLen
+from pydantic import NonNegativeFloat, PositiveFloat
+
+from system.errors import UserError
+
+Loss = Callable[[Any, Any], Any]
 
 
-def cross_entropy(labels, logits):
-    """Softmax cross-entropy in nats, one value per image."""
+def softmax_cross_entropy(labels, logits):
+    import keras
+
     return keras.losses.sparse_categorical_crossentropy(
         labels, logits, from_logits=True
     )
 
 
-def mean_squared_error(labels, logits):
-    """Mean over the classes of (logit - one-hot label)^2, one value per image."""
-    return keras.losses.mean_squared_error(
-        keras.ops.one_hot(labels, logits.shape[1], dtype=logits.dtype), logits
-    )
+def squared_error(labels, outputs):
+    import keras
+
+    return keras.losses.mean_squared_error(targets(labels, outputs), outputs)
 
 
-LOSSES = {"cross_entropy": cross_entropy, "mean_squared_error": mean_squared_error}
+def targets(labels, outputs):
+    """What outputs should be: 1 for the class of an image, else 0; or the labels."""
+    import keras
+
+    if labels.dtype.is_integer:
+        return keras.ops.one_hot(labels, outputs.shape[1], dtype=outputs.dtype)
+    return keras.ops.cast(labels, outputs.dtype)[:, None]
+
+
+def cross_entropy(
+    *,
+    label_smoothing: Annotated[float, Interval(ge=0, lt=1)] = 0.0,
+    class_weights: Annotated[Sequence[NonNegativeFloat], MinLen(2)] | None = None,
+) -> Loss:
+    """Softmax cross-entropy in nats.
+
+    Args:
+        label_smoothing: Probability that is taken from the class of an image and spread
+            evenly over all classes (Szegedy et al. 2016).
+        class_weights: What the loss of an image is multiplied by, for each class.
+    """
+    if not label_smoothing and not class_weights:
+        return softmax_cross_entropy
+
+    def loss(labels, logits):
+        import keras
+
+        if class_weights and len(class_weights) != logits.shape[1]:
+            raise UserError(
+                "loss.class_weights", f"{logits.shape[1]} weights", len(class_weights)
+            )
+        values = keras.losses.categorical_crossentropy(
+            targets(labels, logits),
+            logits,
+            from_logits=True,
+            label_smoothing=label_smoothing,
+        )
+        if not class_weights:
+            return values
+        weights = keras.ops.convert_to_tensor(class_weights, values.dtype)
+        return values * keras.ops.take(weights, labels)
+
+    return loss
+
+
+def focal(*, gamma: Annotated[float, Ge(0)] = 2.0) -> Loss:
+    """Cross-entropy times (1 - p)^gamma, p the probability of the class of the image.
+
+    Images that are classified well count less (Lin et al. 2017).
+
+    Args:
+        gamma: How much less; at 0 the loss is the cross-entropy.
+    """
+
+    def loss(labels, logits):
+        import keras
+
+        values = softmax_cross_entropy(labels, logits)
+        # Below epsilon the slope of a power may be infinite.
+        wrong = keras.ops.maximum(-keras.ops.expm1(-values), keras.config.epsilon())
+        return wrong**gamma * values
+
+    return loss
+
+
+def mean_squared_error() -> Loss:
+    """Squared difference to the label, one-hot where it is a class."""
+    return squared_error
+
+
+def huber(*, delta: PositiveFloat = 1.0) -> Loss:
+    """Half the squared difference to the label up to delta, from there on linear.
+
+    It heeds outliers less (Huber 1964). Labels of classes are one-hot, and the mean is
+    taken over the classes.
+
+    Args:
+        delta: The difference from which on the loss is linear.
+    """
+
+    def loss(labels, outputs):
+        import keras
+
+        return keras.losses.huber(targets(labels, outputs), outputs, delta)
+
+    return loss
+
+
+LOSSES: dict[str, Callable[..., Loss]] = {
+    "cross_entropy": cross_entropy,
+    "focal": focal,
+    "mean_squared_error": mean_squared_error,
+    "huber": huber,
+}

@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 Evaluation = Mapping[str, float]
-"""A set of images, dropout off: the values of `MEASURES`, `loss` (the mean of what the
-updates minimize, without penalty) and `logit_scale` (the standard deviation of the
-logits over the classes)."""
+"""A set of images, dropout off: the values of the task's measures, `loss` (the mean of
+what the updates minimize, without penalty) and `logit_scale` (the standard deviation of
+the logits over the classes)."""
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,8 @@ class Measurement:
             label; `true_label`: of the same, predicted as what they are;
             `clean_label`: of the others, predicted right.
         penalty: Sum of all weight penalties (not of penalties on activations).
-        best_validation: Lowest validation cross-entropy so far, this one included.
+        criterion: Key of the measure that runs are compared by, in the evaluations.
+        best_validation: Its lowest value on the validation images so far.
         learning_rate: As the optimizer holds it.
         weight_decay: As the optimizer holds it; 0 if it has none.
         decay: Share of the kernels that the last update took off; None under a rule
@@ -40,6 +41,7 @@ class Measurement:
     train: Evaluation
     validation: Evaluation
     penalty: float
+    criterion: str
     best_validation: float
     learning_rate: float
     weight_decay: float
@@ -55,7 +57,7 @@ class Measurement:
 
     @property
     def gap(self) -> float:
-        return self.validation["cross_entropy"] - self.train["cross_entropy"]
+        return self.validation[self.criterion] - self.train[self.criterion]
 
     @property
     def decay_epochs(self) -> float | None:
@@ -64,7 +66,7 @@ class Measurement:
 
     @property
     def finite(self) -> bool:
-        losses = (self.train["cross_entropy"], self.validation["cross_entropy"])
+        losses = (self.train[self.criterion], self.validation[self.criterion])
         return self.weights_finite and all(
             map(math.isfinite, (*losses, self.objective))
         )

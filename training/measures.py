@@ -9,6 +9,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from training.losses import softmax_cross_entropy, squared_error
+from training.tasks import TASKS
+
 CALIBRATION_BINS = 15
 
 
@@ -24,29 +27,26 @@ class Measure:
         label: Its name on every page.
         unit: Unit of its values.
         better: Which way is better, "lower" or "higher".
-        margin: Methods that differ by less are practically equal.
+        margin: Methods that differ by less are practically equal; None where the scale
+            of the labels decides it.
         group: Group of its tags in TensorBoard: `<group>/train`, `<group>/validation`.
         description: What TensorBoard says of it.
-        sums: Function `(labels, logits)` of tensors, (images,) and (images, classes),
-            to values whose sum over the images is needed, (images,) or (images, width).
+        sums: Function `(labels, outputs)` of tensors, as a loss is one, to values whose
+            sum over the images is needed, (images,) or (images, width).
         value: Function of their sum, () or (width,), and the number of images, to the
             measure.
+        tasks: Names of the tasks in which it is measured.
     """
 
     label: str
     unit: str
     better: str
-    margin: float
+    margin: float | None
     group: str
     description: str
     sums: Callable[[Any, Any], Any]
     value: Callable[[Any, int], float] = mean
-
-
-def cross_entropy_sums(labels, logits):
-    from training.losses import cross_entropy
-
-    return cross_entropy(labels, logits)
+    tasks: tuple[str, ...] = ("classification", "binary")
 
 
 def accuracy_sums(labels, logits):
@@ -66,6 +66,21 @@ def calibration_sums(labels, logits):
     return tf.one_hot(bins, CALIBRATION_BINS, dtype=excess.dtype) * excess[:, None]
 
 
+def squares(labels, predictions):
+    """What the coefficient of determination needs: the error and the label, squared."""
+    import tensorflow as tf
+
+    label = tf.cast(labels, tf.float64)
+    error = label - tf.cast(predictions[:, 0], tf.float64)
+    return tf.stack([error**2, label**2, label], axis=1)
+
+
+def determination(sums, count: int) -> float:
+    unexplained, square, total = sums
+    variation = square - total**2 / count
+    return 1 - unexplained / variation if variation > 0 else math.nan
+
+
 def logit_scales(labels, logits):
     import tensorflow as tf
 
@@ -81,7 +96,7 @@ MEASURES = {
         "loss",
         "Cross-entropy, without penalty. Rising again on validation images: "
         "overfitting.",
-        cross_entropy_sums,
+        softmax_cross_entropy,
     ),
     "accuracy": Measure(
         "accuracy",
@@ -103,8 +118,38 @@ MEASURES = {
         calibration_sums,
         lambda sums, count: math.fsum(map(abs, sums)) / count,
     ),
+    "mean_squared_error": Measure(
+        "mean squared error",
+        "",
+        "lower",
+        None,
+        "loss",
+        "Mean squared error, without penalty. Rising again on validation images: "
+        "overfitting.",
+        squared_error,
+        tasks=("regression",),
+    ),
+    "r_squared": Measure(
+        "R squared",
+        "%",
+        "higher",
+        0.005,
+        "r_squared",
+        "Coefficient of determination: fraction of the variance of the labels that is "
+        "explained.",
+        squares,
+        determination,
+        tasks=("regression",),
+    ),
 }
 """By the key that result.json has."""
+
+
+def measures_of(task: str) -> dict[str, Measure]:
+    """The measures of a task, by key, first that which runs are compared by."""
+    found = {key: m for key, m in MEASURES.items() if task in m.tasks}
+    criterion = TASKS[task].criterion
+    return {criterion: found[criterion]} | found
 
 
 class Share(NamedTuple):

@@ -13,9 +13,9 @@ import tensorflow as tf
 
 from models import kernels
 from training.dropout import keyed_masks
-from training.losses import LOSSES
+from training.losses import Loss
 from training.measurement import Evaluation
-from training.measures import MEASURES, logit_scales, mean
+from training.measures import logit_scales, mean, measures_of
 
 EVALUATION_BLOCK = 1000
 """Images evaluated at once: enough for the processor, and little memory."""
@@ -33,7 +33,7 @@ class Program:
     Attributes:
         model: A plain model; its weights are the ones that are trained.
         optimizer: Built for the model.
-        loss: Name of what is minimized, in `LOSSES`.
+        loss: What is minimized besides penalties.
         jit: Whether XLA compiles the calls.
         train: Function `(pixels, labels, batches, rates, first, last, key)` of
             tensors: makes the updates first to last - 1 of the rows of `batches`,
@@ -56,21 +56,28 @@ class Program:
     """
 
     def __init__(
-        self, model: keras.Model, optimizer: keras.Optimizer, loss: str, jit: bool
+        self,
+        model: keras.Model,
+        optimizer: keras.Optimizer,
+        loss: Loss,
+        jit: bool,
+        task: str = "classification",
     ):
         """Compile nothing yet: that happens at the first call of each function.
 
         Args:
             model: A plain model.
             optimizer: Built for the model.
-            loss: A name in `LOSSES`.
+            loss: What to minimize besides penalties.
             jit: Whether XLA compiles the calls.
+            task: Name of the task, in `TASKS`.
         """
         self.model, self.optimizer = model, optimizer
-        self.loss, self.jit = loss, jit
+        self.loss, self.jit, self.task = loss, jit, task
         self._white = tf.Variable(255.0, trainable=False)
-        self._measured = {name: (m.sums, m.value) for name, m in MEASURES.items()} | {
-            "loss": (LOSSES[loss], mean),
+        self._measured = {
+            **{name: (m.sums, m.value) for name, m in measures_of(task).items()},
+            "loss": (loss, mean),
             "logit_scale": (logit_scales, mean),
         }
         compiled = functools.partial(tf.function, autograph=False, jit_compile=jit)
@@ -127,17 +134,18 @@ class Program:
             for name, (_, value) in self._measured.items()
         }
 
-    def _images(self, pixels):
-        """Images of floats in [0, 1], the same bits as `Split.images`.
+    def outputs(self, pixels: tf.Tensor, training: bool) -> tf.Tensor:
+        """What the network says of images: logits, (images, classes), or predictions.
 
-        The divisor is a variable: by a constant, XLA would multiply instead of divide.
+        Bytes become the same bits as `Split.images`. They are divided by a variable: by
+        a constant, XLA would multiply instead.
         """
         if pixels.dtype == tf.uint8:
-            return tf.cast(pixels, tf.float32) / self._white
-        return pixels
-
-    def _logits(self, pixels, training):
-        return at_least_float32(self.model(self._images(pixels), training=training))
+            pixels = tf.cast(pixels, tf.float32) / self._white
+        outputs = at_least_float32(self.model(pixels, training=training))
+        if self.task == "binary":  # Of these two, softmax makes sigmoid(output).
+            return tf.concat([-outputs / 2, outputs / 2], axis=1)
+        return outputs
 
     def _train(self, pixels, labels, batches, rates, first, last, key):
         optimizer, weights = self.optimizer, self.model.trainable_variables
@@ -150,8 +158,8 @@ class Program:
                 tf.GradientTape() as tape,
                 keyed_masks(key[0], number_in_run, self.jit),
             ):
-                logits = self._logits(tf.gather(pixels, batch), training=True)
-                losses = LOSSES[self.loss](tf.gather(labels, batch), logits)
+                outputs = self.outputs(tf.gather(pixels, batch), training=True)
+                losses = self.loss(tf.gather(labels, batch), outputs)
                 objective = tf.reduce_mean(losses)
                 for penalty in self.model.losses:
                     objective += tf.cast(penalty, objective.dtype)
@@ -164,9 +172,9 @@ class Program:
         tf.while_loop(lambda number: number < last, update, [first])
 
     def _sum_up(self, pixels, labels):
-        logits = self._logits(pixels, training=False)
+        outputs = self.outputs(pixels, training=False)
         return {
-            name: tf.reduce_sum(tf.cast(sums(labels, logits), tf.float64), axis=0)
+            name: tf.reduce_sum(tf.cast(sums(labels, outputs), tf.float64), axis=0)
             for name, (sums, _) in self._measured.items()
         }
 
@@ -177,8 +185,8 @@ class Program:
 
     def _gradients(self, pixels, labels):
         with tf.GradientTape(persistent=True) as tape:
-            logits = self._logits(pixels, training=False)
-            loss = tf.reduce_mean(LOSSES[self.loss](labels, logits))
+            outputs = self.outputs(pixels, training=False)
+            loss = tf.reduce_mean(self.loss(labels, outputs))
             penalty = self._penalty()
         variables = [kernel.value for kernel in kernels(self.model).values()]
         return [
@@ -216,7 +224,7 @@ def find_stateful_operation(graph: tf.Graph) -> str | None:
 
 
 def at_least_float32(tensor):
-    """Logits and penalties of half precision in float32, as Keras' losses take them."""
+    """Outputs of half precision in float32, as Keras' losses take them."""
     return tf.cast(tensor, tf.float32) if tensor.dtype.size < 4 else tensor
 
 

@@ -13,7 +13,7 @@ from models import kernels
 from system.files import replacing
 from system.processes import package_versions
 from training.measurement import Evaluation, Measurement
-from training.measures import CALIBRATION_BINS, MEASURES
+from training.measures import CALIBRATION_BINS
 from training.trainer import AS_TRAINED, RESTORED, Trainer
 
 
@@ -85,7 +85,7 @@ def of_test(trainer: Trainer, test: Split) -> dict[str, Any]:
     """
     found = {"test": summary(trainer.evaluate_split(test))}
     logits = trainer.predict(test)
-    if not np.isfinite(logits).all():
+    if trainer.program.task == "regression" or not np.isfinite(logits).all():
         return found
     right = logits.argmax(axis=1) == test.labels
     confidence = 1 / np.exp(logits - logits.max(axis=1, keepdims=True)).sum(axis=1)
@@ -103,7 +103,7 @@ def of_test(trainer: Trainer, test: Split) -> dict[str, Any]:
 
 
 def summary(evaluation: Evaluation) -> dict[str, float | None]:
-    return {name: finite(evaluation[name]) for name in (*MEASURES, "loss")}
+    return {k: finite(v) for k, v in evaluation.items() if k != "logit_scale"}
 
 
 def finite(value: float) -> float | None:

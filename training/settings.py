@@ -20,8 +20,6 @@ class TrainingSettings:
         epochs: Passes over the training images.
         batch_size: Images per update. The last batch of an epoch may be smaller: every
             image is seen once an epoch, as in `model.fit`.
-        loss: What the updates minimize; mean_squared_error is against one-hot labels.
-            Runs are compared on cross_entropy whatever they minimize.
         evaluate_every: Epochs between evaluations; there is one before the first epoch
             and one after the last.
         curve_images: Validation images, and training images, of an evaluation while
@@ -39,7 +37,6 @@ class TrainingSettings:
 
     epochs: Annotated[int, Interval(ge=1, le=1_000_000)] = 100
     batch_size: PositiveInt = 100
-    loss: Literal["cross_entropy", "mean_squared_error"] = "cross_entropy"
     evaluate_every: PositiveInt = 1
     curve_images: PositiveInt | Literal["all"] = "all"
     jit_compile: bool | Literal["auto"] = "auto"

@@ -15,6 +15,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from training.losses import Loss
 from training.program import Program
 
 KERAS_LAYERS = re.compile(r"keras\.src\.(layers\.(?!preprocessing)|models\.)")
@@ -27,6 +28,7 @@ def share_program(
     tables: Mapping[str, Any],
     model: keras.Model,
     optimizer: keras.Optimizer,
+    loss: Loss,
 ) -> Program:
     """A program for a run: that of the run before in this process, or a new one.
 
@@ -36,14 +38,15 @@ def share_program(
         tables: The tables of the run's config file.
         model: Model of the run, fresh.
         optimizer: Optimizer of the run, built for the model.
+        loss: Loss of the run.
     """
     key = sharing_key(tables, model, optimizer) if programs is not None else None
     earlier = programs.get(key) if programs and key else None
     if earlier and earlier.may_be_shared:
         earlier.restart(model, optimizer)
         return earlier
-    training = tables["training"]
-    program = Program(model, optimizer, training["loss"], training["jit_compile"])
+    jit, task = tables["training"]["jit_compile"], tables["data"]["task"]
+    program = Program(model, optimizer, loss, jit, task)
     if programs is not None:
         programs.clear()
         if key:

@@ -16,6 +16,7 @@ from data import Data, Split
 from models import kernels
 from system.errors import UserError
 from training.measurement import Evaluation, Measurement
+from training.measures import measures_of
 from training.program import EVALUATION_BLOCK, Program, all_nodes
 from training.settings import TrainingSettings
 
@@ -59,7 +60,7 @@ class State:
         updates: Updates made.
         rate_factor: What callbacks have multiplied the scheduled learning rates by.
         seconds: Time that was spent on it before this process.
-        best: The evaluation with the lowest validation cross-entropy.
+        best: The evaluation with the lowest criterion on the validation images.
         changes: What of code, data and versions had changed when the run was resumed.
     """
 
@@ -117,6 +118,8 @@ class Trainer:
         self.program, self.settings, self.seed = program, settings, seed
         self.data = data
         self.model, self.optimizer = program.model, program.optimizer
+        self.measures = measures_of(program.task)
+        self.criterion = next(iter(self.measures))
         self._train = as_tensors(data.train)
         every, some = len(data.validation), settings.curve_images
         self.curve_images = every if some == "all" else min(some, every)
@@ -292,11 +295,11 @@ class Trainer:
         return self.program.evaluate(*as_tensors(split))
 
     def predict(self, split: Split) -> np.ndarray:
-        """Logits, (images, classes), without what the model does in training alone."""
+        """Outputs, without what the model does in training alone."""
         starts = range(0, len(split), EVALUATION_BLOCK)
         blocks = (split[start : start + EVALUATION_BLOCK] for start in starts)
-        logits = [self.model(block.images, training=False) for block in blocks]
-        return np.concatenate(logits).astype(np.float32)
+        found = [self.program.outputs(as_tensors(b)[0], training=False) for b in blocks]
+        return np.concatenate(found).astype(np.float32)
 
     def _first_images(self, most: int) -> dict[str, tuple[tf.Tensor, tf.Tensor]]:
         """What is evaluated: the first images of each set, by its name."""
@@ -321,7 +324,7 @@ class Trainer:
             name: self.program.evaluate(*images) for name, images in evaluated.items()
         }
         train, validation = found.pop("train"), found.pop("validation")
-        losses = [m.validation["cross_entropy"] for m in [self.state.best] if m]
+        losses = [m.validation[self.criterion] for m in [self.state.best] if m]
         decay = self.optimizer.weight_decay
         updates, self._timed_updates = self._timed_updates, 0
         seconds, self._update_seconds = self._update_seconds, 0.0
@@ -332,7 +335,8 @@ class Trainer:
             validation=validation,
             memorized={name: each["accuracy"] for name, each in found.items()},
             penalty=float(self.program.penalty()),
-            best_validation=min([*losses, validation["cross_entropy"]]),
+            criterion=self.criterion,
+            best_validation=min([*losses, validation[self.criterion]]),
             learning_rate=float(self.optimizer.learning_rate),
             weight_decay=0.0 if decay is None else float(decay),
             decay=getattr(self.optimizer, "decay_share", 0.0),
@@ -354,12 +358,9 @@ class Trainer:
         return [g.numpy() for g in loss], [g.numpy() for g in penalty]
 
     def keep_if_best(self, measurement: Measurement) -> None:
-        """Keep the weights if no evaluation had a lower validation cross-entropy."""
-        loss = measurement.validation["cross_entropy"]
-        if (
-            self.state.best is None
-            or loss < self.state.best.validation["cross_entropy"]
-        ):
+        """Keep the weights if no evaluation had a lower criterion."""
+        best, key = self.state.best, self.criterion
+        if best is None or measurement.validation[key] < best.validation[key]:
             self.state.best, self.best_weights = measurement, self.weights()
 
 

@@ -198,7 +198,7 @@ def test_each_condition_has_its_own_strengths_and_differences(simulate):
             ["validation_loss", "test_loss", ACCURACY.key],
         ),
         (
-            'select.at = "final"\nset.training.loss = "mean_squared_error"',
+            'select.at = "final"\nset.loss.name = "mean_squared_error"',
             "l2=0.1",
             ["validation_loss", "test_loss", ACCURACY.key],
         ),

@@ -169,7 +169,7 @@ def test_runs_differ_in_method_strength_and_seed_alone(write):
         (
             "seeds",
             'select = {by = "error"}\nseeds',
-            "select.by: expected 'cross_entropy', 'accuracy' or 'loss'",
+            "select.by: expected 'cross_entropy', 'accuracy', ",
         ),
         ("seeds", "select = {from = 1}\nseeds", "unknown setting select.from"),
         (
@@ -291,9 +291,9 @@ def test_a_base_below_the_home_directory(write, tmp_path, monkeypatch):
         ('select.at = "best"', ("best", "cross_entropy")),
         ('select = {at = "best", by = "accuracy"}', ("best", "accuracy")),
         ('select = {by = "loss"}', ("final", "loss")),
-        ('set.training.loss = "mean_squared_error"', ("final", "loss")),
+        ('set.loss.name = "mean_squared_error"', ("final", "loss")),
         (
-            'select = {by = "cross_entropy"}\nset.training.loss = "mean_squared_error"',
+            'select = {by = "cross_entropy"}\nset.loss.name = "mean_squared_error"',
             ("final", "cross_entropy"),
         ),
     ],

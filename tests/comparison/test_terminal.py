@@ -76,7 +76,7 @@ def test_the_table_of_methods_is_what_latex_shows(simulate):
     assert r"\begin{tabular}{llrrrrrr}" in text
     assert list(table)[-3:] == [
         "train accuracy (%)",
-        "gap (nats)",
+        "gap",
         "norm of all kernels",
     ]
 

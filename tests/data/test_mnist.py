@@ -16,7 +16,7 @@ def test_mnist_is_the_real_set():
     sizes = (len(data.train), len(data.validation), len(data.test))
     assert sizes == (50_000, 10_000, 10_000)
     assert data.image_shape == (28, 28)
-    assert data.num_classes == 10
+    assert data.num_outputs == 10
     assert data.class_names == list("0123456789")
     pixels = digits.x_train / 255
     assert pixels.mean() == pytest.approx(0.1307, abs=5e-5)

@@ -14,6 +14,7 @@ from optimizers import DECAYS, OPTIMIZERS, prepare
 from tests import reference
 from tests.optimizers import task
 from tests.penalties import penalized
+from training.losses import cross_entropy
 from training.program import Program
 
 pytestmark = pytest.mark.usefixtures("float64")
@@ -44,7 +45,7 @@ def updated(
     model.trainable_variables[0].assign(kernel)
     rule = DECAYS[decay[0]](1, 1, strength=decay[1]) if decay else None
     optimizer = prepare(OPTIMIZERS[name](**settings), model, rule)
-    program = Program(model, optimizer, "cross_entropy", jit=False)
+    program = Program(model, optimizer, cross_entropy(), jit=False)
     batches = tf.tile(tf.range(M)[None], [updates, 1])
     rates = tf.constant(np.full(updates, settings["learning_rate"]))
     data = (tf.constant(images), tf.constant(LABELS), batches, rates)

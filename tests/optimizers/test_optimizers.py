@@ -25,6 +25,7 @@ from optimizers.decay import (
 from optimizers.decaying import make
 from system.errors import UserError
 from tests import reference
+from training.losses import cross_entropy
 from training.program import Program
 
 RATE, STRENGTH = 0.01, 0.25
@@ -220,7 +221,7 @@ def test_a_shared_program_takes_over_what_a_rule_remembers():
     def seeds(optimizer):
         return [float(seed) for (seed,) in optimizer._memory]
 
-    program = Program(*build(0), "cross_entropy", jit=False)
+    program = Program(*build(0), cross_entropy(), jit=False)
     model, optimizer = build(1)
     assert seeds(program.optimizer) != seeds(optimizer)
     program.restart(model, optimizer)
@@ -319,7 +320,7 @@ def test_schedule_free_in_fit_is_schedule_free_in_a_run():
     again = mlp((3,), 2, hidden_units=[4])
     again.set_weights(start)
     optimizer = prepare(OPTIMIZERS["schedule_free"](learning_rate=RATE), again)
-    program = Program(again, optimizer, "cross_entropy", jit=False)
+    program = Program(again, optimizer, cross_entropy(), jit=False)
     batches = tf.tile(tf.reshape(tf.range(len(X)), (2, 20)), [3, 1])
     data = (tf.constant(X), tf.constant(Y, tf.int32), batches, tf.fill([6], RATE))
     program.train(*data, tf.constant(0), tf.constant(6), tf.constant([0, 0], tf.int64))

@@ -18,6 +18,7 @@ from tests.optimizers.test_trajectories import (
     steps_of,
     train,
 )
+from training.losses import cross_entropy
 from training.program import Program
 
 pytestmark = pytest.mark.usefixtures("float64")
@@ -80,7 +81,7 @@ def test_trajectory_is_the_oracles_but_for_rounded_constants(name, recorded, rec
         {"global_clipnorm": oracle.global_clipnorm},
         l2=oracle.l2,
     )
-    program = Program(model, optimizer, "cross_entropy", jit=False)
+    program = Program(model, optimizer, cross_entropy(), jit=False)
     found, _ = train(program, oracle.multipliers, COUNT)
     theirs = [split(row) for row in recorded[name]]
     ours = found[EVERY // task.STEPS - 1 :: EVERY // task.STEPS]

@@ -23,6 +23,7 @@ from tests.optimizers import task
 from tests.penalties import penalized
 from tests.reference import float32
 from training.checkpoint import load_checkpoint, save_checkpoint
+from training.losses import cross_entropy
 from training.program import Program
 from training.settings import TrainingSettings
 from training.trainer import Trainer
@@ -207,7 +208,7 @@ def difference(ours, theirs):
 def test_trajectory_with_everything_on(optimizer, decay, record, tmp_path):
     """And the same again, cut within an epoch: then not a bit differs."""
     model, made = build_full(optimizer, decay)
-    program = Program(model, made, "cross_entropy", jit=False)
+    program = Program(model, made, cross_entropy(), jit=False)
     start = [v.numpy() for v in [*model.variables, *made.variables]]
     whole, _ = train(program, MULTIPLIERS, COUNT)
 
@@ -267,7 +268,7 @@ COMPILED = [
 def test_trajectory_with_the_defaults(optimizer, decay):
     multipliers = constant(task.STEPS, task.EPOCHS)
     model, made = build(optimizer, {}, decay)
-    program = Program(model, made, "cross_entropy", jit=True)
+    program = Program(model, made, cross_entropy(), jit=True)
     found, _ = train(program, multipliers, task.STEPS * task.BATCH_SIZE)
     constants, count = defaults(OPTIMIZERS[optimizer]), len(model.trainable_variables)
     draws = make_draws(made, decay, jit=True)
@@ -285,7 +286,7 @@ def test_trajectory_with_the_defaults(optimizer, decay):
 def test_trajectory_under_the_other_schedules_of_decay(schedule):
     settings = STRONG | {"schedule": schedule}
     model, made = build("sgd", {}, "scheduled", settings)
-    program = Program(model, made, "cross_entropy", jit=False)
+    program = Program(model, made, cross_entropy(), jit=False)
     found, _ = train(program, MULTIPLIERS, COUNT)
     count = len(model.trainable_variables)
     theirs = expected(
@@ -300,7 +301,7 @@ def test_trajectory_under_the_other_schedules_of_decay(schedule):
 
 def test_a_bound_is_found_and_presses():
     model, made = build("adam", ADAM, "constrained", SETTINGS["constrained"])
-    program = Program(model, made, "cross_entropy", jit=False)
+    program = Program(model, made, cross_entropy(), jit=False)
     train(program, MULTIPLIERS, COUNT)
     for kernel in made._memory[::2]:
         bound, multiplier, *_ = map(float, kernel)
@@ -312,7 +313,7 @@ def test_a_bound_is_found_and_presses():
 def test_a_moving_average_is_what_is_evaluated():
     multipliers = constant(task.STEPS, task.EPOCHS)
     model, made = build("adam", {}, "decoupled", shared={"ema_momentum": 0.9})
-    program = Program(model, made, "cross_entropy", jit=False)
+    program = Program(model, made, cross_entropy(), jit=False)
     found, _ = train(program, multipliers, COUNT)
     constants, count = defaults(OPTIMIZERS["adam"]), len(model.trainable_variables)
     averaged, raw = (

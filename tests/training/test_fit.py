@@ -17,6 +17,7 @@ from optimizers import prepare
 from optimizers.steps import adam
 from system.errors import UserError
 from tests.monitoring.test_monitor import read_events
+from training.losses import cross_entropy
 from training.measures import MEASURES
 from training.program import Program
 from training.settings import TrainingSettings
@@ -304,7 +305,7 @@ def test_the_last_smaller_batch_is_used_and_every_image_seen_once(configure):
     model = mlp(data.image_shape, 10, hidden_units=[])
     settings = TrainingSettings(epochs=2, batch_size=50, jit_compile=False)
     optimizer = prepare(adam(), model)
-    program = Program(model, optimizer, settings.loss, settings.jit_compile)
+    program = Program(model, optimizer, cross_entropy(), jit=False)
     trainer = Trainer(program, data, np.ones(10), settings, seed=0)
     orders = []
     for epoch in range(2):
@@ -324,7 +325,7 @@ def test_a_run_that_diverges_ends_with_its_last_good_model(run):
     result, directory = run(
         "optimizer.name=sgd",
         "optimizer.learning_rate=1e6",
-        "training.loss=mean_squared_error",
+        "loss.name=mean_squared_error",
     )
     assert result["status"] == "diverged"
     assert result["final"]["validation"]["cross_entropy"] is None
@@ -351,7 +352,7 @@ def test_averages_are_saved(run, averaging):
 
 
 def test_mean_squared_error_is_minimized_while_cross_entropy_is_reported(run):
-    _, directory = run("training.loss=mean_squared_error", "training.epochs=2")
+    _, directory = run("loss.name=mean_squared_error", "training.epochs=2")
     rows = read_history(directory)
     assert float(rows[-1]["objective/total"]) < float(rows[0]["objective/total"])
     assert float(rows[-1]["objective/total"]) != float(rows[-1]["loss/train"])

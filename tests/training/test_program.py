@@ -1,7 +1,6 @@
 """The compiled calls against the same arithmetic done step by step."""
 
 from functools import partial
-from typing import get_args, get_type_hints
 
 import numpy as np
 import pytest
@@ -15,9 +14,8 @@ from optimizers.steps import adam
 from system.processes import load_keras
 from tests import reference
 from tests.penalties import penalized
-from training.losses import LOSSES
+from training.losses import LOSSES, cross_entropy
 from training.program import Program
-from training.settings import TrainingSettings
 
 RANDOM = np.random.default_rng(0)
 IMAGES = RANDOM.random((70, 4, 3))
@@ -33,7 +31,7 @@ def build(seed=0, strength=0.5, penalty=None, **settings):
 
 
 def train(model, optimizer, loss="cross_entropy", jit=True, calls=((0, 6),), seed=0):
-    program = Program(model, optimizer, loss, jit)
+    program = Program(model, optimizer, LOSSES[loss](), jit)
     return run(program, calls, seed), program.train
 
 
@@ -53,7 +51,7 @@ def run(program, calls=((0, 6),), seed=0):
 
 
 @pytest.mark.parametrize("jit", [True, False])
-@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("loss", ["cross_entropy", "mean_squared_error"])
 def test_updates_are_backpropagation_and_adamw(float64, loss, jit):
     model, optimizer = build(penalty={"l2": 2**-7})
     batches = [(IMAGES[batch].reshape(8, -1), LABELS[batch]) for batch in BATCHES]
@@ -67,10 +65,6 @@ def test_updates_are_backpropagation_and_adamw(float64, loss, jit):
     trained, _ = train(model, optimizer, loss, jit)
     for ours, theirs in zip(trained, expected, strict=True):
         np.testing.assert_allclose(ours, theirs, rtol=1e-10, atol=1e-14)
-
-
-def test_every_loss_can_be_chosen():
-    assert get_args(get_type_hints(TrainingSettings)["loss"]) == tuple(LOSSES)
 
 
 def test_one_compilation_serves_every_cut():
@@ -88,7 +82,7 @@ def test_a_program_serves_another_seed_as_if_it_were_compiled_for_it():
     """The first run leaves no trace: not in the weights, not in the optimizer."""
     settings = {"penalty": {"l1": 0.01}, "dropout": 0.3, "batch_normalization": True}
     alone, _ = train(*build(seed=1, **settings), seed=1)
-    program = Program(*build(seed=0, **settings), "cross_entropy", True)
+    program = Program(*build(seed=0, **settings), cross_entropy(), True)
     first = run(program)
     program.restart(*build(seed=1, **settings))
     assert float(program.optimizer.iterations) == 0
@@ -106,7 +100,7 @@ def test_bytes_are_seen_as_floats_bit_for_bit(jit):
     found = []
     for split in pixels:
         model, optimizer = build()
-        program = Program(model, optimizer, "cross_entropy", jit)
+        program = Program(model, optimizer, cross_entropy(), jit)
         data = tf.constant(split.pixels), tf.constant(split.labels)
         program.train(
             *data,
@@ -125,7 +119,7 @@ def test_bytes_are_seen_as_floats_bit_for_bit(jit):
 
 
 @pytest.mark.parametrize("count", [1, 999, 1000, 2300])
-@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("loss", ["cross_entropy", "mean_squared_error"])
 def test_evaluation_is_over_all_images(count, loss):
     model, _ = build()
     random = np.random.default_rng(count)
@@ -147,7 +141,7 @@ def test_evaluation_is_over_all_images(count, loss):
         "loss": squared if loss == "mean_squared_error" else own,
         "logit_scale": logits.std(axis=1).mean(),
     }
-    program = Program(*build(), loss, True)
+    program = Program(*build(), LOSSES[loss](), True)
     evaluation = program.evaluate(tf.constant(images), tf.constant(labels))
     # The network computes in float32.
     assert evaluation == pytest.approx(expected, rel=1e-5)
@@ -155,7 +149,7 @@ def test_evaluation_is_over_all_images(count, loss):
 
 def test_evaluation_is_without_dropout_and_changes_nothing():
     model, optimizer = build(dropout=0.5, batch_normalization=True)
-    evaluate = Program(model, optimizer, "cross_entropy", True).evaluate
+    evaluate = Program(model, optimizer, cross_entropy(), True).evaluate
     arguments = tf.constant(IMAGES, tf.float32), tf.constant(LABELS)
     before = [v.numpy() for v in model.variables]
     assert evaluate(*arguments) == evaluate(*arguments)
@@ -168,6 +162,6 @@ def test_the_penalty_is_the_sum_over_all_regularized_weights():
     weights = [v.numpy().astype(float) for v in model.trainable_variables]
     expected = sum(0.1 * np.abs(w).sum() + 0.2 * (w**2).sum() for w in weights)
     assert float(
-        Program(model, optimizer, "cross_entropy", True).penalty()
+        Program(model, optimizer, cross_entropy(), True).penalty()
     ) == pytest.approx(expected, rel=1e-6)
-    assert float(Program(*build(), "cross_entropy", True).penalty()) == 0.0
+    assert float(Program(*build(), cross_entropy(), True).penalty()) == 0.0

@@ -7,8 +7,10 @@ import pytest
 from experiment.config import load_config
 from optimizers import prepare
 from system.processes import load_keras
+from training.losses import cross_entropy
 from training.sharing import share_program, sharing_key
 
+LOSS = cross_entropy()
 EVERYTHING = (
     "model.hidden_units=[4]",
     "regularizer.l2=0.1",
@@ -108,26 +110,27 @@ def test_an_optimizer_of_the_users_compiles_for_itself():
 
 def test_a_process_keeps_the_program_of_the_last_setting_alone():
     programs = {}
-    first = share_program(programs, *make())
+    first = share_program(programs, *make(), LOSS)
     assert list(programs.values()) == [first]
     first.may_be_shared = True  # As after a look at what its updates use.
     tables, model, optimizer = make("seed=1")
-    assert share_program(programs, tables, model, optimizer) is first
+    assert share_program(programs, tables, model, optimizer, LOSS) is first
     for ours, theirs in zip(first.model.variables, model.variables, strict=True):
         np.testing.assert_array_equal(ours, theirs)
-    other = share_program(programs, *make("regularizer.l1=0.2"))
+    other = share_program(programs, *make("regularizer.l1=0.2"), LOSS)
     assert other is not first
     assert list(programs.values()) == [other]
-    assert share_program(programs, *make("regularizer.l1=0.2", "seed=1")) is not other
+    again = share_program(programs, *make("regularizer.l1=0.2", "seed=1"), LOSS)
+    assert again is not other
 
 
 def test_a_program_is_not_shared_before_or_unless_it_is_known_to_be_safe():
     programs = {}
-    first = share_program(programs, *make())
+    first = share_program(programs, *make(), LOSS)
     assert not first.may_be_shared
-    assert share_program(programs, *make("seed=1")) is not first
+    assert share_program(programs, *make("seed=1"), LOSS) is not first
 
 
 def test_a_single_run_keeps_no_program():
     tables, model, optimizer = make()
-    assert share_program(None, tables, model, optimizer).model is model
+    assert share_program(None, tables, model, optimizer, LOSS).model is model
