@@ -52,7 +52,7 @@ REFUSED = {
     ),
     "other outputs": (
         lambda: functional(keras.layers.Dense(7)),
-        r"expected 5 logits for each image, received an output of shape \(7,\)",
+        r"expected 5 outputs for each image, received an output of shape \(7,\)",
     ),
     "train_step": (
         lambda: functional(logits(), kind=OwnStep),

@@ -16,7 +16,7 @@ from monitoring.weights import (
     KERNEL_SCALARS_IN_DETAIL,
 )
 from system.processes import load_keras
-from training.measures import MEASURES, MEMORIZED
+from training.measures import MEMORIZED, measures_of
 
 LAYERS = ("hidden_1", "hidden_2", "logits")
 
@@ -32,7 +32,7 @@ def tags(detail):
         *shown,
         *(
             f"{measure.group}/{split}"
-            for measure in MEASURES.values()
+            for measure in measures_of("classification").values()
             for split in SPLITS
         ),
         *(f"memorized/{key}" for key in MEMORIZED),

@@ -8,7 +8,20 @@ from training.measurement import Measurement
 
 def measurement(epoch):
     at = {"cross_entropy": 0.25, "accuracy": 0.9, "loss": 0.25, "logit_scale": 1.0}
-    return Measurement(epoch, epoch * 5, at, at, 0.0, 0.25, 1e-3, 0.0, None, None, 5)
+    return Measurement(
+        epoch=epoch,
+        step=epoch * 5,
+        train=at,
+        validation=at,
+        penalty=0.0,
+        criterion="cross_entropy",
+        best_validation=0.25,
+        learning_rate=1e-3,
+        weight_decay=0.0,
+        decay=None,
+        epoch_seconds=None,
+        updates_per_epoch=5,
+    )
 
 
 def show(epochs, **console):
