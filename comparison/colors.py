@@ -1,5 +1,7 @@
 """The color of each method, on every page."""
 
+from matplotlib.colors import to_hex, to_rgb
+
 from comparison.answer import Answer
 
 COLORS = ("#425066", "#12b5cb", "#e52592", "#f9ab00", "#9334e6", "#7cb342", "#e8710a")
@@ -18,15 +20,13 @@ def colored_methods(answer: Answer) -> list[str]:
 
     They are all methods, or the best few of too many to tell apart.
     """
-    control, condition = (
-        answer.comparison.control,
-        next(iter(answer.comparison.conditions)),
-    )
-    others = [method for method in answer.comparison.methods if method != control]
-    if len(others) >= len(COLORS):
-        ranked = [e.method for e in answer.ranked(condition) if e.method in others]
-        others = ranked[: FEW - 1]
-    return [control, *sorted(others)]
+    control, methods = answer.comparison.control, list(answer.comparison.methods)
+    few = len(methods)
+    if few > len(COLORS):
+        condition, few = next(iter(answer.comparison.conditions)), FEW - 1
+        methods = [entry.method for entry in answer.ranked(condition)]
+    others = [method for method in methods if method != control]
+    return [control, *sorted(others[:few])]
 
 
 def color_of(answer: Answer) -> dict[str, str]:
@@ -37,8 +37,8 @@ def color_of(answer: Answer) -> dict[str, str]:
 
 def shade(color: str) -> str:
     """A color dark enough for text on a white page."""
-    channels = [int(color[i : i + 2], 16) for i in (1, 3, 5)]
-    return "#" + "".join(f"{round(0.62 * channel):02x}" for channel in channels)
+    red, green, blue = to_rgb(color)
+    return to_hex((0.62 * red, 0.62 * green, 0.62 * blue))
 
 
 CSS_NAMES = {

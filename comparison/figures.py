@@ -113,18 +113,10 @@ class Panel:
 
     def plot(self, entry: Entry, x, y, how: str, text: str = "", **style: Any) -> None:
         """Plot something of a method in its color, with a text to point at."""
-        colored = self.has_color(entry)
-        style = {"linewidth": 1.9 if colored else 0.9, **style}
-        label = f"{entry.name}: {text}" if text else ""
-        self.axes.plot(
-            x,
-            y,
-            how,
-            color=self.colors[entry.method],
-            gid=f"{entry.method}|{label}",
-            zorder=3 if colored else 2,
-            **style,
-        )
+        width, height = (1.9, 3) if self.has_color(entry) else (0.9, 2)
+        style = {"linewidth": width, "zorder": height, **style}
+        label = f"{entry.method}|{entry.name}: {text}" if text else f"{entry.method}|"
+        self.axes.plot(x, y, how, color=self.colors[entry.method], gid=label, **style)
 
     def fill(self, entry: Entry, x, low, high) -> None:
         band = self.axes.fill_between(x, low, high, linewidth=0, alpha=0.14)
@@ -220,9 +212,10 @@ class Panel:
         if ends:
             heights, methods, texts = zip(*ends, strict=True)
             room = np.array([len(lines) + 0.15 for lines in texts]) * LINE / self.height
+            room *= min(1, 1.04 / room.sum())
             stacked = np.cumsum(room) - room / 2
             lifted = isotonic_regression(np.clip(heights, 0, 1) - stacked).x
-            heights = np.minimum(lifted, 1.04 - room.sum()) + stacked
+            heights = np.clip(lifted, -0.04, 1.04 - room.sum()) + stacked
             for y, method, lines in zip(heights, methods, texts, strict=True):
                 self.write("right", y, method, lines, of="axes fraction")
         return self.figure
@@ -379,13 +372,8 @@ def draw_reliability(answer: Answer, condition: str) -> Figure | None:
         sure, accuracy = 100 * images.index, 100 * right[images.index] / images
         text = ", ".join(map("{:.0f} % sure: {:.0f} %".format, sure, accuracy))
         panel.plot(entry, sure, accuracy, "-", text)
-        panel.axes.scatter(
-            sure,
-            accuracy,
-            160 * images / images.sum(),
-            panel.colors[entry.method],
-            gid=f"{entry.method}|",
-        )
+        sizes, color = 160 * images / images.sum(), panel.colors[entry.method]
+        panel.axes.scatter(sure, accuracy, sizes, color, gid=f"{entry.method}|")
         below = [f"error {error.value(answer.mean(entry, error))}"] if few else []
         panel.end(accuracy.iloc[-1], entry, entry.name, *below)
     if not panel.ends:

@@ -6,7 +6,8 @@ import re
 import shlex
 import sys
 import time
-from collections.abc import Iterable, Mapping
+from collections import ChainMap
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -90,9 +91,11 @@ def write_report(
     colors = color_of(selected)
     config, bare = comparison.runs[0].config, resolve({"name": "bare"})
     settings = settings_of(comparison.runs)
-    versions = {"machine": f"{platform.system()} {platform.machine()}"}
-    for result in results.values():
-        versions |= result.get("versions", {})
+    of_methods = {
+        method: settings_of(run for run in comparison.runs if run.method == method)
+        for method in comparison.methods
+    }
+    versions = ChainMap(*(result["versions"] for result in results.values()))
     environment = jinja2.Environment(
         autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True
     )
@@ -104,7 +107,7 @@ def write_report(
         sentences=sentences,
         notes=notes(selected),
         settings=settings,
-        minutes=sum(r.get("seconds") or 0 for r in results.values()) / 60,
+        results=results,
         today=time.strftime("%Y-%m-%d"),
         commit=find_commit(),
         command=shlex.join(["python", Path(sys.argv[0]).name, *sys.argv[1:]]),
@@ -119,9 +122,11 @@ def write_report(
         tables_of=tables_of,
         words=WORDS,
         changed={key: here for key, _, here in bare.differences(config)},
-        differing=differing(comparison, settings),
-        missing=[run.path for run in comparison.runs if run.path not in results],
-        versions=versions,
+        differing={
+            method: {key: v for key, v in own.items() if v != settings[key]}
+            for method, own in of_methods.items()
+        },
+        versions={"machine": f"{platform.system()} {platform.machine()}", **versions},
     )
     write(directory / "report.html", page)
     write_board(selected, directory, curves, results, pictures[FILTERS])
@@ -195,14 +200,3 @@ def settings_of(runs: Iterable[Run]) -> dict[str, str]:
             text = f"{value:,}" if type(value) is int else short(value)
             found.setdefault(key, {})[text] = None
     return {key: " / ".join(values) for key, values in found.items() if key != "name"}
-
-
-def differing(
-    comparison: Comparison, settings: Mapping[str, str]
-) -> dict[str, dict[str, str]]:
-    """What tells each method from the others: its values of what not all have alike."""
-    found = {}
-    for method in comparison.methods:
-        own = settings_of(run for run in comparison.runs if run.method == method)
-        found[method] = {k: v for k, v in own.items() if v != settings[k]}
-    return found

@@ -89,14 +89,14 @@ def of_test(trainer: Trainer, test: Split) -> dict[str, Any]:
         return found
     right = logits.argmax(axis=1) == test.labels
     confidence = 1 / np.exp(logits - logits.max(axis=1, keepdims=True)).sum(axis=1)
-    middles = (np.ceil(confidence * CALIBRATION_BINS) - 0.5) / CALIBRATION_BINS
-
-    def right_by(groups: np.ndarray) -> dict[str, np.ndarray]:
-        return {str(group): right[groups == group] for group in np.unique(groups)}
-
-    by_confidence = right_by(middles.round(3))
+    bins = np.ceil(confidence * CALIBRATION_BINS) - 1
+    by_confidence = {
+        f"{(number + 0.5) / CALIBRATION_BINS:.3f}": right[bins == number]
+        for number in range(CALIBRATION_BINS)
+    }
+    recall = {str(k): right[test.labels == k].mean() for k in np.unique(test.labels)}
     return found | {
-        "recall": {k: float(v.mean()) for k, v in right_by(test.labels).items()},
+        "recall": {k: float(v) for k, v in recall.items()},
         "images_by_confidence": {k: len(v) for k, v in by_confidence.items()},
         "right_by_confidence": {k: int(v.sum()) for k, v in by_confidence.items()},
     }
