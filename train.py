@@ -13,7 +13,8 @@ if __name__ == "__main__":
 else:
     processes.refuse_other_modules()
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +22,7 @@ from rich.console import Console
 
 from data import Data, as_arrays
 from experiment.command_line import Parser, exit_with_status, run_until_signal
-from experiment.config import Config, is_saved, load_config
+from experiment.config import Config, flatten, is_saved, load_config
 from experiment.fingerprint import compute_fingerprint
 from experiment.run_directory import open_run, run_path, write_result
 from monitoring.summary import show_result
@@ -31,6 +32,7 @@ from training.settings import CHECKPOINT
 
 if TYPE_CHECKING:
     import keras
+    import pandas
 
     from training.program import Program
     from training.trainer import Trainer
@@ -70,7 +72,8 @@ def train(
         resume: Whether to continue an unfinished run of the same kind.
         resume_changed: Whether to continue it though code, data or versions changed.
         overwrite: Whether to replace what lies in the directory.
-        callbacks: Keras callbacks of your own.
+        callbacks: Keras callbacks of your own, besides those of the config. A run that
+            was finished with such callbacks is made again: they may differ.
         should_stop: Asked often; training is checkpointed and ends when it says so.
         console: To show progress on; None shows nothing.
         programs: The program that the run before this one in this process has left for
@@ -92,10 +95,15 @@ def train(
 
     arrays = as_arrays(config.dataset.build())
     data = config.split.build(arrays, config.seed)
+    fingerprint = compute_fingerprint(config, arrays.sha256, code)
+    own_callbacks = list(callbacks)
+    if own_callbacks:
+        names = [type(callback).__name__ for callback in own_callbacks]
+        fingerprint["callbacks"] = ", ".join(names)
     with open_run(
         directory,
         config,
-        compute_fingerprint(config, arrays.sha256, code),
+        fingerprint,
         resume=resume,
         resume_changed=resume_changed,
         overwrite=overwrite,
@@ -125,7 +133,7 @@ def train(
                 monitor,
                 directory,
                 resume=resume,
-                callbacks=callbacks,
+                callbacks=[*config.build_callbacks(), *own_callbacks],
                 should_stop=should_stop,
             )
             monitor.save()
@@ -137,6 +145,62 @@ def train(
             finally:
                 write_result(directory, result)  # Also where a disk has no room left.
         return result
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run that is done.
+
+    Attributes:
+        directory: Where its files are.
+        result: The contents of result.json.
+    """
+
+    directory: Path
+    result: dict[str, Any]
+
+    @property
+    def history(self) -> "pandas.DataFrame":
+        """A row for each evaluation, under TensorBoard's names."""
+        import pandas
+
+        return pandas.read_csv(self.directory / "history.csv")
+
+    @property
+    def model(self) -> "keras.Model":
+        """The network with the weights that the run ended with."""
+        import keras
+
+        return keras.saving.load_model(self.directory / "model.keras")
+
+
+def run(
+    config: str | Path | Mapping[str, Any] = BASELINE,
+    runs: str | Path = "runs",
+    **how: Any,
+) -> Run:
+    """Run one experiment from a notebook or a program.
+
+    Args:
+        config: A config file, or a dict of what differs from the baseline: sections, or
+            settings by dotted name. It may name another `base`.
+        runs: The directory that runs are kept in.
+        **how: Arguments of `train`, such as `callbacks`, `overwrite` or `console`.
+
+    Returns:
+        The run; one that was finished before is not made again, unless its settings,
+        data, code or versions differ, or callbacks are given.
+
+    Raises:
+        UserError: With the setting, what was expected and what was received.
+    """
+    if isinstance(config, Mapping):
+        changes = dict(flatten(config))
+        resolved = load_config(changes.pop("base", BASELINE), changes)
+    else:
+        resolved = load_config(config)
+    directory = run_path(Path(runs), resolved)
+    return Run(directory, train(resolved, directory, **how))
 
 
 def make_trainer(

@@ -22,6 +22,7 @@ FLOORS = (
     "data",
     "models",
     "optimizers",
+    "callbacks",
     "training",
     "monitoring",
     "experiment",

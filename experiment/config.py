@@ -15,6 +15,7 @@ from typing import Annotated, Any, NoReturn
 
 from annotated_types import Interval
 
+from callbacks import CALLBACKS
 from data import DATASETS, split
 from experiment.schema import (
     REQUIRED,
@@ -77,7 +78,7 @@ OPTIONS = {
     "schedule": Option("schedule", SCHEDULES, default="constant"),
     "training": Option("training", {"": TrainingSettings}),
     "monitoring": Option("monitoring", {"": MonitoringSettings}),
-}
+} | {name: Option(name, {"": function}) for name, function in CALLBACKS.items()}
 """By the part of a `Config` that they become."""
 
 TABLES = list(dict.fromkeys(option.table for option in OPTIONS.values()))
@@ -98,7 +99,10 @@ class Part:
 
 @dataclass(frozen=True)
 class Config:
-    """A resolved experiment: every setting of every part has its value."""
+    """A resolved experiment: every setting of every part has its value.
+
+    It has those callbacks that its file has a section for.
+    """
 
     name: str
     seed: int
@@ -114,10 +118,16 @@ class Config:
     schedule: Part
     training: Part
     monitoring: Part
+    callbacks: dict[str, Part]
 
     @property
     def parts(self) -> dict[str, Part]:
-        return {key: getattr(self, key) for key in OPTIONS}
+        always = [field.name for field in fields(self)[2:-1]]
+        return {key: getattr(self, key) for key in always} | self.callbacks
+
+    def build_callbacks(self) -> list[Any]:
+        """Make the callbacks of one run, which keep its state."""
+        return [part.build() for part in self.callbacks.values()]
 
     def tables(self) -> dict[str, Any]:
         """The config as a file holds it; TOML has no null, so None is "none"."""
@@ -160,7 +170,7 @@ class Config:
         return self.with_settings("training", **{n: choices[n]() for n in undecided})
 
 
-assert [field.name for field in fields(Config)[2:]] == list(OPTIONS)
+assert [*(f.name for f in fields(Config)[2:-1]), *CALLBACKS] == list(OPTIONS)
 
 
 def differences(
@@ -175,14 +185,17 @@ def differences(
 
 
 def load_config(
-    path: str | Path, overrides: Sequence[str] = (), *, keep_name: bool = False
+    path: str | Path,
+    overrides: Sequence[str] | Mapping[str, Any] = (),
+    *,
+    keep_name: bool = False,
 ) -> Config:
     """Load and check an experiment.
 
     Args:
         path: A TOML file. It may name a `base` beside it, which it then changes.
         overrides: Assignments `section.key=value` that replace the file's, the value
-            in TOML; a bare word is a string.
+            in TOML, a bare word a string; or values by dotted name.
         keep_name: Whether overrides mean the same run, as they do of a saved one.
 
     Returns:
@@ -197,7 +210,11 @@ def load_config(
     if "methods" in tables:
         raise UserError(path, "one run", f"a comparison: python compare.py {path}")
     tables.setdefault("name", run_name(path.stem) or "run")
-    assigned = parse_overrides(overrides)
+    if isinstance(overrides, Mapping):
+        assigned = dict(overrides)
+        overrides = [f"{key}={value}" for key, value in overrides.items()]
+    else:
+        assigned = parse_overrides(overrides)
     assign(tables, assigned)
     config = resolve(tables)
     if "name" in assigned or keep_name:
@@ -307,10 +324,12 @@ def resolve(tables: Mapping[str, Any]) -> Config:
     task = TASKS[parts["split"].settings["task"]]
     for table in TABLES[1:]:
         default = {"name": task.criterion} if table == "loss" else {}
-        parts |= resolve_table(table, tables.get(table, default))
+        if table in tables or table not in CALLBACKS:
+            parts |= resolve_table(table, tables.get(table, default))
     config = Config(
         name=validate_name(tables["name"]),
         seed=validate("seed", Seed, tables.get("seed", 0)),
+        callbacks={name: parts.pop(name) for name in CALLBACKS if name in parts},
         **parts,
     )
     if config.loss.name in task.unfit_losses:

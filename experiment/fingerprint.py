@@ -3,6 +3,8 @@
 import ast
 import functools
 import importlib
+import inspect
+import linecache
 import platform
 import sys
 from collections.abc import Callable, Iterable, Iterator
@@ -10,15 +12,16 @@ from hashlib import sha256
 from pathlib import Path
 
 from experiment.config import OPTIONS, Config
+from system.errors import UserError
 from system.files import is_file
 from system.processes import package_versions
 
 ROOT = Path(__file__).resolve().parent.parent
 ENTRY = ROOT / "train.py"
-CHOICES = ("data", "models", "optimizers")
+CHOICES = ("callbacks", "data", "models", "optimizers")
 """Folders whose `__init__.py` lists what may be chosen: only what is chosen counts."""
 
-DIGESTS = ("data", "code", "files")
+DIGESTS = ("data", "code", "files", "callbacks")
 """Entries of a fingerprint that say nothing to a reader."""
 
 Fingerprint = dict[str, str]
@@ -49,8 +52,25 @@ def compute_fingerprint(
 
 def code_of(config: Config) -> str:
     """The digest of the code that a run loads."""
-    chosen = [file_of(part.function) for part in config.parts.values()]
-    return digest_of_modules([ENTRY, *chosen])
+    functions = [part.function for part in config.parts.values()]
+    cells = [f for f in functions if not hasattr(sys.modules[f.__module__], "__file__")]
+    files = [file_of(function) for function in functions if function not in cells]
+    code = digest_of_modules([ENTRY, *files])
+    return digest([code.encode(), *map(source_of, cells)]) if cells else code
+
+
+def source_of(function: Callable) -> bytes:
+    """The text of a function that is in no file; of what it calls, nothing is known."""
+    found: list[str] = []
+    if code := getattr(function, "__code__", None):
+        # `inspect.getsource` would look into lazy modules, and so load TensorFlow.
+        found = linecache.getlines(code.co_filename)[code.co_firstlineno - 1 :]
+    if not found:
+        where = f"{function.__name__} of {function.__module__}"
+        raise UserError(
+            where, "a function in a file, or in a notebook's cell", "neither"
+        )
+    return "".join(inspect.getblock(found)).encode()
 
 
 def all_choices() -> list[Path]:

@@ -249,6 +249,9 @@ def open_run(
         else:
             refuse_links(path)
             run = inspect_run(path, config, fingerprint)
+            if run.state == "finished" and "callbacks" in fingerprint and not resume:
+                was = "was made with callbacks, which these may differ from"
+                run = replace(run, state="other", result={}, difference=was)
             refuse_to_lose(run, resume, resume_changed)
         if run.state in ("changed", "other") and not resume:
             aside = set_aside(path)

@@ -15,7 +15,10 @@ from pathlib import Path
 from system.errors import UserError, say
 
 ROOT = Path(__file__).resolve().parent.parent
-FLOORS = ("data", "experiment", "models", "monitoring", "optimizers", "training")
+FLOORS = (
+    *("callbacks", "data", "experiment", "models", "monitoring", "optimizers"),
+    "training",
+)
 """Folders that a single run imports."""
 
 FLOATX = "float32"

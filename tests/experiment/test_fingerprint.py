@@ -10,6 +10,7 @@ import pytest
 from experiment import fingerprint as module
 from experiment.config import OPTIONS, load_config
 from experiment.fingerprint import (
+    CHOICES,
     code_of,
     compute_fingerprint,
     digest_of_modules,
@@ -169,7 +170,7 @@ def test_all_modules_that_a_run_loads_count(tmp_path, monkeypatch):
     monkeypatch.setattr(module, "read_module", note)
     config = load_config(ROOT / "configs/baseline.toml")
     code_of(config)
-    lists = {f"{folder}/__init__.py" for folder in ("data", "models", "optimizers")}
+    lists = {f"{folder}/__init__.py" for folder in CHOICES}
     choices = [f for option in OPTIONS.values() for f in option.functions.values()]
     chosen = files_of(part.function for part in config.parts.values())
     assert {*own} - counted <= lists | (files_of(choices) - chosen)

@@ -1,0 +1,19 @@
+"""Keras callbacks that a config may name, each by a section of its own.
+
+A function of CALLBACKS returns a fresh `keras.callbacks.Callback`; its settings are its
+keyword-only parameters. The section `[early_stopping]` adds that callback to a run;
+without the section there is none. To add one, write a function in a file of its own and
+name it here. Hooks for batches are not called: an epoch is one compiled call.
+"""
+
+from collections.abc import Callable
+
+from callbacks.early_stopping import early_stopping
+from callbacks.reduce_on_plateau import reduce_on_plateau
+
+CALLBACKS: dict[str, Callable] = {
+    "early_stopping": early_stopping,
+    "reduce_on_plateau": reduce_on_plateau,
+}
+
+__all__ = ["CALLBACKS", "early_stopping", "reduce_on_plateau"]
