@@ -27,7 +27,7 @@ from experiment.fingerprint import compute_fingerprint
 from experiment.run_directory import open_run, run_path, write_result
 from monitoring.summary import show_result
 from system.errors import named_causes
-from system.processes import load_keras, threads_in_use
+from system.processes import import_keras, load_keras, threads_in_use
 from training.settings import CHECKPOINT
 
 if TYPE_CHECKING:
@@ -169,6 +169,7 @@ class Run:
     @property
     def model(self) -> "keras.Model":
         """The network with the weights that the run ended with."""
+        import_keras()
         import keras
 
         return keras.saving.load_model(self.directory / "model.keras")

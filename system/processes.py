@@ -124,6 +124,29 @@ def begin_worker() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
+def import_keras() -> None:
+    """Import Keras on TensorFlow without a word on the terminal.
+
+    Raises:
+        UserError: Keras cannot be imported.
+    """
+    os.environ["KERAS_BACKEND"] = "tensorflow"
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)
+    # TensorFlow writes to the terminal before its own settings can stop it.
+    with no_stderr(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            import keras  # noqa: F401
+            import tensorflow  # noqa: F401
+        except ImportError as error:
+            raise UserError(f"Keras cannot be imported: {error}") from error
+        except (ValueError, AttributeError) as error:
+            raise UserError(f"Keras cannot read its keras.json: {error}") from error
+    warnings.filterwarnings("ignore", "", DeprecationWarning, "keras|tensorflow|numpy")
+
+
 def load_keras(seed: int, threads: int | None = None) -> None:
     """Import Keras on TensorFlow, undo what was set before, and seed random numbers.
 
@@ -140,21 +163,10 @@ def load_keras(seed: int, threads: int | None = None) -> None:
         UserError: Keras cannot be imported, or this process computes with another
             number of threads already.
     """
-    os.environ["KERAS_BACKEND"] = "tensorflow"
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
-    logging.getLogger("tensorflow").setLevel(logging.ERROR)
-    # TensorFlow writes to the terminal before its own settings can stop it.
-    with no_stderr(), warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        try:
-            import keras
-            import tensorflow as tf
-        except ImportError as error:
-            raise UserError(f"Keras cannot be imported: {error}") from error
-        except (ValueError, AttributeError) as error:
-            raise UserError(f"Keras cannot read its keras.json: {error}") from error
-    warnings.filterwarnings("ignore", "", DeprecationWarning, "keras|tensorflow|numpy")
+    import_keras()
+    import keras
+    import tensorflow as tf
+
     if threads and threads != threads_in_use():
         try:
             tf.config.threading.set_intra_op_parallelism_threads(threads)
