@@ -12,7 +12,7 @@ import pytest
 from experiment.config import load_config
 from monitoring.history import read_history
 from system.errors import UserError
-from training.measures import MEASURES
+from training.measures import measures_of
 
 ROOT = Path(__file__).parent.parent
 SHORT = "training.epochs=2"
@@ -75,7 +75,10 @@ def test_a_run_writes_the_files_of_the_contract_and_ends_with_a_table(tmp_path, 
     assert result["seed"] == 1
     for moment in ("final", "best"):
         for part in ("train", "validation", "test"):
-            assert result[moment][part].keys() == {*MEASURES, "loss"}
+            assert result[moment][part].keys() == {
+                *measures_of("classification"),
+                "loss",
+            }
         assert result[moment].keys() >= {"penalty", "generalization_gap", "weight_norm"}
     for part in ("train", "validation", "test"):
         value = result["final"][part]["cross_entropy"]

@@ -214,7 +214,8 @@ def test_every_epoch_has_its_logs_where_few_are_in_the_history(run, tmp_path):
     )
     callbacks = [keras.callbacks.CSVLogger(log), checkpoint, noting]
     _, path = run("training.epochs=4", "training.evaluate_every=2", callbacks=callbacks)
-    names = {"loss", "accuracy", "val_loss", "val_accuracy"}
+    names = {"loss", "accuracy", "calibration_error"}
+    names |= {f"val_{name}" for name in names}
     assert [logs.keys() for logs in noting.logs] == [names] * 4
     with open(log, newline="") as file:
         rows = list(csv.DictReader(file))

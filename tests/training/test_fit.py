@@ -251,13 +251,16 @@ def test_callbacks_see_both_losses_without_penalty_after_every_epoch(run):
         callbacks=[recorder],
     )
     (_, first), *recorded = recorder.epochs
-    assert first.keys() == {"loss", "accuracy", "val_loss", "val_accuracy"}
+    names = {"loss", "accuracy", "calibration_error"}
+    assert first.keys() == names | {f"val_{name}" for name in names}
     for (_, logs), row in zip(recorded, read_history(directory)[1:], strict=True):
         assert logs == {
             "loss": float(row["loss/train"]),
             "accuracy": float(row["accuracy/train"]),
             "val_loss": float(row["loss/validation"]),
             "val_accuracy": float(row["accuracy/validation"]),
+            "calibration_error": float(row["calibration/train"]),
+            "val_calibration_error": float(row["calibration/validation"]),
         }
 
 
