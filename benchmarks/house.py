@@ -1,4 +1,5 @@
-"""What a newcomer has to read: files and lines of code, and imports between floors.
+"""What a newcomer has to read: files and lines of code, imports between floors, and the
+files that a change touches.
 
     python -m benchmarks.house
 
@@ -8,6 +9,7 @@ A line of code is one that is not blank and no comment and no docstring.
 import ast
 import io
 import json
+import re
 import subprocess
 import sys
 import tempfile
@@ -109,6 +111,22 @@ def single_run() -> list[Path]:
     return sorted(set(product()) & {file.resolve() for file in files})
 
 
+CHANGES = {
+    "a model": "Your own architecture",
+    "an optimizer": "Your own optimizer",
+    "a dataset": "Your own data",
+    "a measure that reaches the report": "Your own measure",
+}
+"""Sections of docs/adapting.md, which `make check-docs` holds to be whole."""
+
+
+def files_touched(title: str) -> set[str]:
+    """The files of the project that a section of docs/adapting.md writes or changes."""
+    page = (ROOT / "docs" / "adapting.md").read_text(encoding="utf-8")
+    section = page.partition(f"\n## {title}\n")[2].partition("\n## ")[0]
+    return set(re.findall(r"^(?:\+\+\+|```python\n#) ([\w/]+\.py)$", section, re.M))
+
+
 def main() -> None:
     path = single_run()
     lines = dict.fromkeys(FLOORS, 0)
@@ -124,6 +142,8 @@ def main() -> None:
     print(f"one run: {len(path)} files, {sum(map(code_lines, path)):,} lines of code")
     print(f"top level: {len(entries)} entries")
     print(f"imports that run up: {len(imports_that_run_up())}")
+    for change, title in CHANGES.items():
+        print(f"to add {change}: {len(files_touched(title))} files")
     for floor, count in lines.items():
         print(f"{floor:>14}: {count:,} lines of code")
     print(f"{'in all':>14}: {sum(lines.values()):,}")
