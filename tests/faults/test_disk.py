@@ -48,9 +48,9 @@ def fill(disk, leave):
 
 
 class At(keras.callbacks.Callback):
-    """Does something after an epoch, or at the end of training."""
+    """Does something after an epoch, or at the end of training; or nothing."""
 
-    def __init__(self, action, epoch=None):
+    def __init__(self, action=lambda: None, epoch=None):
         super().__init__()
         self.action, self.epoch = action, epoch
 
@@ -74,7 +74,7 @@ def fails(capsys, action, words):
 
 @pytest.fixture
 def undisturbed(configure, tmp_path, programs):
-    train(configure(*SMALL), tmp_path / "whole", programs=programs)
+    train(configure(*SMALL), tmp_path / "whole", callbacks=[At()], programs=programs)
     return state_of(tmp_path / "whole")
 
 
@@ -97,8 +97,7 @@ def test_a_disk_that_fills_up(
         failed += 1
         assert (directory / "checkpoint/state.npz").exists()
         (disk / "filler").unlink()
-        again = At(lambda: None, epoch=1)
-        train(config, directory, resume=True, callbacks=[again], programs=programs)
+        train(config, directory, resume=True, callbacks=[At()], programs=programs)
         assert state_of(directory) == undisturbed
     tried("disk full in the middle of a run", failed, "it goes on and ends the same")
 
@@ -118,7 +117,7 @@ def test_a_disk_too_full_for_the_model(
     assert names >= {"result.json", "history.csv"}
     assert not names & {"model.keras", ".model.keras"}
     (disk / "filler").unlink()
-    train(config, directory, programs=programs)
+    train(config, directory, callbacks=[At()], programs=programs)
     (directory / "model.keras").touch()
     kept = state_of(directory, weights=False)
     lost = undisturbed["events"].keys() - kept["events"].keys()
@@ -146,10 +145,14 @@ def test_a_limit_on_the_size_of_files(
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (limit, before[1]))
     try:
-        fails(capsys, lambda: train(config, directory, programs=programs), LIMITED)
+        fails(
+            capsys,
+            lambda: train(config, directory, callbacks=[At()], programs=programs),
+            LIMITED,
+        )
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
-    train(config, directory, resume=True, programs=programs)
+    train(config, directory, resume=True, callbacks=[At()], programs=programs)
     assert state_of(directory) == undisturbed
     tried("quota on the size of files", 1, "the run goes on and ends the same")
 
