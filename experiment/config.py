@@ -45,8 +45,11 @@ LARGEST_FILE = 10**6
 Seed = Annotated[int, Interval(ge=0, le=2**32 - 1)]
 Settings = dict[str, Any]
 
-RENAMED = {"training.loss": "loss.name"}
-"""Settings of earlier versions, and what they are called now."""
+RENAMED = {"training.loss": "loss.name", "optimizer.weight_decay": "decay.strength"}
+"""Settings of earlier versions or of Keras, and what they are called now."""
+
+WITH_DECAY = {f"{name}w": f"{name} with decay.name=decoupled" for name in OPTIMIZERS}
+"""Names of optimizers that decay, as people search for them: AdamW, SGDW."""
 
 
 @dataclass(frozen=True)
@@ -296,8 +299,9 @@ def parse_override(text: str) -> tuple[str, Any]:
     """Split `section.key=value` and read the value as TOML, a bare word as a string."""
     key, equals, value = text.partition("=")
     if not equals or not re.fullmatch(r"\w+(\.\w+)?", key, re.ASCII):
-        file = f"{text}.toml"
-        near = f"; did you mean {file}?" if is_file(Path(file)) else ""
+        files = (f"{text}.toml", f"configs/{text.lower()}.toml")
+        found = next((file for file in files if is_file(Path(file))), None)
+        near = f"; did you mean {found}?" if found else ""
         expected = "expected CONFIG.toml or section.key=value"
         raise UserError(f"{expected}, received {quote(text)}{near}")
     if "." not in key and key not in ("name", "seed"):
@@ -392,8 +396,10 @@ def choose_functions(table: str, name: Any) -> dict[str, tuple[str, Callable]]:
             continue
         key = name if option.default and name is not None else option.default
         if not isinstance(key, str) or key not in option.functions:
-            names = list(option.functions)
-            raise refusal(f"{table}.name", f"one of {', '.join(names)}", key, names)
+            near = {name: name for name in option.functions}
+            expected = f"one of {', '.join(near)}"
+            near |= WITH_DECAY if table == "optimizer" else {}
+            raise refusal(f"{table}.name", expected, key, near)
         chosen[part] = key, option.functions[key]
     return chosen
 

@@ -178,7 +178,7 @@ def did_you_mean(word: Any, names: Iterable[Any]) -> str:
     """
     if not isinstance(names, Mapping):
         names = {n.rpartition(".")[2]: n for n in names if isinstance(n, str)}
-    text = word if isinstance(word, str) else ""
+    text = word.lower() if isinstance(word, str) else ""
     near = difflib.get_close_matches(text, names, n=1, cutoff=0.5)
     return f"; did you mean {names[near[0]]}?" if near else ""
 

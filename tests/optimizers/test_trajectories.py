@@ -340,7 +340,8 @@ def test_a_moving_average_is_what_is_evaluated():
 
 
 @pytest.mark.parametrize(("optimizer", "decay"), REFUSED)
-def test_pairs_that_make_no_sense_are_refused(optimizer, decay):
+def test_pairs_that_make_no_sense_are_refused(optimizer, decay, record):
+    record(optimizer, decay, "refused")
     with pytest.raises(UserError, match=f"{decay} does not go with .* = {optimizer}"):
         build(optimizer, {}, decay)
 
