@@ -22,6 +22,7 @@ from comparison.colors import COLORS, INK, MUTED, PAPER, RULE, color_of, shade
 from comparison.statistics import DIFFERENT
 from comparison.tables import verdict_in_words
 from monitoring.measures import MEASURES, MINUS, Measure, find_measure
+from training.measures import MEMORIZED
 
 WIDE, NARROW = (5.2, 3.3), (3.4, 2.7)
 """Width and height of panels, in inches; a narrow one is for each of many methods."""
@@ -31,9 +32,6 @@ FITTED = 0.999
 
 LINE = 11 / 53
 """Height of a line of text in inches, by which names are kept apart."""
-
-OF_TAG = {measure.tag: measure for measure in MEASURES.values() if measure.tag}
-
 
 Panels = Iterator[tuple[str, Figure | None]]
 """Panels, those that there are, with the name of the figure that they are parts of."""
@@ -66,13 +64,13 @@ def draw_course(answer: Answer, curves: Curves) -> Panels:
             yield "strengths", draw_strengths(answer, entry)
     for condition in conditions:
         draw = functools.partial(draw_curves, answer, curves, condition)
-        yield "when", draw(MEASURES[f"validation_{loss}"].tag)
-        yield "when", draw(MEASURES[f"train_{loss}"].tag, log=True)
+        yield "when", draw(MEASURES[f"validation_{loss}"])
+        yield "when", draw(MEASURES[f"train_{loss}"], log=True)
         yield "weights", draw_layers(answer, curves, condition)
         if len(conditions) == 1:
-            yield "weights", draw("weights/norm", relative=True)
-        for tag in find_tags(curves, "memorized/"):
-            yield "memorized", draw(tag)
+            yield "weights", draw(MEASURES["weight_norm"], relative=True)
+        for key in MEMORIZED:
+            yield "memorized", draw(MEASURES[f"memorized_{key}"])
         yield "classes", draw_recall(answer, condition)
         yield "classes", draw_reliability(answer, condition)
 
@@ -285,14 +283,13 @@ def draw_curves(
     answer: Answer,
     curves: Curves,
     condition: str,
-    tag: str,
+    measure: Measure,
     *,
     log: bool = False,
     relative: bool = False,
 ) -> Figure | None:
-    """A scalar over the epochs, over its start if asked; None if no run has it."""
-    measure = OF_TAG.get(tag) or find_measure(tag.replace("/", "_"))
-    found = {}
+    """A measure over the epochs, over its start if asked; None if no run has it."""
+    found, tag = {}, measure.tag
     for entry, table in curves.items():
         if entry.condition == condition and tag in table:
             curve = table[tag].dropna()

@@ -92,7 +92,7 @@ OF_EVALUATION = [
 ]
 OTHERS = [
     *(
-        Measure(f"memorized_{key}", share.label, "%", "", 0.005)
+        Measure(f"memorized_{key}", share.label, "%", "", 0.005, f"memorized/{key}")
         for key, share in MEMORIZED.items()
     ),
     Measure("generalization_gap", "gap", "", "", 0.01, "gap/loss"),

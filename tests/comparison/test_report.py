@@ -12,11 +12,12 @@ import pytest
 from rich.console import Console
 
 from comparison.answer import find_answer, mean_curves
-from comparison.figures import draw_conditions, draw_curves
+from comparison.figures import draw_conditions, draw_course, draw_curves
 from comparison.report import write_report
 from comparison.summary import identity
 from comparison.terminal import show_answers
 from monitoring.links import read_board
+from monitoring.measures import MEASURES
 
 CONDITIONS = "conditions = [{data.train_size = 300}, {data.train_size = 3000}]"
 
@@ -135,9 +136,25 @@ def test_shares_that_are_memorized_are_shown_in_percent(simulate):
     ]
     answer = find_answer(comparison, summary, "final")
     curves = mean_curves(answer, pd.DataFrame(rows))
-    figure = draw_curves(answer, curves, "", "memorized/wrong_label")
+    figure = draw_curves(answer, curves, "", MEASURES["memorized_wrong_label"])
     assert figure.axes[0].get_ylabel() == "wrong labels fitted (%)"
     assert figure.axes[0].get_ylim()[1] == pytest.approx(100, abs=5)
+
+
+def test_losses_over_the_epochs_are_named_by_what_runs_are_compared_by(simulate):
+    comparison, _, summary = simulate()
+    rows = [
+        {**identity(run), "epoch": epoch, "loss/validation": 1.0, "loss/train": 0.5}
+        for run in comparison.runs
+        for epoch in (0, 2, 4)
+    ]
+    answer = find_answer(comparison, summary, "final")
+    curves = mean_curves(answer, pd.DataFrame(rows))
+    panels = [p for name, p in draw_course(answer, curves) if name == "when" and p]
+    assert [panel.axes[0].get_ylabel() for panel in panels] == [
+        "validation cross-entropy (nats)",
+        "train cross-entropy (nats), log",
+    ]
 
 
 def test_what_is_missing_is_said(report):
