@@ -120,7 +120,7 @@ def ours(work: Work) -> Epoch:
             monitor.save()
 
     def loss() -> float:
-        return trainer.evaluate_split(train[:MOST_EVALUATED])["cross_entropy"]
+        return trainer.evaluate_split(train[:MOST_EVALUATED])[0]["cross_entropy"]
 
     return epoch, loss
 

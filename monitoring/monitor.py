@@ -94,7 +94,11 @@ class Monitor:
         epoch = result["final"]["epoch"]
         if self._gallery:
             self._gallery.finish(epoch)
-            self._gallery.show_answers(self._trainer.data, self._trainer.predict, epoch)
+            self._gallery.show_answers(
+                self._trainer.data,
+                lambda images: self._trainer.evaluate_split(images)[1],
+                epoch,
+            )
         card = text_pb("card/run", write_card(result, self._directory))
         self._events.add(epoch, summary=card)
 

@@ -122,17 +122,23 @@ class Program:
             for variable, value in zip(self.variables, initial, strict=True):
                 variable.assign(value)
 
-    def evaluate(self, pixels: tf.Tensor, labels: tf.Tensor) -> Evaluation:
-        """Evaluate images, dropout off."""
+    def evaluate(
+        self, pixels: tf.Tensor, labels: tf.Tensor
+    ) -> tuple[Evaluation, np.ndarray]:
+        """What is measured of images, dropout off, and the outputs, (images, ...)."""
         totals = dict.fromkeys(self._measured, np.float64(0))
+        outputs = []
         for first in range(0, len(labels), EVALUATION_BLOCK):
             block = slice(first, first + EVALUATION_BLOCK)
-            for name, sums in self._sums(pixels[block], labels[block]).items():
+            found, of_block = self._sums(pixels[block], labels[block])
+            outputs.append(of_block.numpy())
+            for name, sums in found.items():
                 totals[name] = totals[name] + sums.numpy()
-        return {
+        evaluation = {
             name: float(value(totals[name], len(labels)))
             for name, (_, value) in self._measured.items()
         }
+        return evaluation, np.concatenate(outputs)
 
     def outputs(self, pixels: tf.Tensor, training: bool) -> tf.Tensor:
         """What the network says of images: logits, (images, classes), or predictions.
@@ -173,10 +179,11 @@ class Program:
 
     def _sum_up(self, pixels, labels):
         outputs = self.outputs(pixels, training=False)
-        return {
+        found = {
             name: tf.reduce_sum(tf.cast(sums(labels, outputs), tf.float64), axis=0)
             for name, (sums, _) in self._measured.items()
         }
+        return found, outputs
 
     def _penalty(self):
         weights = self.model.trainable_variables

@@ -83,8 +83,8 @@ def of_test(trainer: Trainer, test: Split) -> dict[str, Any]:
     `recall` is of each class. `images_by_confidence` and `right_by_confidence` are
     numbers of images in the bins of the calibration error, by the middle of each bin.
     """
-    found = {"test": summary(trainer.evaluate_split(test))}
-    logits = trainer.predict(test)
+    evaluation, logits = trainer.evaluate_split(test)
+    found = {"test": summary(evaluation)}
     if trainer.program.task == "regression" or not np.isfinite(logits).all():
         return found
     right = logits.argmax(axis=1) == test.labels

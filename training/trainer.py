@@ -17,7 +17,7 @@ from models import kernels
 from system.errors import UserError
 from training.measurement import Evaluation, Measurement
 from training.measures import measures_of
-from training.program import EVALUATION_BLOCK, Program, all_nodes
+from training.program import Program, all_nodes
 from training.settings import TrainingSettings
 
 ORDER_STREAM = 2
@@ -291,15 +291,9 @@ class Trainer:
             restored = equal_bits(weights, self.best_weights)
             self.ends_with = RESTORED if restored else CHANGED
 
-    def evaluate_split(self, split: Split) -> Evaluation:
+    def evaluate_split(self, split: Split) -> tuple[Evaluation, np.ndarray]:
+        """What is measured of images, and the outputs, (images, ...)."""
         return self.program.evaluate(*as_tensors(split))
-
-    def predict(self, split: Split) -> np.ndarray:
-        """Outputs, without what the model does in training alone."""
-        starts = range(0, len(split), EVALUATION_BLOCK)
-        blocks = (split[start : start + EVALUATION_BLOCK] for start in starts)
-        found = [self.program.outputs(as_tensors(b)[0], training=False) for b in blocks]
-        return np.concatenate(found).astype(np.float32)
 
     def _first_images(self, most: int) -> dict[str, tuple[tf.Tensor, tf.Tensor]]:
         """What is evaluated: the first images of each set, by its name."""
@@ -321,7 +315,8 @@ class Trainer:
         if all_images and self.curve_images < len(self.data.validation):
             evaluated = self._first_images(len(self.data.validation))
         found = {
-            name: self.program.evaluate(*images) for name, images in evaluated.items()
+            name: self.program.evaluate(*images)[0]
+            for name, images in evaluated.items()
         }
         train, validation = found.pop("train"), found.pop("validation")
         losses = [m.validation[self.criterion] for m in [self.state.best] if m]
