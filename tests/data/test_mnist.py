@@ -37,15 +37,15 @@ def test_a_changed_mnist_is_refused(monkeypatch, digits):
 
 
 def test_the_baseline_overfits_and_regularizers_stop_it(tmp_path):
-    """What the README shows of the shipped configs, at full length."""
+    """What the README shows of the shipped configs, at full length, seen less often."""
+    seldom = ["training.evaluate_every=6", "training.curve_images=2000"]
     ends, programs = {}, {}
     for name, changes in {
         "baseline": [],
         "l2": ["regularizer.l2=5e-4"],
         "adamw": ["decay.name=decoupled", "decay.strength=3.0"],
-        "independent": ["decay.name=independent", "decay.strength=3e-3"],
     }.items():
-        config = load_config("configs/baseline.toml", changes)
+        config = load_config("configs/baseline.toml", [*seldom, *changes])
         result = train(config, tmp_path / name, programs=programs)
         ends[name] = result["final"]["validation"]["cross_entropy"]
         if name == "baseline":
@@ -54,5 +54,3 @@ def test_the_baseline_overfits_and_regularizers_stop_it(tmp_path):
             assert ends[name] > 1.3 * best
         else:
             assert ends[name] < 0.75 * ends["baseline"]
-    # One decay in two roundings, which 1,800 updates make more of.
-    assert ends["independent"] == pytest.approx(ends["adamw"], rel=0.1)
