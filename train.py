@@ -220,8 +220,8 @@ def make_trainer(
     Raises:
         UserError: The model cannot be trained.
     """
-    threads = config.training.settings["threads"]
-    load_keras(config.seed, None if threads == "auto" else threads)
+    chosen = config.training.settings
+    load_keras(config.seed, chosen["threads"], chosen["precision"])
     from models.check import check_model
     from models.standardize import standardize
     from training.sharing import share_program

@@ -16,5 +16,7 @@ def standardize(
     """
     images = keras.Input(model.input_shape[1:], name="images")
     axis = -1 if mean.ndim else None
-    scaled = keras.layers.Normalization(axis, mean, variance, name="scaled")(images)
-    return keras.Model(images, model(scaled), name=model.name)
+    scaled = keras.layers.Normalization(
+        axis, mean, variance, dtype=keras.config.floatx(), name="scaled"
+    )
+    return keras.Model(images, model(scaled(images)), name=model.name)

@@ -22,7 +22,7 @@ FLOORS = (
 """Folders that a single run imports."""
 
 FLOATX = "float32"
-"""What every run computes in, whatever keras.json says."""
+"""What every run keeps its weights in, whatever keras.json says."""
 
 PACKAGES = ("tensorflow", "keras", "numpy", "tensorboard")
 """What decides the numbers of a run besides this code."""
@@ -147,7 +147,9 @@ def import_keras() -> None:
     warnings.filterwarnings("ignore", "", DeprecationWarning, "keras|tensorflow|numpy")
 
 
-def load_keras(seed: int, threads: int | None = None) -> None:
+def load_keras(
+    seed: int, threads: int | str = "auto", precision: str | None = None
+) -> None:
     """Import Keras on TensorFlow, undo what was set before, and seed random numbers.
 
     Importing takes seconds: entry points call this only once a config is checked. A run
@@ -156,8 +158,9 @@ def load_keras(seed: int, threads: int | None = None) -> None:
 
     Args:
         seed: Seed of the run.
-        threads: Threads to compute with, all that there are if not given. More than
-            one may sum a matrix product in another order, in its last digits.
+        threads: Threads to compute with, "auto" for all that there are. More than one
+            may sum a matrix product in another order, in its last digits.
+        precision: Keras' policy of what layers compute in, FLOATX if not given.
 
     Raises:
         UserError: Keras cannot be imported, or this process computes with another
@@ -167,7 +170,7 @@ def load_keras(seed: int, threads: int | None = None) -> None:
     import keras
     import tensorflow as tf
 
-    if threads and threads != threads_in_use():
+    if threads not in ("auto", threads_in_use()):
         try:
             tf.config.threading.set_intra_op_parallelism_threads(threads)
             tf.config.threading.set_inter_op_parallelism_threads(threads)
@@ -177,11 +180,11 @@ def load_keras(seed: int, threads: int | None = None) -> None:
                 f"received {threads}; start another process"
             ) from None
     keras.config.set_floatx(FLOATX)
-    keras.config.set_dtype_policy(FLOATX)
     keras.config.set_epsilon(1e-7)
     keras.config.set_image_data_format("channels_last")
     # Layers are then named by their place in the model, whatever was made before.
     keras.utils.clear_session(free_memory=False)
+    keras.config.set_dtype_policy(precision or FLOATX)  # Which that would undo.
     keras.utils.set_random_seed(seed)
 
 

@@ -58,7 +58,7 @@ def make_callback_list(
     """
     callbacks = list(callbacks)
     if callbacks:
-        model.compile(optimizer, **KERAS_METRICS[task]())
+        model.compile(optimizer, auto_scale_loss=False, **KERAS_METRICS[task]())
         model.test_on_batch(tf.cast(images[0], tf.float32), images[1])
         model.reset_metrics()
     for callback in callbacks:

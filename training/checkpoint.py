@@ -109,7 +109,5 @@ def load_checkpoint(directory: Path, trainer: Trainer) -> list[dict[str, Any]] |
 def form(array: np.ndarray | None) -> str:
     if array is None:
         return "nothing"
-    dtype = (
-        "bfloat16" if array.dtype.kind == "V" else array.dtype
-    )  # V: as NumPy has it.
+    dtype = "bfloat16" if array.dtype.kind == "V" else array.dtype  # As NumPy has it.
     return f"{dtype} of shape {array.shape}"

@@ -75,6 +75,11 @@ def drop(inputs: tf.Tensor, rate: float, key: tf.Tensor, generator: str) -> tf.T
     draws = tf.concat([pairs // LEVELS, pairs % LEVELS], axis=0)
     dropped = tf.reshape(draws[:count], shape) < tf.constant(level, tf.uint32)
     # key[1] is never below 0: by a constant, XLA would multiply instead of divide.
-    kept = tf.cast(1 - level / LEVELS, inputs.dtype)
-    kept += tf.cast(tf.minimum(key[1], 0), inputs.dtype)
-    return tf.where(dropped, tf.zeros_like(inputs), inputs / kept)
+    wide = at_least_float32(inputs)
+    kept = 1 - level / LEVELS + tf.cast(tf.minimum(key[1], 0), wide.dtype)
+    return tf.cast(tf.where(dropped, tf.zeros_like(wide), wide / kept), inputs.dtype)
+
+
+def at_least_float32(tensor: tf.Tensor) -> tf.Tensor:
+    """Numbers of half precision in float32, as Keras' losses take them."""
+    return tf.cast(tensor, tf.float32) if tensor.dtype.size < 4 else tensor

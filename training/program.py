@@ -12,7 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from models import kernels
-from training.dropout import keyed_masks
+from training.dropout import at_least_float32, keyed_masks
 from training.losses import Loss
 from training.measurement import Evaluation
 from training.measures import logit_scales, mean, measures_of
@@ -74,6 +74,7 @@ class Program:
         """
         self.model, self.optimizer = model, optimizer
         self.loss, self.jit, self.task = loss, jit, task
+        self._updater = scaling(model, optimizer)
         self._white = tf.Variable(255.0, trainable=False)
         self._measured = {
             **{name: (m.sums, m.value) for name, m in measures_of(task).items()},
@@ -93,7 +94,7 @@ class Program:
     @property
     def variables(self) -> list[keras.Variable]:
         """All state that Keras knows of: of the model, then of the optimizer."""
-        return [*self.model.variables, *self.optimizer.variables]
+        return [*self.model.variables, *self._updater.variables]
 
     def trace(self, *arguments: tf.Tensor) -> None:
         """Look at what the updates use, before any is made.
@@ -118,7 +119,7 @@ class Program:
             optimizer: Fresh, built for that model.
         """
         if model is not self.model:
-            initial = [*model.variables, *optimizer.variables]
+            initial = [*model.variables, *scaling(model, optimizer).variables]
             for variable, value in zip(self.variables, initial, strict=True):
                 variable.assign(value)
 
@@ -169,9 +170,10 @@ class Program:
                 objective = tf.reduce_mean(losses)
                 for penalty in self.model.losses:
                     objective += tf.cast(penalty, objective.dtype)
+                objective = self._updater.scale_loss(objective)
             gradients = tape.gradient(objective, weights)
             optimizer.learning_rate.assign(tf.gather(rates, number))
-            optimizer.apply(gradients, weights)
+            self._updater.apply(gradients, weights)
             exchange_averages(optimizer)
             return number + 1
 
@@ -194,12 +196,15 @@ class Program:
         with tf.GradientTape(persistent=True) as tape:
             outputs = self.outputs(pixels, training=False)
             loss = tf.reduce_mean(self.loss(labels, outputs))
+            loss = self._updater.scale_loss(loss)
             penalty = self._penalty()
         variables = [kernel.value for kernel in kernels(self.model).values()]
-        return [
+        of_loss, of_penalty = (
             tape.gradient(target, variables, unconnected_gradients="zero")
             for target in (loss, penalty)
-        ]
+        )
+        scale = self._updater.scale_loss(1.0)
+        return [gradient / scale for gradient in of_loss], of_penalty
 
     def _finite(self):
         weights = [v.value for v in self.model.variables if v.value.dtype.is_floating]
@@ -230,9 +235,16 @@ def find_stateful_operation(graph: tf.Graph) -> str | None:
     return next(found, None)
 
 
-def at_least_float32(tensor):
-    """Outputs of half precision in float32, as Keras' losses take them."""
-    return tf.cast(tensor, tf.float32) if tensor.dtype.size < 4 else tensor
+def scaling(model: keras.Model, optimizer: keras.Optimizer) -> keras.Optimizer:
+    """What scales the loss and makes the updates: the optimizer, but in mixed_float16.
+
+    Its numbers are too few for small gradients, as Keras' `compile` heeds too.
+    """
+    if model.dtype_policy.name != "mixed_float16":
+        return optimizer
+    updater = keras.optimizers.LossScaleOptimizer(optimizer)
+    updater.build(model.trainable_variables)
+    return updater
 
 
 def exchange_averages(optimizer):

@@ -33,6 +33,9 @@ class TrainingSettings:
         threads: Processors that compute. The last digits of a result depend on their
             number. "auto" is saved as decided: all that there are, in a comparison one
             for each run.
+        precision: What layers compute in. If it is mixed, weights, penalties, losses
+            and updates stay in float32. For mixed_float16 the loss is scaled as Keras'
+            `LossScaleOptimizer` does: updates whose gradients overflow are left out.
     """
 
     epochs: Annotated[int, Interval(ge=1, le=1_000_000)] = 100
@@ -41,6 +44,7 @@ class TrainingSettings:
     curve_images: PositiveInt | Literal["all"] = "all"
     jit_compile: bool | Literal["auto"] = "auto"
     threads: Threads | Literal["auto"] = "auto"
+    precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = "float32"
 
     def evaluates_after(self, epochs: int) -> bool:
         """Whether there is an evaluation when so many epochs are completed."""

@@ -67,7 +67,7 @@ def install() -> None:
     sys.addaudithook(watch_open)
 
 
-def install_in_training(threads: int | None = None) -> None:
+def install_in_training(threads: int | str = "auto") -> None:
     """What needs TensorFlow: torn events, frequent checkpoints, the final state."""
     from system.processes import load_keras
 

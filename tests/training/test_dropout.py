@@ -12,7 +12,7 @@ GENERATORS = pytest.mark.parametrize("jit", [True, False], ids=["threefry", "phi
 
 def dropped(inputs, rate, seed=0, update=0, jit=True, calls=1, **settings):
     """What each of several calls of one layer makes of the inputs."""
-    layer = keras.layers.Dropout(rate, **settings)
+    layer = keras.layers.Dropout(rate, dtype=inputs.dtype.name, **settings)
 
     @tf.function(jit_compile=jit, autograph=False)
     def call(x):
@@ -30,6 +30,14 @@ def test_dropout_zeroes_its_rate_and_keeps_the_mean(jit):
     assert np.mean(found == 0) == pytest.approx(0.3, abs=0.006)
     kept = 1 - round(0.3 * LEVELS) / LEVELS
     np.testing.assert_allclose(found[found > 0], 1 / kept, rtol=1e-6)
+
+
+@pytest.mark.parametrize("dtype", [tf.float16, tf.bfloat16])
+def test_half_precision_has_the_same_masks_and_rounds_what_is_left_once(dtype):
+    (exact,), (half,) = (
+        dropped(tf.ones(400, kind), 0.3) for kind in (tf.float32, dtype)
+    )
+    np.testing.assert_array_equal(half, tf.cast(exact, dtype))
 
 
 @GENERATORS
