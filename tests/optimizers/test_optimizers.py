@@ -228,6 +228,28 @@ def test_a_shared_program_takes_over_what_a_rule_remembers():
     assert seeds(program.optimizer) == seeds(optimizer)
 
 
+CHOSEN = {
+    "sgd": {"learning_rate": 0.1},
+    "adopt": {"beta_2": 0.9999, "epsilon": 1e-6},
+    "schedule_free": {"epsilon": 1e-7},
+    "lion": {"learning_rate": 1e-4},
+}
+"""Defaults that are not those of the class of Keras."""
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_constants_are_by_default_those_of_keras_but_for_a_few(name):
+    made = OPTIMIZERS[name]()
+    base = next(c for c in type(made).__mro__ if c.__module__.startswith("keras."))
+    theirs = base().get_config()
+    other = {
+        key: value
+        for key, value in made.get_config().items()
+        if isinstance(value, float) and value != theirs[key]
+    }
+    assert other == pytest.approx(CHOSEN.get(name, {}))
+
+
 def test_muon_updates_hidden_matrices_and_adam_the_rest(model):
     optimizer = prepare(OPTIMIZERS["muon"](), model)
     by_adam = [v is not None for v in optimizer.adam_velocities]
