@@ -132,6 +132,19 @@ def test_the_share_is_none_where_weights_are_not_decayed_alike(model):
         assert float(optimizer.weight_decay) == STRENGTH * has_strength
 
 
+def test_the_share_is_that_of_the_last_update_and_before_it_of_the_first(
+    float64, model
+):
+    rule = rule_of("scheduled", schedule="cosine")
+    optimizer = prepare(OPTIMIZERS["sgd"](learning_rate=RATE), model, rule)
+    shares = [optimizer.decay_share]
+    for _ in range(2):
+        ratio = update_without_gradient(optimizer, model)[0]
+        shares.append(optimizer.decay_share)
+        np.testing.assert_allclose(ratio, 1 - shares[-1], rtol=1e-12)
+    assert shares[0] == shares[1] > shares[2]
+
+
 def test_a_bound_is_set_where_the_growth_of_the_average_slows(float64):
     """Also for a kernel of small weights that is looked at in every update."""
     rule = Constrained(1, 12, look_epochs=0.1, smoothing=0.5)
@@ -313,23 +326,30 @@ def test_make_is_keras_adamw_on_kernels_bit_for_bit():
         np.testing.assert_array_equal(a, b)
 
 
-def test_another_process_loads_it_after_one_import(model, tmp_path):
+def test_another_process_loads_any_after_one_import(model, tmp_path):
     optimizer = make(OPTIMIZERS["nadam"](), Timescale(2, 3))
     model.compile(optimizer, "mse")
     optimizer.build(model.trainable_variables)
     model.save(tmp_path / "model.keras")
+    names = [
+        type(make(step(), Timescale(2, 3))).__name__ for step in OPTIMIZERS.values()
+    ]
     code = (
         "import sys, keras, optimizers.decaying\n"
         "model = keras.models.load_model(sys.argv[1])\n"
-        "print(type(model.optimizer).__name__, model.optimizer.decay)"
+        "print(type(model.optimizer).__name__, model.optimizer.decay)\n"
+        "for name in sys.argv[2:]:\n"
+        "    print(keras.saving.get_registered_object(f'optimizers>{name}').__name__)"
     )
     done = subprocess.run(
-        [sys.executable, "-c", code, str(tmp_path / "model.keras")],
+        [sys.executable, "-c", code, str(tmp_path / "model.keras"), *names],
         capture_output=True,
         text=True,
         env={**os.environ, "PYTHONPATH": "."},
     )
-    assert done.stdout.startswith("DecayingNadam Timescale(steps_per_epoch=2, epochs=3")
+    first, *registered = done.stdout.splitlines()
+    assert first.startswith("DecayingNadam Timescale(steps_per_epoch=2, epochs=3")
+    assert registered == names
 
 
 def test_schedule_free_in_fit_is_schedule_free_in_a_run():
@@ -356,7 +376,8 @@ def test_a_moving_average_of_averages_is_refused(model):
 
 
 def test_make_refuses_a_second_decay():
-    with pytest.raises(UserError, match=r"AdamW\(weight_decay=0.004\)"):
+    message = r"optimizer: expected one without decay, .* AdamW\(weight_decay=0.004\)"
+    with pytest.raises(UserError, match=message):
         make(keras.optimizers.AdamW(), Cautious(1, 1))
 
 
