@@ -40,7 +40,7 @@ test-faults: .venv/developer
 	@FAULTS_TABLE=docs/faults.md $(BIN)/python -m pytest tests/faults -m "" $(ARGS)
 
 check-docs: .venv/developer
-	@$(BIN)/python -m pytest -m docs $(ARGS)
+	@$(BIN)/python -m pytest -m docs -n 2 --dist worksteal $(ARGS)
 
 lint: .venv/developer
 	@$(BIN)/ruff check .
