@@ -1,5 +1,6 @@
 """Compare regularizers: many runs, one answer."""
 
+import functools
 import os
 import sys
 
@@ -29,6 +30,7 @@ from experiment.command_line import Parser, exit_with_status, run_until_signal
 from experiment.fingerprint import (
     Fingerprint,
     all_choices,
+    code_of,
     compute_fingerprint,
     digest_of_modules,
 )
@@ -74,8 +76,9 @@ def make_plan(comparison: Comparison, directory: Path) -> Plan:
 
 
 def compute_fingerprints(comparison: Comparison) -> dict[Path, Fingerprint]:
-    """The fingerprint of each run; every dataset is read once."""
+    """The fingerprint of each run; every dataset and all code is read once."""
     data: dict[str, str] = {}
+    code_once = functools.cache(code_of)
     fingerprints, of_setting = {}, {}
     for run in comparison.runs:
         dataset = run.config.dataset
@@ -83,7 +86,8 @@ def compute_fingerprints(comparison: Comparison) -> dict[Path, Fingerprint]:
         if key not in data:
             data[key] = as_arrays(dataset.build()).sha256
         if run.setting not in of_setting:
-            of_setting[run.setting] = compute_fingerprint(run.config, data[key])
+            code = code_once(run.config.functions)
+            of_setting[run.setting] = compute_fingerprint(run.config, data[key], code)
         fingerprints[run.path] = of_setting[run.setting]
     return fingerprints
 

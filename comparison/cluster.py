@@ -13,8 +13,9 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from comparison.workers import Workers, close_idle
-from experiment.config import Config
+from experiment.config import Config, differences
 from experiment.fingerprint import (
+    DIGESTS,
     Fingerprint,
     all_choices,
     compute_fingerprint,
@@ -46,7 +47,8 @@ def cluster_workers(
         raise UserError(
             "--cluster needs Dask: pip install -r requirements-cluster.txt"
         ) from None
-    logging.getLogger("distributed").setLevel(logging.CRITICAL)
+    for library in ("distributed", "tornado"):
+        logging.getLogger(library).setLevel(logging.CRITICAL)
     refuse_silent_address(address)
     directory.mkdir(parents=True, exist_ok=True)
     with (
@@ -125,13 +127,12 @@ def find_hindrance(
     """
     if not probe.exists():
         return f"does not see {probe.parent}"
-    here = compute_fingerprint(config, fingerprint["data"])
-    here["code"] = digest_of_modules(all_choices())
-    for name, expected in (fingerprint | {"code": code}).items():
-        if here.get(name) != expected:
-            if name in ("code", "files"):
-                return f"has other {name} than this folder"
-            return f"has {name} {here.get(name)}, expected {expected} as here"
+    own_code = digest_of_modules(all_choices())
+    here = compute_fingerprint(config, fingerprint["data"], own_code)
+    for name, own, expected in differences(here, fingerprint | {"code": code}):
+        if name in DIGESTS:
+            return f"has other {name} than this folder"
+        return f"has {name} {own}, expected {expected} as here"
     if multiprocessing.current_process().daemon:
         return "may not start processes: start it with --no-nanny"
     return None

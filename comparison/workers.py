@@ -31,6 +31,10 @@ from system.errors import ChangedError, DamagedError
 MOST_DEATHS = 2
 """Worker processes that may die of a run before it is given up."""
 
+MOST_SETTINGS = 25
+"""After so many, a process ends and another takes its place: TensorFlow never frees
+what it has compiled, ten megabytes or more for each."""
+
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 """Errors that no other run can escape: they end a comparison."""
 
@@ -151,6 +155,7 @@ class WorkerProcess:
 
     Attributes:
         setting: Setting of its last run, whose seeds share what it has compiled.
+        settings: How many it has compiled.
     """
 
     def __init__(self, code: str):
@@ -167,6 +172,7 @@ class WorkerProcess:
         theirs.close()
         atexit.register(self.close)
         self.setting: Setting | None = None
+        self.settings = 0
         try:
             answer = self._connection.recv()
         except (EOFError, ConnectionError):
@@ -184,6 +190,7 @@ class WorkerProcess:
         Raises:
             EOFError, ConnectionError: The process has died.
         """
+        self.settings += run.setting != self.setting
         self.setting = run.setting
         self._connection.send((run, directory, fingerprint))
         while not self._connection.poll(ASK_SECONDS):
@@ -194,6 +201,7 @@ class WorkerProcess:
 
     def close(self) -> str:
         """End the process, and say how it has ended."""
+        atexit.unregister(self.close)
         self._process.kill()
         self._process.join()
         self._connection.close()
@@ -246,12 +254,15 @@ def make_in_process(
 def take_process(code: str, setting: Setting) -> WorkerProcess:
     """An idle process, if possible one that has compiled the setting; or a new one."""
     with IDLE_LOCK:
-        idle = IDLE[code]
-        if not idle:
-            return WorkerProcess(code)
-        best = min(idle, key=lambda p: (p.setting != setting, p.setting is not None))
-        idle.remove(best)
-        return best
+        if idle := IDLE[code]:
+            best = min(
+                idle, key=lambda p: (p.setting != setting, p.setting is not None)
+            )
+            idle.remove(best)
+            if best.setting == setting or best.settings < MOST_SETTINGS:
+                return best
+            best.close()
+        return WorkerProcess(code)
 
 
 def close_idle(code: str) -> None:

@@ -128,6 +128,10 @@ class Config:
         always = [field.name for field in fields(self)[2:-1]]
         return {key: getattr(self, key) for key in always} | self.callbacks
 
+    @property
+    def functions(self) -> tuple[Callable, ...]:
+        return tuple(part.function for part in self.parts.values())
+
     def build_callbacks(self) -> list[Any]:
         """Make the callbacks of one run, which keep its state."""
         return [part.build() for part in self.callbacks.values()]

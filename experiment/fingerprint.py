@@ -42,7 +42,7 @@ def compute_fingerprint(
         docstrings and formatting aside), `files` (of those that settings name, if any
         do) and the versions of Python and of the packages that compute.
     """
-    found = {"data": data_sha256, "code": code or code_of(config)}
+    found = {"data": data_sha256, "code": code or code_of(config.functions)}
     files = list(files_named_by(config))
     if files:
         found["files"] = digest(path.read_bytes() for path in files)
@@ -50,9 +50,8 @@ def compute_fingerprint(
     return found | {"python": python, **package_versions()}
 
 
-def code_of(config: Config) -> str:
-    """The digest of the code that a run loads."""
-    functions = [part.function for part in config.parts.values()]
+def code_of(functions: Iterable[Callable]) -> str:
+    """The digest of the code that a run loads whose config holds these functions."""
     cells = [f for f in functions if not hasattr(sys.modules[f.__module__], "__file__")]
     files = [file_of(function) for function in functions if function not in cells]
     code = digest_of_modules([ENTRY, *files])

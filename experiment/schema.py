@@ -96,15 +96,19 @@ def validate(key: str, annotation: Any, value: Any) -> Any:
         return None
     is_tuple = get_origin(annotation) is tuple and isinstance(value, list)
     try:
-        valid = TypeAdapter(
-            annotation, config=ConfigDict(strict=True, allow_inf_nan=False)
-        ).validate_python(tuple(value) if is_tuple else value)
+        valid = checker(annotation).validate_python(tuple(value) if is_tuple else value)
     except ValidationError:
         names = get_args(annotation)
         raise refusal(key, describe_type(annotation), value, names) from None
     if valid is not None:
         refuse_unsaveable(key, valid)
     return list(valid) if isinstance(valid, tuple) else valid
+
+
+@functools.cache
+def checker(annotation: Any) -> TypeAdapter:
+    strictly = ConfigDict(strict=True, allow_inf_nan=False)
+    return TypeAdapter(annotation, config=strictly)
 
 
 def refuse_unsaveable(key: str, value: Any) -> None:

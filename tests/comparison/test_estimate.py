@@ -1,5 +1,7 @@
 """What the estimate counts; that it is near the truth, no test can hold."""
 
+import itertools
+
 import pytest
 
 from comparison import estimate
@@ -27,19 +29,20 @@ def runs(tmp_path, configure):
 def test_each_kind_of_run_is_timed_once_and_counted_as_often_as_it_is_made(
     runs, monkeypatch
 ):
-    """Seeds and strengths take no time; another width does."""
+    """Another width is another kind; the seeds of a setting share what one compiles."""
     seconds = {(16, 8): 3.0, (64,): 5.0}
     timed = []
 
-    def take(config):
-        timed.append(tuple(config.model.settings["hidden_units"]))
-        return seconds[timed[-1]]
+    def take(config, programs):
+        units, shares = tuple(config.model.settings["hidden_units"]), bool(programs)
+        timed.append((units, shares))
+        programs["compiled"] = True
+        return seconds[units] - 2.0 * shares
 
     monkeypatch.setattr(estimate, "seconds_of", take)
-    whole = 6 * 3.0 + 2 * 5.0
+    whole = 3 * (3.0 + 1.0) + (5.0 + 3.0)
     one, four = (estimate.estimate_seconds(runs, workers) for workers in (1, 4))
-    assert sorted(timed[:2]) == sorted(seconds)
-    assert len(timed) == 4
+    assert sorted(timed) == sorted([*itertools.product(seconds, (False, True))] * 2)
     assert one == pytest.approx(estimate.SECONDS_TO_START + whole)
     assert four == pytest.approx(estimate.SECONDS_TO_START + whole / 4)
 
@@ -47,7 +50,7 @@ def test_each_kind_of_run_is_timed_once_and_counted_as_often_as_it_is_made(
 def test_a_run_of_more_epochs_takes_longer_and_leaves_nothing(configure, tmp_path):
     before = sorted(tmp_path.iterdir())
     short, long = (
-        estimate.seconds_of(configure(f"training.epochs={epochs}"))
+        estimate.seconds_of(configure(f"training.epochs={epochs}"), {})
         for epochs in (1, 1_000_000)
     )
     assert 0 < short < long

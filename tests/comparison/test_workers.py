@@ -1,5 +1,6 @@
 """Who makes the runs of a comparison, and what becomes of a run whose worker dies."""
 
+from collections import defaultdict
 from pathlib import Path
 
 import pytest
@@ -55,6 +56,15 @@ def test_seeds_of_one_setting_go_to_the_process_that_has_compiled_it(make):
     assert len(came) == len(runs)
     compiled = {(run.method, result["process"]) for run, result in came}
     assert 4 <= len(compiled) <= 5
+
+
+def test_a_process_ends_when_it_has_compiled_many_settings(make, monkeypatch):
+    monkeypatch.setattr(workers, "MOST_SETTINGS", 3)
+    runs = [make_run(f"m{n}", seed=seed) for n in range(7) for seed in range(2)]
+    made = defaultdict(set)
+    for run, result in make(runs, count=1):
+        made[result["process"]].add(run.method)
+    assert [len(methods) for methods in made.values()] == [3, 3, 1]
 
 
 def test_one_compilation_makes_the_seeds_of_a_setting(configure, tmp_path):

@@ -131,7 +131,7 @@ def test_the_code_of_another_model_or_dataset_does_not_count(monkeypatch):
         return read(path, changed)
 
     monkeypatch.setattr(module, "read_module", note)
-    code_of(config)
+    code_of(config.functions)
     chosen = files_of([config.model.function, config.dataset.function])
     assert chosen | {"training/trainer.py"} <= counted
     assert not counted & {"models/__init__.py", "data/__init__.py", "compare.py"}
@@ -169,10 +169,10 @@ def test_all_modules_that_a_run_loads_count(tmp_path, monkeypatch):
 
     monkeypatch.setattr(module, "read_module", note)
     config = load_config(ROOT / "configs/baseline.toml")
-    code_of(config)
+    code_of(config.functions)
     lists = {f"{folder}/__init__.py" for folder in CHOICES}
     choices = [f for option in OPTIONS.values() for f in option.functions.values()]
-    chosen = files_of(part.function for part in config.parts.values())
+    chosen = files_of(config.functions)
     assert {*own} - counted <= lists | (files_of(choices) - chosen)
     assert chosen <= counted
 
