@@ -91,6 +91,8 @@ def main() -> int:
     arguments = parser.parse_args()
     if not arguments.directory.is_dir():
         raise UserError(f"{arguments.directory}: expected a directory of runs")
+    if arguments.port is not None and not 0 <= arguments.port < 2**16:
+        raise UserError("--port", "0 to 65535", arguments.port)
     console = Console()
     address = start(arguments.directory, arguments.port)
     links = views(arguments.directory).items()

@@ -7,7 +7,11 @@ import sys
 import urllib.request
 from pathlib import Path
 
+import pytest
+
+import view
 from monitoring.links import views
+from system.errors import UserError
 
 ROOT = Path(__file__).parent.parent
 VIEW = [sys.executable, str(ROOT / "view.py")]
@@ -35,3 +39,12 @@ def test_a_directory_that_is_not_there_is_one_line(tmp_path):
     )
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == f"view.py: {tmp_path}/no: expected a directory of runs\n"
+
+
+@pytest.mark.parametrize("port", [-1, 65536])
+def test_a_port_that_there_cannot_be_is_one_line(tmp_path, monkeypatch, port):
+    monkeypatch.setattr(sys, "argv", ["view.py", str(tmp_path), "--port", str(port)])
+    with pytest.raises(
+        UserError, match=f"^--port: expected 0 to 65535, received {port}$"
+    ):
+        view.main()

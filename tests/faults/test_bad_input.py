@@ -398,6 +398,12 @@ COMPARISONS = [
         "received []",
     ),
     ("methods.x.vary.regularizer.l2 = [[]]", "regularizer.l2: expected a number", "[]"),
+    ("methods.x.vary.regularizer.l2 = [nan]", "l2: expected a number >= 0", "NaN"),
+    ("methods.x.vary.regularizer.l2 = [1, inf]", "expected a number", "Infinity"),
+    ("methods.x.vary.l2 = [1]", "vary.l2: expected a table, whose settings", "[1]"),
+    ("methods.x.set.model = 'mlp'", "settings are named section.key", '"mlp"'),
+    ("set.name = 'x'", "set.name: expected a table, whose settings", '"x"'),
+    ("set.seed = 3", "set.seed: expected a table, whose settings", "received 3"),
     ("methods.x.set.modle.l2 = 1", "did you mean model?", "unknown setting modle"),
     ("sedes = 4", "did you mean seeds?", "unknown setting sedes"),
 ]
