@@ -43,6 +43,9 @@ from system.processes import processors
 AS_IT_IS: Any = {"markup": False, "highlight": False, "soft_wrap": True}
 DEFAULT = Path(__file__).with_name("configs") / "comparisons" / "compare.toml"
 
+code_at_start = functools.cache(code_of)
+"""Also of plans made later: worker processes hold the code of the start."""
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -78,7 +81,6 @@ def make_plan(comparison: Comparison, directory: Path) -> Plan:
 def compute_fingerprints(comparison: Comparison) -> dict[Path, Fingerprint]:
     """The fingerprint of each run; every dataset and all code is read once."""
     data: dict[str, str] = {}
-    code_once = functools.cache(code_of)
     fingerprints, of_setting = {}, {}
     for run in comparison.runs:
         dataset = run.config.dataset
@@ -86,7 +88,7 @@ def compute_fingerprints(comparison: Comparison) -> dict[Path, Fingerprint]:
         if key not in data:
             data[key] = as_arrays(dataset.build()).sha256
         if run.setting not in of_setting:
-            code = code_once(run.config.functions)
+            code = code_at_start(run.config.functions)
             of_setting[run.setting] = compute_fingerprint(run.config, data[key], code)
         fingerprints[run.path] = of_setting[run.setting]
     return fingerprints

@@ -5,7 +5,6 @@ import csv
 import functools
 import os
 import re
-import shutil
 import signal
 import socket
 import subprocess
@@ -16,6 +15,9 @@ from pathlib import Path
 import distributed
 import pytest
 
+from compare import make_plan
+from comparison.plan import load_comparison
+from experiment import fingerprint
 from tests.processes import wait_for_end
 
 ROOT = Path(__file__).parent.parent
@@ -175,6 +177,19 @@ def test_against_itself_the_control_takes_every_place(compare, tmp_path):
     assert not (tmp_path / "small").exists()
 
 
+def test_what_a_grid_grows_by_is_made_and_kept_with_the_code_of_the_start(
+    configure, tmp_path, monkeypatch
+):
+    """Worker processes hold it: their runs would be taken for those of later code."""
+    configure(name="base")
+    path = tmp_path / "small.toml"
+    path.write_text(f'base = "base.toml"\n{METHODS}')
+    comparison = load_comparison(path)
+    before = make_plan(comparison, tmp_path).fingerprints
+    monkeypatch.setattr(fingerprint, "digest_of_modules", lambda paths: "of an edit")
+    assert make_plan(comparison, tmp_path).fingerprints == before
+
+
 @pytest.mark.parametrize("victim", ["worker", "parent"])
 def test_killed_anywhere_it_ends_as_an_undisturbed_one(
     begin, undisturbed, tmp_path, victim
@@ -228,48 +243,6 @@ def test_mistakes_are_one_line(compare):
         status, stdout, stderr = compare(*words)
         assert (status, stdout) == (2, "")
         assert len(stderr.splitlines()) == 1
-
-
-@pytest.fixture
-def project(tmp_path):
-    """A copy of this project that a test may edit."""
-    path = tmp_path / "project"
-    ignored = shutil.ignore_patterns(".*", "runs", "__pycache__", "docs", "tests")
-    shutil.copytree(ROOT, path, ignore=ignored)
-    return path
-
-
-def test_a_comparison_keeps_to_the_code_that_it_began_with(
-    begin, compare, undisturbed, project, tmp_path
-):
-    """Also in the modules of which its next runs are the first to make use."""
-    command = project / "compare.py"
-    with begin("--workers", "1", epochs=EPOCHS, command=command) as process:
-        wait_for_results(tmp_path / "small", 1, process)
-        for name in ("models/mlp.py", "optimizers/adam.py", "training/fit.py"):
-            (project / name).write_text("this is no Python")
-        _, stderr = process.communicate(timeout=300)
-    assert (process.returncode, stderr) == (0, "")
-    assert summary(tmp_path) == undisturbed
-
-
-def test_a_process_that_has_to_start_anew_stops_a_comparison_of_changed_code(
-    begin, project, tmp_path
-):
-    """What is finished stays; the same command makes it anew, of the new code."""
-    command = project / "compare.py"
-    with begin("--workers", "1", epochs=EPOCHS, command=command) as process:
-        wait_for_results(tmp_path / "small", 1, process)
-        with open(project / "models/mlp.py", "a") as file:
-            file.write("\nADDED = 1\n")
-        os.kill(children(process)[0], signal.SIGKILL)
-        _, stderr = process.communicate(timeout=300)
-    assert process.returncode == 2
-    assert stderr == (
-        "compare.py: code changed while the comparison was made; what is finished "
-        "stays, and the same command goes on from it\n"
-    )
-    assert list((tmp_path / "small").glob("**/result.json"))
 
 
 def free_port():

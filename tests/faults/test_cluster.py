@@ -24,14 +24,6 @@ def start_scheduler(address):
     return started("dask_scheduler", *options)
 
 
-@pytest.fixture(scope="module")
-def alone(tmp_path_factory, digits):
-    """The summary of the comparison made on this machine."""
-    directory = tmp_path_factory.mktemp("alone")
-    finish(start(directory, digits, epochs=EPOCHS))
-    return summary(directory)
-
-
 @pytest.fixture
 def address():
     return f"tcp://127.0.0.1:{free_port()}"
