@@ -3,7 +3,10 @@
 import errno
 import os
 import resource
+import shutil
 import subprocess
+import time
+from pathlib import Path
 
 import keras
 import pytest
@@ -36,6 +39,25 @@ def disk(tmp_path):
     mount = ["mount", "-t", "tmpfs", "-o", "size=4m", "none", str(path)]
     if subprocess.run(mount, capture_output=True).returncode:
         pytest.skip("mounting a disk needs root")
+    yield path
+    subprocess.run(["umount", "--lazy", str(path)], check=True)
+
+
+@pytest.fixture
+def network(tmp_path):
+    """A folder that a server of files mounts, by SFTP."""
+    server = Path("/usr/lib/openssh/sftp-server")
+    if not (shutil.which("sshfs") and server.exists()):
+        pytest.skip("no network file system: apt install sshfs openssh-sftp-server")
+    connect = tmp_path / "connect"
+    connect.write_text(f"#!/bin/sh\nexec {server}\n")
+    connect.chmod(0o700)
+    served, path = tmp_path / "served", tmp_path / "network"
+    served.mkdir()
+    path.mkdir()
+    mount = ["sshfs", "-o", f"ssh_command={connect}", f"here:{served}", str(path)]
+    if subprocess.run(mount, capture_output=True).returncode:
+        pytest.skip("mounting a network file system needs FUSE")
     yield path
     subprocess.run(["umount", "--lazy", str(path)], check=True)
 
@@ -182,3 +204,26 @@ def test_a_comparison_on_a_full_disk(few, disk, tmp_path, tried):
     status, stdout, stderr = finish(start(*words))
     assert (status, stderr) == (0, "")
     tried("disk full under a comparison", 1, "the same command goes on")
+
+
+@pytest.mark.faults
+def test_a_comparison_on_a_network_file_system(few, network, tmp_path, tried):
+    """It is killed in the middle, and goes on."""
+    (tmp_path / "base.toml").write_text("training.epochs = 40")
+    path = tmp_path / "small.toml"
+    path.write_text('base = "base.toml"\nseeds = [0, 1]\n[methods.none]\n')
+    words = ["compare.py", path, *few, "--workers", "1", "--runs"]
+    assert finish(start(*words, tmp_path / "disk"))[0] == 0
+    with start(*words, network) as parent:
+        while not list(network.glob("small/*/seed=01/history.csv")):
+            assert parent.poll() is None
+            time.sleep(0.1)
+        parent.kill()
+        parent.communicate()
+    status, stdout, stderr = finish(start(*words, network))
+    assert (status, stderr) == (0, "")
+    assert "1 finished before, 1 to make" in stdout
+    for name in ("seed=00", "seed=01"):
+        run = Path("small/none") / name
+        assert state_of(network / run) == state_of(tmp_path / "disk" / run)
+    tried("a comparison on a network file system (SFTP)", 1, "it goes on after a kill")

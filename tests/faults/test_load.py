@@ -10,7 +10,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from comparison.workers import MOST_SETTINGS
 from tests.faults.runs import finish, start
+from tests.processes import is_alive
 from tests.test_compare import children
 
 RUNS = 1000
@@ -71,6 +73,37 @@ def test_a_thousand_runs(comparison, tmp_path, tried):
         assert files_later <= files + 2  # Those of the runs being made.
     assert len(runs_in_tensorboard(tmp_path / "many")) >= RUNS
     tried("1,000 runs in a row", 1, "memory and open files stay the same")
+
+
+NETWORKS = 60
+
+
+@pytest.mark.faults
+def test_sixty_networks(comparison, tmp_path, tried):
+    """TensorFlow keeps what it has compiled, until its process ends."""
+    grid = [[units] for units in range(1, NETWORKS + 1)]
+    comparison.write_text(
+        f"""
+        base = "base.toml"
+        seeds = [0]
+        [methods.none]
+        vary.model.hidden_units = {grid}
+        """
+    )
+    words = ["compare.py", comparison, "--workers", "1", "--runs", tmp_path]
+    most: dict[int, float] = {}
+    with start(*words, checkpoint_seconds=10) as parent:
+        while parent.poll() is None:
+            time.sleep(0.2)
+            for pid in filter(is_alive, children(parent)):
+                most[pid] = max(most.get(pid, 0.0), megabytes(pid))
+        status, _, stderr = finish(parent)
+    assert (status, stderr) == (0, "")
+    print(most)
+    first, *later = most.values()
+    assert len(later) == NETWORKS // MOST_SETTINGS
+    assert max(later) < 1.03 * first
+    tried("60 different networks in a row", 1, "memory stays the same")
 
 
 def runs_in_tensorboard(directory):
