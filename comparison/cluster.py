@@ -47,8 +47,7 @@ def cluster_workers(
         raise UserError(
             "--cluster needs Dask: pip install -r requirements-cluster.txt"
         ) from None
-    for library in ("distributed", "tornado"):
-        logging.getLogger(library).setLevel(logging.CRITICAL)
+    logging.disable()  # What Dask has to say, in whichever of its loggers.
     refuse_silent_address(address)
     directory.mkdir(parents=True, exist_ok=True)
     with (

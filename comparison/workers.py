@@ -7,7 +7,6 @@ make the run. So a run that dies takes no other with it, the code of a compariso
 what it was when it began, and nobody else draws from Keras' random numbers.
 """
 
-import atexit
 import contextlib
 import errno
 import multiprocessing
@@ -167,10 +166,9 @@ class WorkerProcess:
         """
         context = multiprocessing.get_context("spawn")
         self._connection, theirs = context.Pipe()
-        self._process = context.Process(target=serve, args=(theirs, code))
+        self._process = context.Process(target=serve, args=(theirs, code), daemon=True)
         self._process.start()
         theirs.close()
-        atexit.register(self.close)
         self.setting: Setting | None = None
         self.settings = 0
         try:
@@ -201,7 +199,6 @@ class WorkerProcess:
 
     def close(self) -> str:
         """End the process, and say how it has ended."""
-        atexit.unregister(self.close)
         self._process.kill()
         self._process.join()
         self._connection.close()

@@ -1,6 +1,7 @@
 """Where a run lies, whether it has been made before, and who may write to it."""
 
 import contextlib
+import fcntl
 import itertools
 import json
 import os
@@ -26,11 +27,6 @@ from monitoring.history import read_history
 from system.errors import UserError, say_once
 from system.files import UNSUPPORTED, first_problem, read_file, replacing
 from training.settings import CHECKPOINT
-
-try:
-    import fcntl
-except ImportError:  # Windows has no flock: two writers are not kept apart there.
-    fcntl = None  # type: ignore[assignment]
 
 Number = float | None
 Values = dict[str, Number]
@@ -314,9 +310,6 @@ def set_aside(path: Path) -> Path:
 @contextlib.contextmanager
 def lock(path: Path) -> Iterator[None]:
     """Hold a lock that the system releases when the process ends, however it ends."""
-    if fcntl is None:
-        yield
-        return
     descriptor = os.open(path, os.O_RDONLY)
     try:
         try:

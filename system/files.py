@@ -63,7 +63,7 @@ def is_file(path: Path) -> bool:
 
 def open_at_once(path: str, flags: int) -> int:
     """Open a file without waiting for what may be at a pipe's other end."""
-    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
+    return os.open(path, flags | os.O_NONBLOCK)
 
 
 def first_problem(error: ValidationError) -> str:
@@ -145,16 +145,15 @@ def replacing(path: Path) -> Iterator[Path]:
 
 def sync_directory(directory: Path) -> None:
     """See a new name on disk before the next file is written, whatever then happens."""
-    if os.name == "posix":
-        descriptor = os.open(directory, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        except OSError as error:
-            if error.errno not in UNSUPPORTED:
-                raise
-            say_once("this filesystem syncs no folders: a crash may lose new files")
-        finally:
-            os.close(descriptor)
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in UNSUPPORTED:
+            raise
+        say_once("this filesystem syncs no folders: a crash may lose new files")
+    finally:
+        os.close(descriptor)
 
 
 def name_file(path: Path, error: OSError) -> OSError:
