@@ -252,14 +252,12 @@ def take_process(code: str, setting: Setting) -> WorkerProcess:
     """An idle process, if possible one that has compiled the setting; or a new one."""
     with IDLE_LOCK:
         if idle := IDLE[code]:
-            best = min(
-                idle, key=lambda p: (p.setting != setting, p.setting is not None)
-            )
+            best = min(idle, key=lambda process: process.setting != setting)
             idle.remove(best)
             if best.setting == setting or best.settings < MOST_SETTINGS:
                 return best
             best.close()
-        return WorkerProcess(code)
+    return WorkerProcess(code)
 
 
 def close_idle(code: str) -> None:

@@ -14,9 +14,8 @@ from pathlib import Path
 from experiment.config import OPTIONS, Config
 from system.errors import UserError
 from system.files import is_file
-from system.processes import package_versions
+from system.processes import ROOT, package_versions
 
-ROOT = Path(__file__).resolve().parent.parent
 ENTRY = ROOT / "train.py"
 CHOICES = ("callbacks", "data", "models", "optimizers")
 """Folders whose `__init__.py` lists what may be chosen: only what is chosen counts."""
