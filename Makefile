@@ -3,13 +3,13 @@
 
 PYTHON ?= python3
 
-ifneq ($(filter-out help compare train tensorboard test test-faults check-docs lint audit bench house clean .venv/%,$(MAKECMDGOALS)),)
+ifneq ($(filter-out help compare train tensorboard test test-faults check-docs lint audit bench studies house clean .venv/%,$(MAKECMDGOALS)),)
 $(error configs and settings go into ARGS: make train ARGS="configs/l2.toml regularizer.l2=1e-3")
 endif
 
 BIN := .venv/bin
 
-.PHONY: help compare train tensorboard test test-faults check-docs lint audit bench house clean
+.PHONY: help compare train tensorboard test test-faults check-docs lint audit bench studies house clean
 
 help:
 	@echo "make compare      compare regularizers: ARGS='[COMPARISON.toml] [section.key=value ...]'"
@@ -21,6 +21,7 @@ help:
 	@echo "make lint         check style and types"
 	@echo "make audit        look for known vulnerabilities of the packages"
 	@echo "make bench        time it against model.fit, PyTorch and JAX"
+	@echo "make studies      make the results of docs/results/ anew: ARGS='[NAME ...]'"
 	@echo "make house        count what a newcomer has to read"
 	@echo "make clean        remove the environment and the caches"
 
@@ -55,6 +56,9 @@ bench: .venv/user
 	@$(BIN)/python -m pip install --quiet --requirement benchmarks/requirements.txt
 	@$(BIN)/python -m benchmarks.speed --page docs/speed.md $(ARGS)
 	@$(BIN)/python -m benchmarks.growth docs/growth.png
+
+studies: .venv/user
+	@$(BIN)/python -m benchmarks.studies $(ARGS)
 
 .venv/user: requirements.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed, $(PYTHON) is " + sys.version.split()[0] + "; name another: make PYTHON=python3.13 ...")'

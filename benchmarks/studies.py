@@ -1,0 +1,509 @@
+"""Answers published questions, and ours: what the pages of docs/results/ hold.
+
+    python -m benchmarks.studies [NAME ...] [--runs DIR]
+
+A study is comparison files, configs/studies/NAME*.toml, and a page. Its runs are made,
+as far as they are not finished. What is needed of them goes to docs/results/NAME/, and
+the figure and the tables of the page are made from that alone, so that a test can hold
+the page to it.
+"""
+
+import argparse
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from matplotlib import rc_context
+from matplotlib.figure import Figure
+
+from comparison.colors import COLORS, MUTED
+from comparison.report import STYLE
+
+ROOT = Path(__file__).resolve().parent.parent
+CONFIGS, PAGES = ROOT / "configs" / "studies", ROOT / "docs" / "results"
+IDENTITY = ["comparison", "condition", "method", "strength"]
+PAIR = ["condition", "measure", "first", "second"]
+PAIR += ["difference", "low", "high", "verdict"]
+MOST_EPOCHS = 60
+"""Evaluations of a run that are kept, evenly on a logarithmic scale."""
+
+METHODS = ("none", "adamw", "l2", "dropout", "max_norm", "l1", "to_start")
+COLOR = dict(zip(METHODS, COLORS, strict=True)) | {
+    "decay": COLORS[1],
+    "small_start": COLORS[3],
+    "adamw_dropout": COLORS[5],
+}
+LAYERS = ("hidden_1", "hidden_2", "logits")
+TEST_LOSS = "final_test_cross_entropy"
+TRAIN, TEST = ACCURACIES = ("final_train_accuracy", "final_test_accuracy")
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a study found.
+
+    Attributes:
+        runs: A row a run: comparison, condition, method, strength, seed, whether the
+            strength is the method's own under the condition, and what the study keeps.
+        curves: A row an evaluation, means over seeds; empty if the study keeps none.
+        pairs: A row a pair of methods and measure on the test images, final weights.
+    """
+
+    runs: pd.DataFrame
+    curves: pd.DataFrame
+    pairs: pd.DataFrame
+
+    def own(self, **where: str) -> pd.DataFrame:
+        """The runs of each method's own strength, of those that are asked for."""
+        return select(self.runs[self.runs["own_strength"]], **where).copy()
+
+
+def select(table: pd.DataFrame, **where: str) -> pd.DataFrame:
+    for column, value in where.items():
+        table = table[table[column] == value]
+    return table
+
+
+def each(table: pd.DataFrame, *columns: str) -> Iterator[tuple]:
+    """The groups of a table in its order, each with its name."""
+    return iter(table.groupby(list(columns), sort=False))
+
+
+def spread(values: pd.Series, digits: int, scale: float = 1) -> str:
+    mean, deviation = scale * values.mean(), scale * values.std()
+    return f"{mean:.{digits}f} ± {deviation:.{digits}f}"
+
+
+def percent(values: pd.Series) -> str:
+    return spread(values, 1, 100)
+
+
+def value_of(text: str) -> str:
+    """What stands behind the name of a setting: "256" of "hidden_units=[256]"."""
+    return text.partition("=")[2].strip("[]")
+
+
+def interval(pair: pd.Series, digits: int, scale: float = 1) -> str:
+    numbers = scale * pair[["difference", "low", "high"]].to_numpy(float)
+    mean, low, high = (f"{x:+.{digits}f}".replace("-", "−") for x in numbers)
+    return f"{mean} [{low}, {high}]"
+
+
+def plot(axes, rows: pd.DataFrame, x: str | pd.Series, y: str) -> None:
+    """Plot a line for each method, its mean over seeds, with a band from min to max."""
+    for (method,), group in each(rows, "method"):
+        values = group.groupby(x)[y].agg(["mean", "min", "max"])
+        axes.plot(values["mean"], "o-", ms=3.5, color=COLOR[method], label=method)
+        band = (values.index, values["min"], values["max"])
+        axes.fill_between(*band, color=COLOR[method], alpha=0.14, linewidth=0)
+    axes.set(xscale="log")
+
+
+def style_of(strengths: pd.Series, strength: str) -> str:
+    """Lines of a method are told apart by their dashes, in the order of its grid."""
+    return ("-", "--", ":")[list(dict.fromkeys(strengths)).index(strength)]
+
+
+LABELS = {"label_noise=0.0": "true labels", "label_noise=1.0": "random labels"}
+
+
+def first_epoch_of_all(curve: pd.DataFrame) -> str:
+    """The first evaluation at which every seed has all training images right."""
+    whole = curve.loc[curve["accuracy/train"] == 1, "epoch"]
+    return f"{whole.iloc[0]}" if len(whole) else "never"
+
+
+def tables_of_random_labels(found: Found) -> Iterator[pd.DataFrame]:
+    rows = []
+    for (method, strength), runs in each(found.runs, "method", "strength"):
+        row = {"method": method, "strength": strength}
+        for condition, labels in LABELS.items():
+            where = {"condition": condition, "method": method, "strength": strength}
+            these, curve = (
+                select(runs, condition=condition),
+                select(found.curves, **where),
+            )
+            row[f"{labels}: right in training, %"] = percent(these[TRAIN])
+            row[f"{labels}: all right first at epoch"] = first_epoch_of_all(curve)
+            row[f"{labels}: right in the test, %"] = percent(these[TEST])
+        rows.append(row)
+    yield pd.DataFrame(rows)
+
+
+def draw_random_labels(found: Found, figure: Figure) -> None:
+    panels = figure.subplots(1, 2, sharey=True)
+    for axes, (condition, title) in zip(panels, LABELS.items(), strict=True):
+        curves = select(found.curves, condition=condition)
+        for (method, strength), curve in each(curves, "method", "strength"):
+            axes.plot(
+                curve["epoch"],
+                100 * curve["accuracy/train"],
+                style_of(select(curves, method=method)["strength"], strength),
+                color=COLOR[method],
+                label=f"{method} {value_of(strength)}",
+            )
+        axes.set(title=title, xlabel="epoch", xlim=(0, 60))
+    panels[0].set_ylabel("training accuracy (%)")
+    panels[1].legend(frameon=False, fontsize=8)
+
+
+MEMORIZED = {
+    "final_memorized_wrong_label": "wrong labels fitted, %",
+    "final_memorized_true_label": "wrong labels corrected, %",
+    "final_memorized_clean_label": "right labels fitted, %",
+    TEST: "test accuracy, %",
+}
+
+
+def tables_of_wrong_labels(found: Found) -> Iterator[pd.DataFrame]:
+    rows = []
+    for (method, strength), runs in each(found.own(), "method", "strength"):
+        row = {"method": method, "strength": strength}
+        row |= {name: percent(runs[column]) for column, name in MEMORIZED.items()}
+        row["test cross-entropy"] = spread(runs[TEST_LOSS], 3)
+        rows.append(row)
+    yield pd.DataFrame(rows)
+    against = select(found.pairs, second="none", measure="test_accuracy")
+    yield pd.DataFrame(
+        {
+            "method": pair["first"],
+            "test accuracy minus none, points": interval(pair, 1, 100),
+            "verdict": pair["verdict"],
+        }
+        for _, pair in against.iterrows()
+    )
+
+
+def draw_wrong_labels(found: Found, figure: Figure) -> None:
+    axes = figure.subplots()
+    x, y, *_ = MEMORIZED
+    for method, runs in each(found.runs, "method"):
+        (name,) = method
+        means = runs.groupby("strength", sort=False)[[x, y, "own_strength"]].mean()
+        axes.plot(100 * means[x], 100 * means[y], ".-", color=COLOR[name], alpha=0.6)
+        own = 100 * means[means["own_strength"] == 1]
+        axes.plot(own[x], own[y], "o", color=COLOR[name], ms=9, label=name)
+    axes.plot([0, 100], [100, 0], ":", color=MUTED)
+    axes.set(xlabel="wrong labels fitted (%)", ylabel="wrong labels corrected (%)")
+    axes.set(xlim=(0, 102), ylim=(0, 100))
+    axes.legend(frameon=False, fontsize=8)
+
+
+def ends(found: Found) -> pd.DataFrame:
+    """A row for each layer: how many weights it has, its norm at the start and end."""
+    last = found.curves["epoch"].max()
+    tags = [f"weights/norm/{layer}" for layer in LAYERS]
+    start = found.curves[found.curves["epoch"] == 0].set_index(IDENTITY)[tags]
+    end = found.curves[found.curves["epoch"] == last].set_index(IDENTITY)[tags]
+    rows = []
+    for identity, norms in end.iterrows():
+        first, second = map(int, value_of(identity[1]).split(", "))
+        counts = (784 * first, first * second, 10 * second)
+        for layer, tag, weights in zip(LAYERS, tags, counts, strict=True):
+            row = dict(zip(IDENTITY, identity, strict=True))
+            row |= {"layer": layer, "weights": weights, "end": norms[tag]}
+            rows.append(row | {"start": start.loc[identity, tag]})
+    return pd.DataFrame(rows)
+
+
+RATE = 1e-3
+
+
+def tables_of_layer_norms(found: Found) -> Iterator[pd.DataFrame]:
+    rows = []
+    for (units, method, strength), layers in each(
+        ends(found), "condition", "method", "strength"
+    ):
+        end, start = layers["end"], layers["start"]
+        row = {"units": value_of(units), "method": method, "strength": strength}
+        for layer, norm, ratio in zip(LAYERS, end, end / start, strict=True):
+            row[layer] = f"{norm:.2f} ({ratio:.2f})"
+        row["largest / smallest"] = f"{end.max() / end.min():.2f}"
+        if method == "adamw":
+            settled = np.sqrt(RATE / 2 / float(value_of(strength)) * layers["weights"])
+            ratios = [f"{ratio:.2f}" for ratio in end / settled]
+            row["norm / that of noise alone"] = ", ".join(ratios)
+        rows.append(row)
+        if method == "none":
+            texts = [f"{norm:.2f}" for norm in start]
+            ratio = f"{start.max() / start.min():.2f}"
+            first = row | {"method": "at the start", "largest / smallest": ratio}
+            rows.insert(-1, first | dict(zip(LAYERS, texts, strict=True)))
+    yield pd.DataFrame(rows).fillna("")
+
+
+def draw_layer_norms(found: Found, figure: Figure) -> None:
+    norms = ends(found)
+    panels = figure.subplots(1, norms["condition"].nunique(), sharey=True)
+    for axes, ((units,), layers) in zip(panels, each(norms, "condition"), strict=True):
+        axes.plot(LAYERS, layers["start"][:3], "s:", color=MUTED, label="start")
+        for (method, strength), these in each(layers, "method", "strength"):
+            axes.plot(
+                LAYERS,
+                these["end"],
+                "o" + style_of(select(layers, method=method)["strength"], strength),
+                color=COLOR[method],
+                label=f"{method} {value_of(strength)}",
+            )
+        axes.set(title=value_of(units), yscale="log")
+    panels[0].set_ylabel("norm at the end, log")
+    panels[-1].legend(
+        frameon=False, fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5)
+    )
+
+
+def tables_of_double_descent(found: Found) -> Iterator[pd.DataFrame]:
+    for (comparison,), own in each(found.own(), "comparison"):
+        rows = []
+        for (width,), runs in each(own, "condition"):
+            none = select(runs, method="none")
+            row = {"width": value_of(width)}
+            row["none: training accuracy, %"] = percent(none[TRAIN])
+            for (method, strength), these in each(runs, "method", "strength"):
+                row[method] = spread(these[LOSS_OF[comparison]], 3)
+                if method != "none":
+                    row[method] += f" (`{value_of(strength)}`)"
+            errors = [
+                f"{100 - 100 * these[TEST].mean():.1f}"
+                for _, these in each(runs, "method")
+            ]
+            row["test errors, %"] = ", ".join(errors)
+            rows.append(row)
+        yield pd.DataFrame(rows)
+
+
+LOSS_OF = {
+    "double_descent": TEST_LOSS,
+    "double_descent_squared": "final_test_loss",
+}
+
+
+def draw_double_descent(found: Found, figure: Figure) -> None:
+    own = found.own()
+    own["width"] = own["condition"].map(value_of).astype(int)
+    own["test error (%)"] = 100 - 100 * own[TEST]
+    shown = [pair for pair in LOSS_OF.items() if pair[0] in set(own["comparison"])]
+    panels = figure.subplots(1, len(shown) + 1)
+    for axes, (comparison, column) in zip(
+        panels, [*shown, (shown[0][0], "test error (%)")], strict=True
+    ):
+        plot(axes, select(own, comparison=comparison), "width", column)
+        label = column.removeprefix("final_").replace("_", " ")
+        axes.set(xlabel="hidden units", ylabel=label)
+        axes.set_xticks(sorted(set(own["width"])), sorted(set(own["width"])))
+        axes.tick_params(axis="x", labelsize=7)
+        axes.minorticks_off()
+    panels[0].legend(frameon=False, fontsize=8)
+
+
+PUBLISHED_UPDATES = (2_000, 10_000, 20_000, 30_000, 50_000, 100_000)
+
+
+def tables_of_grokking(found: Found) -> Iterator[pd.DataFrame]:
+    rows = []
+    for updates in PUBLISHED_UPDATES:
+        row = {"updates": f"{updates:,}"}
+        for (method,), curve in each(found.curves, "method"):
+            there = curve[curve["step"] == updates]
+            numbers = there[["accuracy/train", "accuracy/validation"]].iloc[0] * 100
+            norm = there["weights/norm"].iloc[0]
+            row[method] = f"{numbers.iloc[0]:.1f} / {numbers.iloc[1]:.1f} / {norm:.1f}"
+        rows.append(row)
+    yield pd.DataFrame(rows)
+
+
+def draw_grokking(found: Found, figure: Figure) -> None:
+    accuracy, norm = figure.subplots(1, 2)
+    for (method,), curve in each(found.curves, "method"):
+        curve, color = curve[curve["step"] > 0], COLOR[method]
+        for split, dashes in (("train", "--"), ("validation", "-")):
+            label = method if split == "validation" else None
+            values = 100 * curve[f"accuracy/{split}"]
+            accuracy.plot(curve["step"], values, dashes, color=color, label=label)
+        norm.plot(curve["step"], curve["weights/norm"], color=color)
+    for axes, label in ((accuracy, "accuracy (%)"), (norm, "norm of all kernels")):
+        axes.set(xscale="log", xlabel="updates", ylabel=label)
+    accuracy.legend(frameon=False, fontsize=8)
+
+
+NOISE_OF = {"our_table": "right labels", "our_table_noise": "20 % redrawn"}
+
+
+def tables_of_our_table(found: Found) -> Iterator[pd.DataFrame]:
+    for column, digits, scale in (
+        (TEST_LOSS, 3, 1),
+        (TEST, 1, 100),
+    ):
+        rows: dict[str, dict[str, str]] = {}
+        for (name, size, method), runs in each(
+            found.own(), "comparison", "condition", "method"
+        ):
+            row = rows.setdefault(method, {"method": method})
+            text = spread(runs[column], digits, scale)
+            if strength := value_of(runs["strength"].fillna("").iloc[0]):
+                text += f" (`{strength}`)" if digits == 3 else ""
+            row[f"{value_of(size)}, {NOISE_OF[name]}"] = text
+        yield pd.DataFrame(rows.values())
+
+
+def draw_our_table(found: Found, figure: Figure) -> None:
+    own = found.own()
+    own["images"] = own["condition"].map(value_of).astype(int)
+    panels = figure.subplots(2, 2, sharex=True, sharey="row")
+    labels = {TEST_LOSS: "test cross-entropy", TEST: "test accuracy"}
+    for line, (column, label) in zip(panels, labels.items(), strict=True):
+        for axes, (name, title) in zip(line, NOISE_OF.items(), strict=True):
+            plot(axes, select(own, comparison=name), "images", column)
+            axes.set(title=title, ylabel=label)
+            axes.set_xticks(sorted(set(own["images"])), sorted(set(own["images"])))
+            axes.minorticks_off()
+    panels[0, 1].legend(frameon=False, fontsize=8)
+
+
+@dataclass(frozen=True)
+class Study:
+    """What a page shows of a study's runs.
+
+    Attributes:
+        columns: What is kept of summary.csv.
+        tables: The tables of the page, in its order.
+        draw: Draws its figure.
+        size: Width and height of the figure in inches.
+        tags: What is kept of curves.csv.
+        pairs: Whether pairs.csv is kept.
+    """
+
+    columns: Sequence[str]
+    tables: Callable[[Found], Iterator[pd.DataFrame]]
+    draw: Callable[[Found, Figure], None]
+    size: tuple[float, float]
+    tags: Sequence[str] = ()
+    pairs: bool = False
+
+
+STUDIES = {
+    "random_labels": Study(
+        ACCURACIES,
+        tables_of_random_labels,
+        draw_random_labels,
+        (8, 3.2),
+        ("accuracy/train",),
+    ),
+    "layer_norms": Study(
+        (),
+        tables_of_layer_norms,
+        draw_layer_norms,
+        (9.5, 3.2),
+        tuple(f"weights/norm/{layer}" for layer in LAYERS),
+    ),
+}
+
+
+def keep(study: Study, comparisons: Sequence[Path]) -> Found:
+    """What a study needs of the folders of its finished comparisons."""
+    tables: tuple[list[pd.DataFrame], ...] = ([], [], [])
+    for folder in comparisons:
+        summary = pd.read_csv(folder / "summary.csv").fillna({"condition": ""})
+        if (failed := summary["status"] != "completed").any():
+            raise SystemExit(f"{folder}: {failed.sum()} runs have no result")
+        methods = pd.read_csv(folder / "figures" / "table-1.csv")
+        names = methods.reindex(columns=IDENTITY[1:]).fillna("")
+        own = set(map(tuple, names.to_numpy()))
+        identities = summary[IDENTITY[1:]].fillna("").to_numpy()
+        chosen = [tuple(row) in own for row in identities]
+        kept = [*IDENTITY[1:], "seed", *study.columns]
+        tables[0].append(summary.reindex(columns=kept).assign(own_strength=chosen))
+        curves = pd.read_csv(folder / "curves.csv") if study.tags else pd.DataFrame()
+        tables[1].append(thin(curves, study.tags) if study.tags else curves)
+        pairs = select(pd.read_csv(folder / "pairs.csv"), moment="final")
+        on_test = pairs["measure"].str.startswith("test_") & study.pairs
+        tables[2].append(pairs.loc[on_test, PAIR])
+    names = [folder.name for folder in comparisons]
+    return Found(
+        *(
+            pd.concat(parts, keys=names, names=["comparison"])
+            .reset_index("comparison")
+            .reset_index(drop=True)
+            for parts in tables
+        )
+    )
+
+
+def thin(curves: pd.DataFrame, tags: Sequence[str]) -> pd.DataFrame:
+    """Means over seeds at few epochs, dense in the beginning."""
+    curves = curves.fillna(dict.fromkeys(IDENTITY[1:], ""))
+    epochs = np.array(sorted(set(curves["epoch"])))
+    places = np.geomspace(1, len(epochs), MOST_EPOCHS).round().astype(int) - 1
+    kept = set(epochs[places] if len(epochs) > MOST_EPOCHS else epochs)
+    curves = curves[curves["epoch"].isin(kept)]
+    groups = curves.groupby([*IDENTITY[1:], "epoch", "step"], sort=False)
+    return groups[list(tags)].mean().reset_index()
+
+
+def write(found: Found, folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, table in vars(found).items():
+        if len(table):
+            table.to_csv(folder / f"{name}.csv", index=False, float_format="%.5g")
+
+
+def read(folder: Path) -> Found:
+    tables = [folder / f"{name}.csv" for name in Found.__annotations__]
+    empty = dict.fromkeys(IDENTITY, "")
+    return Found(
+        *(
+            pd.read_csv(t).fillna(empty) if t.exists() else pd.DataFrame()
+            for t in tables
+        )
+    )
+
+
+def filled(page: str, tables: Iterator[pd.DataFrame]) -> str:
+    """A page with these tables, each from `<!-- table-N -->` to `<!-- end -->`."""
+    for number, table in enumerate(tables, start=1):
+        lines = [" | ".join(map(str, row)) for row in table.itertuples(index=False)]
+        head = [" | ".join(table), "|".join(["---"] * len(table.columns))]
+        text = "\n".join(f"| {line} |" for line in (*head, *lines))
+        before, mark, rest = page.partition(f"<!-- table-{number} -->")
+        _, end, after = rest.partition("<!-- end -->")
+        if not end:
+            raise SystemExit(f"expected a place for table {number} in the page")
+        page = f"{before}{mark}\n{text}\n{end}{after}"
+    return page
+
+
+def publish(name: str, comparisons: Sequence[Path]) -> None:
+    """Write the files, the figure and the tables of a study's page."""
+    study, folder = STUDIES[name], PAGES / name
+    write(keep(study, comparisons), folder)
+    found = read(folder)
+    with rc_context(fname=STYLE):
+        figure = Figure(figsize=study.size)
+        study.draw(found, figure)
+        figure.savefig(folder / "figure.png", dpi=110, facecolor="white")
+    page = PAGES / f"{name}.md"
+    page.write_text(filled(page.read_text("utf-8"), study.tables(found)), "utf-8")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(STUDIES))
+    parser.add_argument("--runs", type=Path, default=ROOT / "runs" / "studies")
+    arguments = parser.parse_args()
+    runs = arguments.runs.resolve()
+    if unknown := set(arguments.names) - {*STUDIES}:
+        parser.error(f"expected of {', '.join(STUDIES)}, received {', '.join(unknown)}")
+    for name in arguments.names or STUDIES:
+        files = sorted(CONFIGS.glob(f"{name}*.toml"))
+        for file in files:
+            command = [sys.executable, "compare.py", str(file), "--runs", str(runs)]
+            subprocess.run(command, cwd=ROOT, check=True)
+        publish(name, [runs / file.stem for file in files])
+
+
+if __name__ == "__main__":
+    main()
