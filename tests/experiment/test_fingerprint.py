@@ -68,6 +68,15 @@ def test_code_that_a_run_loads_counts_and_no_other(project, name):
     assert (digest(project) != before) == (name in USED)
 
 
+def test_what_editors_leave_beside_a_module_does_not_count(project):
+    before = digest(project)
+    (project / "models/.#mine.py").symlink_to("user@machine.1234:1")  # An Emacs lock.
+    checkpoints = project / "models/.ipynb_checkpoints"
+    checkpoints.mkdir()
+    (checkpoints / "mine-checkpoint.py").write_text("ADDED = 1\n")
+    assert digest(project) == before
+
+
 def test_a_change_is_seen_by_the_same_process(project):
     paths = [project / "train.py"]
     before = digest_of_modules(paths)

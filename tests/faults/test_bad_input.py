@@ -356,6 +356,7 @@ def test_home_is_where_it_is(tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
     (tmp_path / "mine.npz").write_bytes(WHOLE)
     assert npz(path="~/mine.npz").x_train.shape == (2, 3)
+    assert Parser("", BASELINE).parse_args(["--runs=~/x"]).runs == tmp_path / "x"
 
 
 COMPARISON = """
