@@ -15,7 +15,6 @@ elif __name__ == "__mp_main__":
     processes.begin_worker()
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -28,13 +27,12 @@ from comparison.workers import RunError, Workers, local_workers, make_runs
 from data import as_arrays
 from experiment.command_line import Parser, exit_with_status, run_until_signal
 from experiment.fingerprint import (
-    Fingerprint,
     all_choices,
     code_of,
     compute_fingerprint,
     digest_of_modules,
 )
-from experiment.run_directory import inspect_run, path_within
+from experiment.run_directory import RunDirectory, inspect_run, path_within
 from monitoring.measures import count
 from monitoring.summary import how_to_look
 from system.errors import UserError
@@ -44,60 +42,36 @@ AS_IT_IS: Any = {"markup": False, "highlight": False, "soft_wrap": True}
 DEFAULT = Path(__file__).with_name("configs") / "comparisons" / "compare.toml"
 
 code_at_start = functools.cache(code_of)
-"""Also of plans made later: worker processes hold the code of the start."""
+"""Also of runs that a grid grows by: worker processes hold the code of the start."""
 
 
-@dataclass(frozen=True)
-class Plan:
-    """What there is of a comparison, and what is to be made.
-
-    Attributes:
-        finished: The contents of result.json, by the path of the run.
-        pending: Runs to be made, in order.
-        stale: What they replace: directories, and in what it differs.
-        fingerprints: The fingerprint of each run, by its path.
-    """
-
-    finished: dict[Path, dict[str, Any]]
-    pending: list[Run]
-    stale: list[tuple[Path, str]]
-    fingerprints: dict[Path, Fingerprint]
+Found = dict[Path, RunDirectory]
+"""What lies where each run of a comparison is to lie, by the path of the run."""
 
 
-def make_plan(comparison: Comparison, directory: Path) -> Plan:
-    plan = Plan({}, [], [], compute_fingerprints(comparison))
+def inspect_runs(comparison: Comparison, directory: Path) -> Found:
+    """Look for every run of a comparison; every dataset and all code is read once."""
+    datasets = {str(run.config.dataset): run.config.dataset for run in comparison.runs}
+    data = {name: as_arrays(part.build()).sha256 for name, part in datasets.items()}
+    found = {}
     for run in comparison.runs:
+        code = code_at_start(run.config.functions)
+        digest = data[str(run.config.dataset)]
+        fingerprint = compute_fingerprint(run.config, digest, code)
         path = path_within(directory, run.path)
-        found = inspect_run(path, run.config, plan.fingerprints[run.path])
-        if found.state == "finished":
-            plan.finished[run.path] = found.result
-        else:
-            plan.pending.append(run)
-        if found.state in ("other", "changed"):
-            plan.stale.append((path, found.difference))
-    return plan
+        found[run.path] = inspect_run(path, run.config, fingerprint)
+    return found
 
 
-def compute_fingerprints(comparison: Comparison) -> dict[Path, Fingerprint]:
-    """The fingerprint of each run; every dataset and all code is read once."""
-    data: dict[str, str] = {}
-    fingerprints, of_setting = {}, {}
-    for run in comparison.runs:
-        dataset = run.config.dataset
-        key = f"{dataset.name} {dataset.settings}"
-        if key not in data:
-            data[key] = as_arrays(dataset.build()).sha256
-        if run.setting not in of_setting:
-            code = code_at_start(run.config.functions)
-            of_setting[run.setting] = compute_fingerprint(run.config, data[key], code)
-        fingerprints[run.path] = of_setting[run.setting]
-    return fingerprints
+def list_pending(comparison: Comparison, found: Found) -> list[Run]:
+    """The runs that are still to be made, in order."""
+    return [run for run in comparison.runs if found[run.path].state != "finished"]
 
 
 def make_and_grow(
     comparison: Comparison,
     directory: Path,
-    plan: Plan,
+    found: Found,
     workers: Workers,
     should_stop: Callable[[], bool],
     console: Console,
@@ -115,47 +89,49 @@ def make_and_grow(
     for growth in range(comparison.grow + 1):
         write_experiment(comparison, directory)
         trials = list_trials(comparison)
-        made = make_runs(
-            plan.pending, directory, plan.fingerprints, workers, should_stop
-        )
-        with CompareDisplay(console, comparison, len(plan.pending)) as display:
+        results = {path: run.result for path, run in found.items() if run.result}
+        pending = list_pending(comparison, found)
+        fingerprints = {path: run.fingerprint for path, run in found.items()}
+        made = make_runs(pending, directory, fingerprints, workers, should_stop)
+        with CompareDisplay(console, comparison, len(pending)) as display:
             for run, result in made:
                 if isinstance(result, RunError):
                     failures[run.path], result = str(result), {}
                 else:
-                    plan.finished[run.path] = result
+                    results[run.path] = result
                 display.advance(run, result)
                 ensure_session(directory / run.path, trials[run.path], result)
         if growth == comparison.grow or should_stop():
             break
-        comparison, added = grow_grids(comparison, plan.finished)
+        comparison, added = grow_grids(comparison, results)
         if not added:
             break
         for line in added:
             console.print(f"a grid grows: {line}", **AS_IT_IS)
-        plan = make_plan(comparison, directory)
-    return comparison, plan.finished, failures
+        found = inspect_runs(comparison, directory)
+    return comparison, results, failures
 
 
 def show_plan(
-    comparison: Comparison, directory: Path, plan: Plan, workers: int
+    comparison: Comparison, directory: Path, found: Found, workers: int
 ) -> None:
     """Print every run, and how long those that are to be made will take."""
     from comparison.estimate import estimate_seconds
-    from comparison.growth import list_growth
 
+    pending = list_pending(comparison, found)
     for run in comparison.runs:
-        done = "  (finished)" if run.path in plan.finished else ""
+        done = "" if run in pending else "  (finished)"
         print(f"{directory / run.path}{done}")
-    text = f"{count(len(comparison.runs), 'run')}, {len(plan.pending)} of them to make"
-    if plan.pending:
-        minutes = max(1, round(estimate_seconds(plan.pending, workers) / 60))
+    text = f"{count(len(comparison.runs), 'run')}, {len(pending)} of them to make"
+    if pending:
+        minutes = max(1, round(estimate_seconds(pending, workers) / 60))
         processes = count(workers, "worker process", "es")
         text += f": about {count(minutes, 'minute')} in {processes} here"
         text += ", give or take a factor of two"
     print(text)
-    for line in list_growth(comparison):
-        print(line)
+    if comparison.grow:
+        values = count(comparison.grow, "value")
+        print(f"a grid whose best value lies on its edge grows, by at most {values}")
 
 
 def parse_arguments():
@@ -197,37 +173,37 @@ def main() -> int:
     if arguments.against_itself:
         comparison = against_itself(comparison)
     directory = path_within(arguments.runs, Path(comparison.name))
-    plan = make_plan(comparison, directory)
-    size = arguments.workers or min(
-        processors(), len(plan.pending) or len(comparison.seeds)
-    )
+    found = inspect_runs(comparison, directory)
+    pending = list_pending(comparison, found)
+    size = arguments.workers or min(processors(), len(pending) or len(comparison.seeds))
     if arguments.dry_run:
-        show_plan(comparison, directory, plan, size)
+        show_plan(comparison, directory, found, size)
         return 0
     console = Console()
     code = digest_of_modules(all_choices())
     if arguments.cluster:
-        first = comparison.runs[0]
-        fingerprint = plan.fingerprints[first.path]
+        first = found[comparison.runs[0].path]
         pool = cluster_workers(
-            arguments.cluster, code, directory, first.config, fingerprint
+            arguments.cluster, code, directory, first.config, first.fingerprint
         )
         where = f"on the workers of {arguments.cluster}"
     else:
         pool = local_workers(size, code)
         where = f"in {count(size, 'worker process', 'es')} of this machine"
+    stale = [run for run in found.values() if run.state in ("other", "changed")]
     console.print(
-        f"{count(len(comparison.runs), 'run')} in {directory}: {len(plan.finished)} "
-        f"finished before, {len(plan.pending)} to make, {len(plan.stale)} of them in "
-        f"the place of stale ones; {where}",
+        f"{count(len(found), 'run')} in {directory}: {len(found) - len(pending)} "
+        f"finished before, {len(pending)} to make, {len(stale)} of them in the place "
+        f"of stale ones; {where}",
         **AS_IT_IS,
     )
-    for reason, path in {reason: path for path, reason in reversed(plan.stale)}.items():
-        console.print(f"made again: {path} {reason}", **AS_IT_IS)
+    first_of_each = {run.difference: run.path for run in reversed(stale)}
+    for difference, path in first_of_each.items():
+        console.print(f"made again: {path} {difference}", **AS_IT_IS)
     with pool as workers:
         (comparison, results, failures), signal_number = run_until_signal(
             lambda should_stop: make_and_grow(
-                comparison, directory, plan, workers, should_stop, console
+                comparison, directory, found, workers, should_stop, console
             )
         )
     from comparison.report import write_report, write_tables

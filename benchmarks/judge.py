@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from compare import make_plan
+from compare import inspect_runs, list_pending
 from comparison.answer import find_answer
 from comparison.plan import Comparison, Run, against_itself, load_comparison
 from comparison.statistics import DIFFERENT, EQUAL
@@ -95,18 +95,19 @@ def make(comparisons: list[Comparison], directory: Path) -> dict[Path, dict[str,
     """Make the runs of real comparisons that are not there yet."""
     runs = tuple(run for comparison in comparisons for run in comparison.runs)
     everything = replace(comparisons[0], runs=runs)
-    plan = make_plan(everything, directory)
+    found = inspect_runs(everything, directory)
+    results = {path: run.result for path, run in found.items()}
+    fingerprints = {path: run.fingerprint for path, run in found.items()}
+    pending = list_pending(everything, found)
     code = digest_of_modules(all_choices())
     with local_workers(processors(), code) as workers:
-        made = make_runs(
-            plan.pending, directory, plan.fingerprints, workers, lambda: False
-        )
-        for run, result in made:
+        made = make_runs(pending, directory, fingerprints, workers, lambda: False)
+        for left, (run, result) in zip(range(len(pending), 0, -1), made, strict=True):
             if isinstance(result, RunError):
                 raise result
-            plan.finished[run.path] = result
-            print(f"{len(plan.finished)} of {len(runs)} runs", end="\r")
-    return plan.finished
+            results[run.path] = result
+            print(f"{left} of {len(runs)} runs left", end="\r")
+    return results
 
 
 def judge(

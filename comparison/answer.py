@@ -176,8 +176,9 @@ def find_answer(comparison: Comparison, summary: pd.DataFrame, moment: str) -> A
     sign = -1 if measures[0].better == "higher" else 1
     losses = sign * numbers.iloc[:, 0].where(whole)
     entries = []
-    for name in itertools.product(comparison.conditions, comparison.methods):
-        condition, method = name
+    for condition, method in itertools.product(
+        comparison.conditions, comparison.methods
+    ):
         grid = comparison.grid(condition, method)
         mine = summary[
             (summary["condition"] == condition) & (summary["method"] == method)
@@ -185,13 +186,10 @@ def find_answer(comparison: Comparison, summary: pd.DataFrame, moment: str) -> A
         of_strength = [losses[mine.index[mine["strength"] == text]] for text in grid]
         choice = choose_strength(list(grid.values()), of_strength)
         strength = in_words(choice.varied) if choice else None
-        runs = tuple(
-            run
-            for run in comparison.runs
-            if (run.condition, run.method, run.strength) == (*name, strength)
-        )
+        runs = comparison.runs_of(condition, method)
+        chosen = tuple(run for run in runs if run.strength == strength)
         results = mine[mine["strength"] == strength].set_index("seed")
-        entries.append(Entry(condition, method, choice, runs, results))
+        entries.append(Entry(condition, method, choice, chosen, results))
     return Answer(comparison, summary, moment, tuple(entries), measures)
 
 

@@ -1,15 +1,13 @@
 """Lets a grid grow where its best strength lies on its edge."""
 
-import itertools
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from comparison.answer import find_answer
 from comparison.plan import Comparison, Run, make_setting
-from comparison.statistics import has_edges
 from comparison.summary import summarize
 from experiment.config import Settings, assign
 from system.errors import UserError
@@ -31,15 +29,12 @@ def grow_grids(
         The comparison with more runs, and what was added, in words.
     """
     summary = summarize((run, results.get(run.path, {})) for run in comparison.runs)
-    runs, added = list(comparison.runs), []
+    added = []
     for entry in find_answer(comparison, summary, comparison.select).chosen():
         assert entry.choice
         for key in entry.choice.at_edge:
-            mine = [
-                run
-                for run in runs
-                if (run.condition, run.method) == (entry.condition, entry.method)
-            ]
+            runs = list(comparison.runs)
+            mine = comparison.runs_of(entry.condition, entry.method)
             best = entry.choice.varied[key]
             beyond = next_value({run.varied[key] for run in mine}, best)
             of_edge = [run for run in mine if run.varied[key] == best]
@@ -54,35 +49,9 @@ def grow_grids(
             is_first = mine[0].varied[key] == best
             at = runs.index(of_edge[0]) if is_first else runs.index(of_edge[-1]) + 1
             runs[at:at] = new
+            comparison = replace(comparison, runs=tuple(runs))
             added.append(f"{entry.label}: {key} = {beyond:g}, for the best is {best:g}")
-    return replace(comparison, runs=tuple(runs)), added
-
-
-def list_growth(comparison: Comparison) -> Iterator[str]:
-    """The values that each grid may still grow by, in words."""
-    for name in itertools.product(comparison.methods, comparison.conditions):
-        method, condition = name
-        grid = list(comparison.grid(condition, method).values())
-        for key in grid[0]:
-            values = [varied[key] for varied in grid]
-            for find_edge in (min, max) if has_edges(values) else ():
-                beyond = list(values_beyond(values, find_edge, comparison.grow))
-                if beyond:
-                    numbers = ", ".join(f"{number:g}" for number in beyond)
-                    yield f"{' '.join(name).rstrip()}: {key} may grow by {numbers}"
-
-
-def values_beyond(
-    values: Iterable[float], find_edge: Callable[[Iterable[float]], float], most: int
-) -> Iterator[float]:
-    """The numbers that lie beyond the edge of a grid, one after the other."""
-    grid = set(values)
-    for _ in range(most):
-        beyond = next_value(grid, find_edge(grid))
-        if math.isnan(beyond):
-            return
-        grid.add(beyond)
-        yield beyond
+    return comparison, added
 
 
 def next_value(values: Iterable[float], edge: float) -> float:

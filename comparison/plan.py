@@ -168,13 +168,14 @@ class Comparison:
     seeds: tuple[int, ...]
     runs: tuple[Run, ...]
 
+    def runs_of(self, condition: str, method: str) -> list[Run]:
+        """The runs of a method under a condition."""
+        asked = condition, method
+        return [run for run in self.runs if (run.condition, run.method) == asked]
+
     def grid(self, condition: str, method: str) -> dict[str, Settings]:
         """The strengths of a method under a condition, by their text."""
-        return {
-            run.strength: run.varied
-            for run in self.runs
-            if (run.condition, run.method) == (condition, method)
-        }
+        return {run.strength: run.varied for run in self.runs_of(condition, method)}
 
 
 def load_comparison(path: Path, overrides: Sequence[str] = ()) -> Comparison:

@@ -15,7 +15,7 @@ from pathlib import Path
 import distributed
 import pytest
 
-from compare import make_plan
+from compare import inspect_runs
 from comparison.plan import load_comparison
 from experiment import fingerprint
 from tests.processes import wait_for_end
@@ -185,9 +185,9 @@ def test_what_a_grid_grows_by_is_made_and_kept_with_the_code_of_the_start(
     path = tmp_path / "small.toml"
     path.write_text(f'base = "base.toml"\n{METHODS}')
     comparison = load_comparison(path)
-    before = make_plan(comparison, tmp_path).fingerprints
+    before = inspect_runs(comparison, tmp_path)
     monkeypatch.setattr(fingerprint, "digest_of_modules", lambda paths: "of an edit")
-    assert make_plan(comparison, tmp_path).fingerprints == before
+    assert inspect_runs(comparison, tmp_path) == before
 
 
 @pytest.mark.parametrize("victim", ["worker", "parent"])

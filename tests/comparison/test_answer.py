@@ -7,7 +7,7 @@ import pytest
 
 from comparison.answer import find_answer, mean_curves
 from comparison.findings import notes, sentences
-from comparison.growth import grow_grids, list_growth
+from comparison.growth import grow_grids
 from comparison.plan import against_itself
 from comparison.statistics import DIFFERENT, EQUAL, UNDECIDED
 from monitoring.measures import find_measure
@@ -277,17 +277,6 @@ def test_a_grid_grows_where_its_best_strength_lies_on_the_edge(simulate):
     assert grow_grids(comparison, results) == (grown, added)
     results |= {run.path: {} for run in new}
     assert grow_grids(grown, results)[1] == []
-
-
-def test_the_values_that_grids_may_grow_by_are_listed(simulate):
-    comparison, _, _ = simulate()
-    assert list(list_growth(comparison)) == [
-        "better: regularizer.l2 may grow by 0.0001, 1e-05",
-        "better: regularizer.l2 may grow by 1, 10",
-        "equal: decay.strength may grow by 0.1, 0.03",
-        "equal: decay.strength may grow by 10, 30",
-    ]
-    assert list(list_growth(replace(comparison, grow=0))) == []
 
 
 def test_against_itself_every_method_is_the_control_with_other_seeds(simulate):
