@@ -207,7 +207,7 @@ def main() -> int:
             )
         )
     from comparison.report import write_report, write_tables
-    from comparison.terminal import show_answers
+    from comparison.terminal import show_answer
 
     for path, reason in failures.items():
         console.print(f"failed: {path}: {reason}", **AS_IT_IS)
@@ -215,10 +215,10 @@ def main() -> int:
         write_tables(comparison, directory, results)
         console.print("Interrupted; the same command goes on where this stopped.")
         return 128 + signal_number
-    answers = write_report(comparison, directory, results)
+    answer = write_report(comparison, directory, results)
     console.print(f"report:       {directory / 'report.html'}", **AS_IT_IS)
     console.print(how_to_look(directory), **AS_IT_IS)
-    show_answers(answers, console)
+    show_answer(answer, console)
     return 1 if failures else 0
 
 

@@ -63,7 +63,7 @@ def write_report(
     comparison: Comparison,
     directory: Path,
     results: dict[Path, dict[str, Any]],
-) -> dict[str, Answer]:
+) -> Answer:
     """Write what a comparison came to.
 
     Writes summary.csv, curves.csv, pairs.csv, report.html, the panels of its figures
@@ -75,7 +75,7 @@ def write_report(
         results: The contents of result.json, by the path of the run.
 
     Returns:
-        The answers, by moment.
+        The answer at the moment that strengths are chosen at.
     """
     summary, of_runs = write_tables(comparison, directory, results)
     answers = {moment: find_answer(comparison, summary, moment) for moment in MOMENTS}
@@ -130,7 +130,7 @@ def write_report(
     )
     write(directory / "report.html", page)
     write_board(selected, directory, curves, results, pictures[FILTERS])
-    return answers
+    return selected
 
 
 def write(path: Path, content: str | bytes) -> None:

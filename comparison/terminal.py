@@ -1,7 +1,6 @@
 """What a comparison prints: tables, and the answer last."""
 
 import textwrap
-from collections.abc import Mapping
 
 import pandas as pd
 from rich import box
@@ -17,10 +16,13 @@ GAP = 2
 """Columns of the terminal between those of a table."""
 
 
-def show_answers(answers: Mapping[str, Answer], console: Console) -> None:
-    """Print the methods and the pairs at the moment strengths are chosen at, what is to
-    be known besides, and the answer."""
-    answer = answers[next(iter(answers.values())).comparison.select]
+def show_answer(answer: Answer, console: Console) -> None:
+    """Print the methods and their pairs, what is to be known besides, and the answer.
+
+    Args:
+        answer: Answer of the moment that strengths are chosen at.
+        console: The terminal, or what stands for it.
+    """
     of_methods, of_pairs, price = tables_of(answer)
     few = [price] if len(of_pairs) <= MANY else []
     for table in (of_methods, of_pairs, *few):
@@ -36,40 +38,32 @@ def show_answers(answers: Mapping[str, Answer], console: Console) -> None:
 
 
 def wrap(line: str, width: int) -> Text:
-    """Broken at spaces alone: Rich breaks at those that hold numbers together too."""
-    return Text(
-        textwrap.fill(
-            line, max(width, 1), break_long_words=False, break_on_hyphens=False
-        )
-    )
+    """Break a line at spaces alone: Rich breaks numbers from their units too."""
+    lines = textwrap.wrap(line, width, break_long_words=False, break_on_hyphens=False)
+    return Text("\n".join(lines))
 
 
 def fit(table: pd.DataFrame, width: int) -> Table:
-    """A table that fits, its words in one column, a condition above its rows.
+    """A table of as many columns as fit, its words below each other in the first.
 
-    Words stand below each other where they must; the last columns may be left out,
-    which are in the report.
+    A condition stands above the first of its rows; columns that are left out are in
+    the report.
     """
-    words = [column for column in table if column in WORDS and column != "condition"]
-    numbers = table.drop(columns=table.columns.intersection(WORDS))
-    numbers = numbers.rename(columns=lambda heading: heading.replace(" ", "\n"))
-    widths = [
-        GAP + max(len(line) for cell in column for line in cell.split("\n"))
-        for column in ([heading, *cells] for heading, cells in numbers.items())
-    ]
-    longest = max(len(word) for cell in table[words].stack() for word in cell.split())
-    while GAP + longest + sum(widths) > width and len(widths) > 1:
-        del widths[-1]
-    numbers = numbers.iloc[:, : len(widths)]
+    words = table[[name for name in table if name in WORDS]].copy()
+    numbers = table.drop(columns=words.columns)
+    room = width - GAP - max(map(len, " ".join(words.stack()).split()))
+    if "condition" in words:
+        words["condition"] = words["condition"].where(~words["condition"].duplicated())
+    names = words.agg(lambda row: "\n".join(filter(None, row.dropna())), axis="columns")
     grid = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), show_edge=False)
-    grid.add_column("\n".join(words), overflow="fold")
-    for heading in numbers:
-        grid.add_column(heading, justify="right", no_wrap=True)
-    group = ""
-    for number, row in table.iterrows():
-        if row.get("condition", "") != group:
-            group = row["condition"]
-            grid.add_row(Text(group, style="bold"))
-        lines = [wrap(name, width - sum(widths) - GAP) for name in row[words] if name]
-        grid.add_row(Text("\n").join(lines), *map(Text, numbers.loc[number]))
+    grid.add_column("\n".join(words), vertical="bottom")
+    shown = [names]
+    for heading, cells in numbers.items():
+        heading = heading.replace(" ", "\n")
+        room -= GAP + max(map(len, "\n".join([heading, *cells]).split("\n")))
+        if room >= 0 or len(shown) == 1:
+            grid.add_column(heading, justify="right", vertical="bottom", no_wrap=True)
+            shown.append(cells)
+    for row in zip(*shown, strict=True):
+        grid.add_row(*map(Text, row))
     return grid

@@ -15,7 +15,7 @@ from comparison.answer import find_answer, mean_curves
 from comparison.figures import draw_conditions, draw_course, draw_curves
 from comparison.report import write_report
 from comparison.summary import identity
-from comparison.terminal import show_answers
+from comparison.terminal import show_answer
 from monitoring.links import read_board
 from monitoring.measures import MEASURES
 
@@ -41,8 +41,8 @@ def report(simulate, tmp_path_factory):
             (directory / path / "history.csv").write_text("\n".join(lines) + "\n")
         complaints, printed = io.StringIO(), io.StringIO()
         with contextlib.redirect_stderr(complaints):
-            answers = write_report(comparison, directory, results)
-        show_answers(answers, Console(width=80, file=printed))
+            answer = write_report(comparison, directory, results)
+        show_answer(answer, Console(width=80, file=printed))
         said = complaints.getvalue().count("left out of all curves")
         assert said == len(damaged)
         return directory, comparison, printed.getvalue()

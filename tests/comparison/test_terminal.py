@@ -7,9 +7,8 @@ from rich.console import Console
 
 from comparison.answer import find_answer
 from comparison.findings import sentences
-from comparison.summary import MOMENTS
 from comparison.tables import WORDS, latex, matrix, table_of_methods, tables_of
-from comparison.terminal import show_answers
+from comparison.terminal import show_answer
 from monitoring.measures import MEASURES, count, find_measure
 
 CONDITIONS = "conditions = [{data.train_size = 300}, {data.train_size = 3000}]"
@@ -21,11 +20,9 @@ def show(simulate, capsys):
 
     def make(width, *arguments, **keywords):
         comparison, _, summary = simulate(*arguments, **keywords)
-        answers = {
-            moment: find_answer(comparison, summary, moment) for moment in MOMENTS
-        }
-        show_answers(answers, Console(width=width))
-        return capsys.readouterr().out.splitlines(), answers[comparison.select]
+        answer = find_answer(comparison, summary, comparison.select)
+        show_answer(answer, Console(width=width))
+        return capsys.readouterr().out.splitlines(), answer
 
     return make
 
