@@ -8,7 +8,6 @@ A run knows nothing of its comparison, so its place in the HParams table is told
 it, in an event file of its own in the run's directory.
 """
 
-import contextlib
 import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -113,7 +112,8 @@ def write_board(
     )
     board.save(directory)
     means = path_within(directory, Path(MEANS))
-    remove_means(means)
+    for old in [*means.rglob(OUR_FILES)]:
+        old.unlink()
     # A TensorBoard without its fast loader goes by time, not by name.
     at = first_event_time(directory) - 60
     order = [*colored, *answer.comparison.methods]
@@ -156,15 +156,6 @@ def rewrite(
         directory / OUR_FILES.replace("*", f"{time.time():.6f}"),
         [event_pb2.Event(wall_time=at, **content) for content in contents],
     )
-
-
-def remove_means(means: Path) -> None:
-    """Remove the mean runs of an earlier report, and nothing that is not ours."""
-    for old in list(means.rglob(OUR_FILES)):
-        old.unlink()
-        for folder in old.relative_to(means).parents:
-            with contextlib.suppress(OSError):  # It holds something still.
-                (means / folder).rmdir()
 
 
 def first_event_time(directory: Path) -> float:
