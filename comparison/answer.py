@@ -19,8 +19,8 @@ from experiment.config import Settings
 from monitoring.measures import Measure, find_measure
 from training.measures import measures_of
 
-MANY = 10
-"""Pairs of a condition that are still all shown: those of five methods."""
+FEW = 5
+"""Methods of which every pair is shown; of more, the best and the control with each."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,7 +115,7 @@ class Answer:
         """All pairs of a condition in one list; of many, each other method and the best
         in one, and each other method and the control in another."""
         pairs = [pair for pair in self.pairs if pair[0].condition == condition]
-        if len(pairs) <= MANY:
+        if len(self.chosen(condition)) <= FEW:
             return [pairs] if pairs else []
         best, *others = self.ranked(condition)
         control = [entry for entry in others if not self._is_other(entry)]
@@ -203,16 +203,14 @@ def mean_curves(answer: Answer, curves: pd.DataFrame) -> Curves:
         curves: From `comparison.summary.read_curves`.
     """
     tags = [column for column in curves if "/" in column]
+    settings = curves.groupby(["method", "condition", "strength"]) if tags else {}
+    of_setting = dict(iter(settings))
     found = {}
-    for entry in answer.chosen() if tags else ():
-        rows = curves[
-            (curves["method"] == entry.method)
-            & (curves["condition"] == entry.condition)
-            & (curves["strength"] == entry.strength)
-        ]
-        epochs = rows.groupby("epoch")[tags]
-        seeds = epochs.size()
-        if len(rows):
+    for entry in answer.chosen():
+        setting = entry.method, entry.condition, entry.strength
+        if setting in of_setting:
+            epochs = of_setting[setting].groupby("epoch")[tags]
+            seeds = epochs.size()
             found[entry] = epochs.agg(["mean", "min", "max"])[seeds == seeds.max()]
     return found
 

@@ -17,7 +17,7 @@ from matplotlib import rc_context, rcParams
 from matplotlib.backends.backend_pdf import PdfPages
 from matplotlib.figure import Figure
 
-from comparison.answer import Answer, find_answer, mean_curves, short
+from comparison.answer import FEW, Answer, find_answer, mean_curves, short
 from comparison.board import write_board
 from comparison.colors import CSS_NAMES, color_of
 from comparison.figures import Panels, draw_answer, draw_course, threshold
@@ -33,10 +33,6 @@ from system.files import replacing
 
 TEMPLATE = Path(__file__).with_name("report.html.jinja")
 STYLE = Path(__file__).with_name("figures.mplstyle")
-
-FEW = 4
-"""Methods whose filters are shown over the epochs and not only at the end, and whose
-pairs are shown in one table."""
 
 
 def write_tables(

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from comparison.answer import MANY, Answer
+from comparison.answer import FEW, Answer
 from comparison.findings import notes, sentences
 from comparison.tables import WORDS, tables_of
 
@@ -24,8 +24,8 @@ def show_answer(answer: Answer, console: Console) -> None:
         console: The terminal, or what stands for it.
     """
     of_methods, of_pairs, price = tables_of(answer)
-    few = [price] if len(of_pairs) <= MANY else []
-    for table in (of_methods, of_pairs, *few):
+    few = len(answer.comparison.methods) <= FEW
+    for table in (of_methods, of_pairs, *([price] if few else [])):
         if len(table):
             console.print()
             console.print(wrap(table.attrs["caption"], console.width))

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pandas as pd
 import pytest
 
-from comparison.answer import find_answer, mean_curves
+from comparison.answer import FEW, find_answer, mean_curves
 from comparison.findings import notes, sentences
 from comparison.growth import grow_grids
 from comparison.plan import against_itself
@@ -155,6 +155,13 @@ def test_of_many_pairs_those_with_the_best_and_the_control_are_shown(simulate):
     assert {second.method for _, second in against_best} == {"better"}
     assert {second.method for _, second in against_control} == {"none"}
     assert (len(against_best), len(against_control)) == (5, 4)  # One pair has both.
+
+
+def test_of_five_methods_every_pair_is_shown_in_one_figure(simulate):
+    comparison, _, summary = simulate("[methods.m0]\n[methods.m1]")
+    answer = find_answer(comparison, summary, "final")
+    assert [len(pairs) for pairs in answer.pairs_to_show("")] == [10]
+    assert len(comparison.methods) == FEW
 
 
 def test_families_of_copies_are_seldom_called_different(simulate):
