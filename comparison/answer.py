@@ -180,9 +180,7 @@ def find_answer(comparison: Comparison, summary: pd.DataFrame, moment: str) -> A
         comparison.conditions, comparison.methods
     ):
         grid = comparison.grid(condition, method)
-        mine = summary[
-            (summary["condition"] == condition) & (summary["method"] == method)
-        ]
+        mine = summary.query("condition == @condition and method == @method")
         of_strength = [losses[mine.index[mine["strength"] == text]] for text in grid]
         choice = choose_strength(list(grid.values()), of_strength)
         strength = in_words(choice.varied) if choice else None

@@ -388,11 +388,10 @@ def find_numbers(answer: Answer, entry: Entry, name: str) -> pd.DataFrame:
 
 def draw_strengths(answer: Answer, entry: Entry) -> Figure:
     """What strengths are chosen by, over the grid of a method: a line, or a map."""
-    rows = answer.summary[
-        (answer.summary["method"] == entry.method)
-        & (answer.summary["condition"] == entry.condition)
-        & (answer.summary["status"] == "completed")
-    ]
+    rows = answer.summary.query(
+        "method == @entry.method and condition == @entry.condition"
+        " and status == 'completed'"
+    )
     draw = draw_map if len(entry.varied) > 1 else draw_line
     return draw(answer, entry, rows)
 

@@ -323,18 +323,16 @@ def make_runs(
     for run in runs:
         waiting.setdefault(run.setting, []).append(run)
     running: dict[futures.Future, Run] = {}
-    compiled: list[Setting] = []
+    compiled: set[Setting] = set()
     while running or waiting:
         if should_stop():
             workers.stop.set()
             waiting.clear()
         while waiting and len(running) < workers.count():
             busy = {run.setting for run in running.values()}
-            free = [setting for setting in waiting if setting not in busy]
             # The seeds of a setting share a program, where one process makes them.
-            wanted = [*compiled[:1], *free, *waiting]
-            setting = next(setting for setting in wanted if setting in waiting)
-            del compiled[:1]
+            setting = min(waiting, key=lambda s: (s in busy, s not in compiled))
+            compiled.add(setting)
             run = waiting[setting].pop(0)
             if not waiting[setting]:
                 del waiting[setting]
@@ -350,7 +348,6 @@ def make_runs(
         ended, _ = futures.wait(running, ASK_SECONDS, futures.FIRST_COMPLETED)
         for future in ended:
             run = running.pop(future)
-            compiled.append(run.setting)
             try:
                 yield run, future.result()
             except RunError as error:
