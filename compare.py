@@ -22,8 +22,8 @@ from rich.console import Console
 
 from comparison.cluster import cluster_workers
 from comparison.display import CompareDisplay
-from comparison.plan import Comparison, Run, against_itself, load_comparison
-from comparison.workers import RunError, Workers, local_workers, make_runs
+from comparison.plan import Comparison, against_itself, load_comparison
+from comparison.workers import Order, RunError, Workers, local_workers, make_runs
 from data import as_arrays
 from experiment.command_line import Parser, exit_with_status, run_until_signal
 from experiment.fingerprint import (
@@ -63,9 +63,14 @@ def inspect_runs(comparison: Comparison, directory: Path) -> Found:
     return found
 
 
-def list_pending(comparison: Comparison, found: Found) -> list[Run]:
-    """The runs that are still to be made, in order."""
-    return [run for run in comparison.runs if found[run.path].state != "finished"]
+def order_runs(comparison: Comparison, found: Found) -> list[Order]:
+    """Order the runs that are not finished, in their order."""
+    places = [(run, found[run.path]) for run in comparison.runs]
+    return [
+        Order(run, place.path.absolute(), place.fingerprint)
+        for run, place in places
+        if place.state != "finished"
+    ]
 
 
 def make_and_grow(
@@ -90,11 +95,9 @@ def make_and_grow(
         write_experiment(comparison, directory)
         trials = list_trials(comparison)
         results = {path: run.result for path, run in found.items() if run.result}
-        pending = list_pending(comparison, found)
-        fingerprints = {path: run.fingerprint for path, run in found.items()}
-        made = make_runs(pending, directory, fingerprints, workers, should_stop)
-        with CompareDisplay(console, comparison, len(pending)) as display:
-            for run, result in made:
+        orders = order_runs(comparison, found)
+        with CompareDisplay(console, comparison, len(orders)) as display:
+            for run, result in make_runs(orders, workers, should_stop):
                 if isinstance(result, RunError):
                     failures[run.path], result = str(result), {}
                 else:
@@ -118,9 +121,9 @@ def show_plan(
     """Print every run, and how long those that are to be made will take."""
     from comparison.estimate import estimate_seconds
 
-    pending = list_pending(comparison, found)
+    pending = [order.run for order in order_runs(comparison, found)]
     for run in comparison.runs:
-        done = "" if run in pending else "  (finished)"
+        done = "  (finished)" if found[run.path].state == "finished" else ""
         print(f"{directory / run.path}{done}")
     text = f"{count(len(comparison.runs), 'run')}, {len(pending)} of them to make"
     if pending:
@@ -174,7 +177,7 @@ def main() -> int:
         comparison = against_itself(comparison)
     directory = path_within(arguments.runs, Path(comparison.name))
     found = inspect_runs(comparison, directory)
-    pending = list_pending(comparison, found)
+    pending = order_runs(comparison, found)
     size = arguments.workers or min(processors(), len(pending) or len(comparison.seeds))
     if arguments.dry_run:
         show_plan(comparison, directory, found, size)

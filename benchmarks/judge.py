@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from compare import inspect_runs, list_pending
+from compare import inspect_runs, order_runs
 from comparison.answer import find_answer
 from comparison.plan import Comparison, Run, against_itself, load_comparison
 from comparison.statistics import DIFFERENT, EQUAL
@@ -97,16 +97,15 @@ def make(comparisons: list[Comparison], directory: Path) -> dict[Path, dict[str,
     everything = replace(comparisons[0], runs=runs)
     found = inspect_runs(everything, directory)
     results = {path: run.result for path, run in found.items()}
-    fingerprints = {path: run.fingerprint for path, run in found.items()}
-    pending = list_pending(everything, found)
+    orders = order_runs(everything, found)
     code = digest_of_modules(all_choices())
     with local_workers(processors(), code) as workers:
-        made = make_runs(pending, directory, fingerprints, workers, lambda: False)
-        for left, (run, result) in zip(range(len(pending), 0, -1), made, strict=True):
+        for run, result in make_runs(orders, workers, lambda: False):
             if isinstance(result, RunError):
                 raise result
             results[run.path] = result
-            print(f"{left} of {len(runs)} runs left", end="\r")
+            done = sum(map(bool, results.values()))
+            print(f"{done} of {len(runs)} runs", end="\r")
     return results
 
 

@@ -14,11 +14,11 @@ import signal
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from concurrent import futures
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from comparison.plan import Run, Setting
 from experiment.config import differences
@@ -47,13 +47,27 @@ class RunError(Exception):
     """A run has no result; the message says why."""
 
 
+class Order(NamedTuple):
+    """What a worker process has to know of a run.
+
+    Attributes:
+        run: The run that is to be made.
+        directory: Directory of the run.
+        fingerprint: Its fingerprint, where the comparison was started.
+    """
+
+    run: Run
+    directory: Path
+    fingerprint: Fingerprint
+
+
 def serve(connection, code: str) -> None:
     """Make the runs that are sent to this process, with the code it begins with.
 
     Args:
-        connection: Brings the arguments of `perform`, and None to stop; is sent what
-            comes of them. When the other process has ended, the run that is being made
-            stops, and so does this process.
+        connection: Brings an `Order` for each run, and None to stop; takes back its
+            result, or why it has none. When the other process has ended, the run that
+            is being made stops, and so does this process.
         code: Digest of the code that the comparison was started with.
     """
     processes.begin_worker()
@@ -61,7 +75,7 @@ def serve(connection, code: str) -> None:
     with contextlib.suppress(EOFError, ConnectionError):
         connection.send(attempt(begin, code))
         while order := connection.recv():
-            connection.send(attempt(perform, *order, connection.poll, programs))
+            connection.send(attempt(perform, order, connection.poll, programs))
 
 
 def begin(code: str) -> None:
@@ -83,11 +97,7 @@ def attempt(function: Callable, *arguments: Any) -> Any:
 
 
 def perform(
-    run: Run,
-    directory: Path,
-    fingerprint: Fingerprint,
-    should_stop: Callable[[], bool],
-    programs: dict[str, Any],
+    order: Order, should_stop: Callable[[], bool], programs: dict[str, Any]
 ) -> Result:
     """Make one run: continue what is there of it, replace anything else.
 
@@ -95,14 +105,13 @@ def perform(
     waited for.
 
     Args:
-        run: To be made.
-        directory: Directory of the run.
-        fingerprint: Its fingerprint, where the comparison was started.
+        order: The run, and where.
         should_stop: Asked often; the run is then checkpointed.
         programs: What the run before in this process has compiled.
     """
     from train import train
 
+    run, directory, fingerprint = order
     code = fingerprint["code"]
     refuse_changes(
         compute_fingerprint(run.config, fingerprint["data"], code), fingerprint
@@ -180,17 +189,15 @@ class WorkerProcess:
         if answer:
             raise answer
 
-    def make(
-        self, run: Run, directory: Path, fingerprint: Fingerprint, stop: Any
-    ) -> Result | Exception:
-        """What comes of a run; the arguments are those of `make_in_process`.
+    def make(self, order: Order, stop: Any) -> Result | Exception:
+        """Have the process make a run; returns its result, or the error that ended it.
 
         Raises:
             EOFError, ConnectionError: The process has died.
         """
-        self.settings += run.setting != self.setting
-        self.setting = run.setting
-        self._connection.send((run, directory, fingerprint))
+        self.settings += order.run.setting != self.setting
+        self.setting = order.run.setting
+        self._connection.send(order)
         while not self._connection.poll(ASK_SECONDS):
             if stop.is_set():
                 self._connection.send(None)
@@ -212,26 +219,18 @@ IDLE: dict[str, list[WorkerProcess]] = defaultdict(list)
 IDLE_LOCK = threading.Lock()
 
 
-def make_in_process(
-    code: str,
-    stop: Any,
-    run: Run,
-    directory: Path,
-    fingerprint: Fingerprint,
-) -> Result:
+def make_in_process(code: str, stop: Any, order: Order) -> Result:
     """Make one run in a process of its own for as long as it runs.
 
     Args:
         code: Digest of the code of all choices, where the comparison was started.
         stop: Event that asks for a checkpoint and an end.
-        run: To be made.
-        directory: Directory of the run.
-        fingerprint: Its fingerprint, where the comparison was started.
+        order: The run, and where.
     """
     for _ in range(MOST_DEATHS):
-        process = take_process(code, run.setting)
+        process = take_process(code, order.run.setting)
         try:
-            answer = process.make(run, directory, fingerprint, stop)
+            answer = process.make(order, stop)
         except (EOFError, ConnectionError):
             death = process.close()
             continue
@@ -296,18 +295,12 @@ def local_workers(count: int, code: str) -> Iterator[Workers]:
 
 
 def make_runs(
-    runs: Iterable[Run],
-    directory: Path,
-    fingerprints: Mapping[Path, Fingerprint],
-    workers: Workers,
-    should_stop: Callable[[], bool],
+    orders: Iterable[Order], workers: Workers, should_stop: Callable[[], bool]
 ) -> Iterator[tuple[Run, Result | RunError]]:
     """Make runs; one that fails does not stop the others.
 
     Args:
-        runs: To be made.
-        directory: Directory of the comparison.
-        fingerprints: The fingerprint of each run, by its path.
+        orders: The runs, and where.
         workers: Where to make them.
         should_stop: Asked often; running runs are then checkpointed.
 
@@ -319,9 +312,9 @@ def make_runs(
         ChangedError: Code or data have been changed since the comparison was started.
         OSError: There is no room for results, or no worker process can start.
     """
-    waiting: dict[Setting, list[Run]] = {}
-    for run in runs:
-        waiting.setdefault(run.setting, []).append(run)
+    waiting: dict[Setting, list[Order]] = {}
+    for order in orders:
+        waiting.setdefault(order.run.setting, []).append(order)
     running: dict[futures.Future, Run] = {}
     compiled: set[Setting] = set()
     while running or waiting:
@@ -333,18 +326,13 @@ def make_runs(
             # The seeds of a setting share a program, where one process makes them.
             setting = min(waiting, key=lambda s: (s in busy, s not in compiled))
             compiled.add(setting)
-            run = waiting[setting].pop(0)
+            order = waiting[setting].pop(0)
             if not waiting[setting]:
                 del waiting[setting]
             future = workers.executor.submit(
-                make_in_process,
-                workers.code,
-                workers.stop,
-                run,
-                directory.absolute() / run.path,
-                fingerprints[run.path],
+                make_in_process, workers.code, workers.stop, order
             )
-            running[future] = run
+            running[future] = order.run
         ended, _ = futures.wait(running, ASK_SECONDS, futures.FIRST_COMPLETED)
         for future in ended:
             run = running.pop(future)

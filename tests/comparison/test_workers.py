@@ -8,7 +8,7 @@ import pytest
 from comparison import workers
 from comparison.cluster import find_hindrance
 from comparison.plan import Run
-from comparison.workers import make_runs, perform
+from comparison.workers import Order, make_runs, perform
 from data import as_arrays
 from experiment.fingerprint import all_choices, compute_fingerprint, digest_of_modules
 from system.errors import ChangedError
@@ -26,10 +26,9 @@ def make(monkeypatch, tmp_path):
     monkeypatch.setattr(workers, "serve", serve_lightly)
 
     def make(runs, code="", count=2):
-        runs = list(runs)
-        fingerprints = {run.path: {} for run in runs}
+        orders = [Order(run, tmp_path / run.path, {}) for run in runs]
         with workers.local_workers(count, code) as pool:
-            return list(make_runs(runs, tmp_path, fingerprints, pool, lambda: False))
+            return list(make_runs(orders, pool, lambda: False))
 
     return make
 
@@ -74,8 +73,8 @@ def test_one_compilation_makes_the_seeds_of_a_setting(configure, tmp_path):
         config = configure("training.epochs=1", f"seed={seed}")
         digest = as_arrays(config.dataset.build()).sha256
         fingerprint = compute_fingerprint(config, digest)
-        order = make_run("none", config, seed), tmp_path / str(seed), fingerprint
-        assert perform(*order, lambda: False, programs)["status"] == "completed"
+        order = Order(make_run("none", config, seed), tmp_path / str(seed), fingerprint)
+        assert perform(order, lambda: False, programs)["status"] == "completed"
         made += programs.values()
     assert len({*map(id, made)}) == 1
     assert made[0].train.experimental_get_tracing_count() == 2
@@ -84,10 +83,9 @@ def test_one_compilation_makes_the_seeds_of_a_setting(configure, tmp_path):
 def test_a_run_on_other_data_than_the_comparison_has_is_no_result(configure, tmp_path):
     config = configure("training.epochs=1")
     fingerprint = compute_fingerprint(config, "of another file")
+    order = Order(make_run("none", config), tmp_path / "run", fingerprint)
     with pytest.raises(ChangedError, match="^data changed while the comparison was"):
-        perform(
-            make_run("none", config), tmp_path / "run", fingerprint, lambda: False, {}
-        )
+        perform(order, lambda: False, {})
 
 
 def test_a_run_of_other_versions_than_the_comparison_has_is_not_made(
@@ -95,10 +93,9 @@ def test_a_run_of_other_versions_than_the_comparison_has_is_not_made(
 ):
     config = configure("training.epochs=1")
     fingerprint = compute_fingerprint(config, "d") | {"keras": "0.1"}
+    order = Order(make_run("none", config), tmp_path / "run", fingerprint)
     with pytest.raises(ChangedError, match="^keras changed while the comparison was"):
-        perform(
-            make_run("none", config), tmp_path / "run", fingerprint, lambda: False, {}
-        )
+        perform(order, lambda: False, {})
     assert not (tmp_path / "run").exists()
 
 
@@ -107,7 +104,7 @@ def test_a_process_that_finds_other_code_makes_no_run():
         workers.local_workers(1, "of other code") as pool,
         pytest.raises(ChangedError, match="^code changed while the comparison was"),
     ):
-        list(make_runs([make_run("a")], Path(), {Path("a/0"): {}}, pool, lambda: False))
+        list(make_runs([Order(make_run("a"), Path(), {})], pool, lambda: False))
 
 
 def test_a_cluster_needs_the_same_folder_code_and_packages(configure, tmp_path):
