@@ -28,11 +28,11 @@ class Entry:
     """What one method came to under one condition.
 
     Attributes:
-        condition: As text; empty if the comparison has none.
-        method: Its name.
-        choice: Its strength; None if no strength has all its runs.
-        runs: Those at that strength, one for each seed.
-        results: Their rows of the summary, by seed.
+        condition: Name of the condition; empty if the comparison has none.
+        method: Name of the method.
+        choice: The chosen strength; None if no strength has all its runs.
+        runs: The runs at that strength, one for each seed.
+        results: Rows of the summary of these runs, by seed.
     """
 
     condition: str
@@ -192,9 +192,10 @@ def find_answer(comparison: Comparison, summary: pd.DataFrame, moment: str) -> A
 
 
 def mean_curves(answer: Answer, curves: pd.DataFrame) -> Curves:
-    """The scalars of each entry over its seeds, those that have any.
+    """Mean, minimum and maximum over the seeds of each entry, of each scalar.
 
-    They end where the first seed ends: a mean of other seeds would jump.
+    A curve ends where its first seed ends: a mean of the other seeds would jump. An
+    entry without evaluations is left out.
 
     Args:
         answer: To the comparison.
@@ -214,6 +215,6 @@ def mean_curves(answer: Answer, curves: pd.DataFrame) -> Curves:
 
 
 def find_tags(curves: Curves, beginning: str) -> list[str]:
-    """The tags of scalars that begin so."""
+    """The tags of scalars that begin with a text."""
     tags = {tag: None for table in curves.values() for tag in table.columns.unique(0)}
     return [tag for tag in tags if tag.startswith(beginning)]

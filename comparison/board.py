@@ -139,12 +139,12 @@ def write_board(
 def rewrite(
     directory: Path, events: Iterable[tuple[int, summary_pb2.Summary]], at: float
 ) -> None:
-    """Write anew what a directory's file of ours holds, under a new name.
+    """Replace the event file that a comparison has in a directory, under a new name.
 
     TensorBoard, if it runs, takes a file of the old name for the old file.
 
     Args:
-        directory: Where it lies.
+        directory: Directory of the file.
         events: Steps and what was found at them.
         at: Time of all of them, in seconds of the epoch.
     """
@@ -224,12 +224,12 @@ def describe_experiment(trials: Iterable[Trial]) -> summary_pb2.Summary:
 
 
 def ensure_session(directory: Path, trial: Trial, result: Mapping[str, Any]) -> None:
-    """Have a run stand in the table: write what is not yet so written.
+    """Tell HParams how a run began and ended, in an event file beside the run's own.
 
     Args:
         directory: Directory of the run; one without event files is left alone, and so
             is one that was interrupted and will go on.
-        trial: The row that the run belongs to.
+        trial: Row of the table that the run belongs to.
         result: The contents of result.json; empty for a run that failed.
     """
     logs = [

@@ -28,7 +28,7 @@ from system.errors import UserError
 def cluster_workers(
     address: str, code: str, directory: Path, config: Config, fingerprint: Fingerprint
 ) -> Iterator[Workers]:
-    """The workers of a Dask cluster, also those that come while this lasts.
+    """Use the workers of a Dask cluster, also those that join it while this lasts.
 
     Args:
         address: Address of the scheduler, "tcp://host:8786".

@@ -29,7 +29,7 @@ class CompareDisplay(ProgressDisplay):
             self._show()
 
     def advance(self, run: Run, result: dict[str, Any]) -> None:
-        """Take notice that a run has ended, with the contents of its result.json."""
+        """Count a run that has ended, by the contents of its result.json."""
         self._done += 1
         if result.get("status") == "completed" and result[self._moment]:
             value = result[self._moment]["validation"][self._by]

@@ -56,7 +56,7 @@ def draw_answer(answer: Answer) -> Panels:
 
 
 def draw_course(answer: Answer, curves: Curves) -> Panels:
-    """How they came to it, over epochs, strengths, layers and classes."""
+    """How the methods came to that, over epochs, strengths, layers and classes."""
     conditions = answer.comparison.conditions
     loss = answer.comparison.loss
     for entry in answer.chosen():
@@ -78,8 +78,8 @@ def draw_course(answer: Answer, curves: Curves) -> Panels:
 class Panel:
     """Axes on which each method has its color and its name.
 
-    What shows a method says so in its gid, "method|what it is", which the report makes
-    into a name to point at.
+    Whatever shows a method has a gid "method|text", of which the report makes a name to
+    mute the method by, and a text that appears where one points.
     """
 
     def __init__(
@@ -151,7 +151,7 @@ class Panel:
             self.end(mean.iloc[-1], entry, getattr(entry, name), *below)
 
     def end(self, y: float, entry: Entry, *lines: str) -> None:
-        """Have a line's name, and what stands below it, written at its right end."""
+        """Name a line at its right end, with smaller lines below the name."""
         self.ends.append((y, entry.method, lines))
 
     def write(
@@ -288,7 +288,8 @@ def draw_curves(
     log: bool = False,
     relative: bool = False,
 ) -> Figure | None:
-    """A measure over the epochs, over its start if asked; None if no run has it."""
+    """A measure over the epochs, divided by its start if it is to be `relative`; None
+    if no run has it."""
     found, tag = {}, measure.tag
     for entry, table in curves.items():
         if entry.condition == condition and tag in table:
@@ -379,7 +380,8 @@ def draw_reliability(answer: Answer, condition: str) -> Figure | None:
 
 
 def find_numbers(answer: Answer, entry: Entry, name: str) -> pd.DataFrame:
-    """What result.json has by number under a name: a row a seed, a column a number."""
+    """A table of result.json whose keys are numbers, such as the recall of each class:
+    a row for each seed, a column for each number."""
     start = f"{answer.moment}_{name}_"
     table = entry.results.filter(regex=f"^{start}").astype(float)
     table = table.rename(columns=lambda column: float(column.removeprefix(start)))
@@ -426,7 +428,8 @@ def draw_line(answer: Answer, entry: Entry, rows: pd.DataFrame) -> Figure:
 
 
 def draw_map(answer: Answer, entry: Entry, rows: pd.DataFrame) -> Figure:
-    """Means over seeds by the last two settings; the best over any other settings."""
+    """The mean over seeds for each two values of the last two settings; where a method
+    varies more settings, the best of these means."""
     *_, down, across = entry.varied
     measure = answer.measures[0]
     grid = answer.comparison.grid(entry.condition, entry.method)

@@ -314,7 +314,7 @@ def make_setting(
     varied: Settings,
     seeds: Sequence[int],
 ) -> Iterator[Run]:
-    """The runs of all seeds that agree in all else.
+    """Make the runs of all seeds of one condition, method and strength.
 
     Args:
         name: Name of the comparison.
@@ -408,7 +408,7 @@ def in_words(settings: Settings) -> str:
 
 
 def sortable(value: Any) -> str:
-    """A value in a folder's name: numbers so that they sort, as far as text can."""
+    """A value for the name of a folder; of numbers, folders sort by them."""
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, int):

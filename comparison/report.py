@@ -135,8 +135,10 @@ def write(path: Path, content: str | bytes) -> None:
 
 
 def save_panels(panels: Panels, folder: Path, *moment: str) -> dict[str, list[str]]:
-    """Save panels as SVG, and all of a figure as the pages of a PDF, for embedding the
-    fonts takes longer than all else.
+    """Save each panel as an SVG file, and each figure as a PDF file of its panels.
+
+    One PDF for each panel would embed the fonts each time, which takes longer than all
+    else.
 
     Returns:
         The panels of each figure as a page holds them.
@@ -162,7 +164,7 @@ def save_panels(panels: Panels, folder: Path, *moment: str) -> dict[str, list[st
 
 
 def save_svg(panel: Figure, path: Path) -> str:
-    """Save a panel; returns it as a page holds it."""
+    """Save a panel, and return it as a page holds it."""
     rcParams["svg.hashsalt"] = path.stem  # Else two panels have ids in common.
     with replacing(path) as partial:
         panel.savefig(partial, metadata={"Date": None})
@@ -170,9 +172,10 @@ def save_svg(panel: Figure, path: Path) -> str:
 
 
 def inline(svg: str) -> str:
-    """An SVG file of matplotlib's as a part of a page, whose font and colors it takes.
+    """Make matplotlib's SVG a part of a page, whose font and colors it takes.
 
-    What shows a method, "method|text", bears its name and a text to point at.
+    A group with the gid "method|text" of `figures.Panel` gets the method's name, and a
+    title that browsers show where one points.
     """
     svg = re.sub(r"<metadata>.*?</metadata>|<!--.*?-->|\n\s*", "", svg, flags=re.S)
     svg = re.sub(r' (width|height)="[\d.]+pt"', "", svg[svg.index("<svg") :])

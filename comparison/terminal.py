@@ -29,7 +29,7 @@ def show_answer(answer: Answer, console: Console) -> None:
         if len(table):
             console.print()
             console.print(wrap(table.attrs["caption"], console.width))
-            console.print(fit(table, console.width))
+            console.print(fit_to_width(table, console.width))
     console.print()
     for line in notes(answer):
         console.print(wrap(f"Note: {line}", console.width))
@@ -43,7 +43,7 @@ def wrap(line: str, width: int) -> Text:
     return Text("\n".join(lines))
 
 
-def fit(table: pd.DataFrame, width: int) -> Table:
+def fit_to_width(table: pd.DataFrame, width: int) -> Table:
     """A table of as many columns as fit, its words below each other in the first.
 
     A condition stands above the first of its rows; columns that are left out are in

@@ -84,8 +84,11 @@ def begin(code: str) -> None:
 
 
 def attempt(function: Callable, *arguments: Any) -> Any:
-    """What a function returns or raises; other errors than a parent acts on, as text:
-    not every error can be sent to another process."""
+    """Call a function; returns its result, or the error that ended it.
+
+    An error that the parent does not act on is returned as text, for not every error
+    can be sent to another process.
+    """
     try:
         return function(*arguments)
     except ChangedError as error:
@@ -248,7 +251,7 @@ def make_in_process(code: str, stop: Any, order: Order) -> Result:
 
 
 def take_process(code: str, setting: Setting) -> WorkerProcess:
-    """An idle process, if possible one that has compiled the setting; or a new one."""
+    """Take an idle process, best one that has compiled the setting, or start one."""
     with IDLE_LOCK:
         if idle := IDLE[code]:
             best = min(idle, key=lambda process: process.setting != setting)
@@ -274,7 +277,7 @@ class Workers:
         executor: Executes `make_in_process`.
         code: Digest of the code of all choices.
         stop: Event, of `threading` or Dask's, that asks all runs to stop.
-        count: Function of nothing to the number of runs that can be made at once.
+        count: Function that returns how many runs can be made at once.
     """
 
     executor: futures.Executor
@@ -305,8 +308,8 @@ def make_runs(
         should_stop: Asked often; running runs are then checkpointed.
 
     Yields:
-        Each run that has ended, with the contents of its result.json, or why there are
-        none.
+        Each run that has ended, with the contents of its result.json, or the reason
+        why it has none.
 
     Raises:
         ChangedError: Code or data have been changed since the comparison was started.
