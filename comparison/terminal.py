@@ -46,24 +46,25 @@ def wrap(line: str, width: int) -> Text:
 def fit_to_width(table: pd.DataFrame, width: int) -> Table:
     """A table of as many columns as fit, its words below each other in the first.
 
-    A condition stands above the first of its rows; columns that are left out are in
-    the report.
+    A condition stands above its rows; columns that are left out are in the report.
     """
-    words = table[[name for name in table if name in WORDS]].copy()
-    numbers = table.drop(columns=words.columns)
-    room = width - GAP - max(map(len, " ".join(words.stack()).split()))
-    if "condition" in words:
-        words["condition"] = words["condition"].where(~words["condition"].duplicated())
-    names = words.agg(lambda row: "\n".join(filter(None, row.dropna())), axis="columns")
+    words = [name for name in table if name in WORDS and name != "condition"]
+    names = table[words].agg(lambda row: "\n".join(filter(None, row)), axis="columns")
+    conditions = table["condition"] if "condition" in table else [""] * len(table)
+    room = width - GAP - max(map(len, " ".join([*conditions, *names]).split()))
     grid = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), show_edge=False)
-    grid.add_column("\n".join(words), vertical="bottom")
-    shown = [names]
-    for heading, cells in numbers.items():
+    grid.add_column("\n".join(words))
+    shown: list[pd.Series] = []
+    for heading, cells in table.drop(columns=table.columns.intersection(WORDS)).items():
         heading = heading.replace(" ", "\n")
         room -= GAP + max(map(len, "\n".join([heading, *cells]).split("\n")))
-        if room >= 0 or len(shown) == 1:
-            grid.add_column(heading, justify="right", vertical="bottom", no_wrap=True)
+        if room >= 0 or not shown:
+            grid.add_column(heading, justify="right", no_wrap=True)
             shown.append(cells)
-    for row in zip(*shown, strict=True):
+    above = ""
+    for condition, *row in zip(conditions, names, *shown, strict=True):
+        if condition != above:
+            grid.add_row(Text(condition, style="bold"))
+        above = condition
         grid.add_row(*map(Text, row))
     return grid
