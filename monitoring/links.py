@@ -36,7 +36,7 @@ FRONT_CARDS = (
 """What tells most, in the order that a front page shows it."""
 
 COMPARED = ("loss/validation", "loss/train", "accuracy/validation")
-"""The same of a comparison, before the norms of its layers."""
+"""What tells most of a comparison; the norms of its first layers stand behind it."""
 
 BOARD = "board.json"
 

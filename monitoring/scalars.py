@@ -25,8 +25,8 @@ def trained_loss(measurement: Measurement) -> float:
 
 
 def trained_loss_validation(measurement: Measurement) -> float:
-    """The same on the validation images: what tells overfitting where the loss that is
-    trained is not what runs are compared by."""
+    """Mean of what the updates minimize, without penalty, on the validation images: it
+    tells overfitting where runs are not compared by the loss that is trained."""
     return measurement.validation["loss"]
 
 

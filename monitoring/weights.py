@@ -177,9 +177,9 @@ def live_pixels(weights: np.ndarray, dead: np.ndarray) -> float:
 
 
 def dead_pixels(weights: np.ndarray, dead: np.ndarray) -> float:
-    """The same from pixels that are 0 in every training image: only a regularizer moves
-    these. Adam normalizes the gradient of even a weak L2 to full steps (Loshchilov &
-    Hutter 2019), so they fall to 0 and the norm with them."""
+    """Root mean square of the weights from pixels that are 0 in every training image:
+    only a regularizer moves these. Adam normalizes the gradient of even a weak L2 to
+    full steps (Loshchilov & Hutter 2019), so they fall to 0 and the norm with them."""
     return root_mean_square(weights[dead])
 
 

@@ -167,12 +167,12 @@ MEMORIZED = {
     ),
     "true_label": Share(
         "wrong labels corrected",
-        "Of the same images: the fraction predicted as what they are, against their "
-        "label.",
+        "Of the training images whose label was redrawn wrong: the fraction predicted "
+        "as what they are, against their label.",
     ),
     "clean_label": Share(
         "right labels fitted",
-        "Of the other training images: the fraction predicted right.",
+        "Of the training images whose label is right: the fraction predicted right.",
     ),
 }
 """What becomes of noisy labels, by the key that result.json has."""
