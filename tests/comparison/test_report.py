@@ -7,6 +7,7 @@ import io
 import itertools
 import re
 
+import numpy as np
 import pandas as pd
 import pytest
 from rich.console import Console
@@ -16,8 +17,10 @@ from comparison.figures import draw_conditions, draw_course, draw_curves
 from comparison.report import write_report
 from comparison.summary import identity
 from comparison.terminal import show_answer
+from monitoring.events import EventWriter, image_pb
 from monitoring.links import read_board
 from monitoring.measures import MEASURES
+from monitoring.pictures import draw_filters
 
 CONDITIONS = "conditions = [{data.train_size = 300}, {data.train_size = 3000}]"
 
@@ -107,6 +110,22 @@ def test_conditions_have_a_figure_of_their_own(report):
     }
     page = (directory / "report.html").read_text()
     assert "How the answer changes" in page
+
+
+@pytest.mark.parametrize("last", [4, 2])
+def test_filters_slide_through_epochs_that_all_methods_have(simulate, tmp_path, last):
+    comparison, results, _ = simulate()
+    for run in comparison.runs:
+        if run.pictures:
+            writer = EventWriter(tmp_path / run.path, {})
+            for epoch in (0, last if run.method == "none" else 4):
+                png = draw_filters(np.zeros((16, 32)), (4, 4))
+                writer.add(epoch, summary=image_pb("first_layer/filters", png, "F"))
+            writer.close()
+    write_report(comparison, tmp_path, results)
+    page = (tmp_path / "report.html").read_text()
+    assert page.count("eight filters of") == 3
+    assert ('data-rows="' in page) == (last == 4)
 
 
 def test_names_stand_at_the_ends_of_their_lines(simulate):
