@@ -46,11 +46,11 @@ code_at_start = functools.cache(code_of)
 
 
 Found = dict[Path, RunDirectory]
-"""What lies where each run of a comparison is to lie, by the path of the run."""
+"""The directory of each run of a comparison and what lies there, by the run's path."""
 
 
 def inspect_runs(comparison: Comparison, directory: Path) -> Found:
-    """Look for every run of a comparison; every dataset and all code is read once."""
+    """Find what lies where each run is to lie; data and code are read once."""
     datasets = {str(run.config.dataset): run.config.dataset for run in comparison.runs}
     data = {name: as_arrays(part.build()).sha256 for name, part in datasets.items()}
     found = {}
@@ -64,7 +64,7 @@ def inspect_runs(comparison: Comparison, directory: Path) -> Found:
 
 
 def order_runs(comparison: Comparison, found: Found) -> list[Order]:
-    """Order the runs that are not finished, in their order."""
+    """What worker processes have to know of the runs that are not finished."""
     places = [(run, found[run.path]) for run in comparison.runs]
     return [
         Order(run, place.path.absolute(), place.fingerprint)
@@ -134,7 +134,7 @@ def show_plan(
     print(text)
     if comparison.grow:
         values = count(comparison.grow, "value")
-        print(f"a grid whose best value lies on its edge grows, by at most {values}")
+        print(f"Where a grid's best lies on its edge, up to {values} are added.")
 
 
 def parse_arguments():

@@ -229,11 +229,12 @@ def test_an_interrupted_comparison_stops_soon_and_goes_on(begin, tmp_path):
 def test_a_dry_run_lists_the_runs_and_makes_none(compare, tmp_path):
     status, stdout, _ = compare("--dry-run")
     assert status == 0
-    assert len(stdout.splitlines()) == 7
+    assert len(stdout.splitlines()) == 8
     assert re.search(
         "6 runs, 6 of them to make: about [0-9]+ minutes? in 2 worker processes",
         stdout,
     )
+    assert stdout.endswith("lies on its edge, up to 2 values are added.\n")
     assert f"{tmp_path}/small/l2/l2=1e-03/seed=00" in stdout
     assert not (tmp_path / "small").exists()
 
