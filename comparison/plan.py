@@ -59,7 +59,7 @@ from experiment.config import (
     run_name,
     validate_name,
 )
-from experiment.schema import did_you_mean, quote
+from experiment.schema import did_you_mean, quote, refusal
 from system.errors import UserError
 from training.measures import MEASURES, measures_of
 from training.tasks import TASKS
@@ -216,10 +216,8 @@ def load_comparison(path: Path, overrides: Sequence[str] = ()) -> Comparison:
         runs += made
     for key, value in given.items():
         if not any(settings_of(run).get(key) == value for run in runs):
-            raise UserError(
-                f"{key}: expected a setting that runs share, received one that {path} "
-                "sets for each method or condition"
-            )
+            received = f"one that {path} sets for each method or condition"
+            raise UserError(key, "a setting that runs share", received)
     task = runs[0].config.split.settings["task"]
     losses = {run.config.loss.name for run in runs}
     own_loss = len(losses) == 1 and TASKS[task].criterion not in losses
@@ -253,14 +251,10 @@ def read_comparison(path: Path) -> ComparisonFile:
     except ValidationError as error:
         raise UserError(f"{path}: {explain(error)}") from None
     if len(set(file.seeds)) < len(file.seeds):
-        raise UserError(
-            f"seeds: expected different integers, received {quote(file.seeds)}"
-        )
+        raise refusal("seeds", "different integers", file.seeds)
     if file.control and file.control not in file.methods:
-        raise UserError(
-            f"control: expected one of {', '.join(file.methods)}, received "
-            f"{quote(file.control)}"
-        )
+        methods = f"one of {', '.join(file.methods)}"
+        raise refusal("control", methods, file.control, file.methods)
     for method in file.methods.keys() & OWN_FOLDERS:
         raise UserError(
             f"methods.{method}: expected another name: the folder {method} holds what "
@@ -295,10 +289,8 @@ def name_conditions(tables: Sequence[Tables]) -> dict[str, Settings]:
     }
     firsts = {key for settings in conditions.values() for key in first_of(settings)}
     if len(conditions) < len(tables) or len(firsts) > 1:
-        raise UserError(
-            "conditions: expected tables that differ in their first setting, received "
-            f"{quote(tables)}"
-        )
+        expected = "tables that differ in their first setting"
+        raise refusal("conditions", expected, tables)
     return conditions
 
 
@@ -355,8 +347,9 @@ def refuse_lost_condition(runs: Iterable[Run], settings: Settings) -> None:
         if found.get(key) != value:
             there = quote(found[key]) if key in found else "no such setting"
             raise UserError(
-                f"conditions: {key} = {quote(value)}: expected a setting that methods "
-                f"leave alone, received methods.{run.method}, whose runs have {there}"
+                f"conditions: {key} = {quote(value)}",
+                "a setting that methods leave alone",
+                f"methods.{run.method}, whose runs have {there}",
             )
 
 
@@ -372,10 +365,8 @@ def refuse_equal(runs: Iterable[Run]) -> None:
         for what, same in (("experiment", experiment), ("folder", run.path)):
             other = seen.setdefault(same, run)
             if other is not run:
-                raise UserError(
-                    f"methods.{run.method}.vary: expected different values, received "
-                    f"{other.strength} and {run.strength}, which make one {what}"
-                )
+                both = f"{other.strength} and {run.strength}, which make one {what}"
+                raise UserError(f"methods.{run.method}.vary", "different values", both)
 
 
 def against_itself(comparison: Comparison) -> Comparison:
