@@ -22,7 +22,7 @@ from rich.console import Console
 
 from comparison.cluster import cluster_workers
 from comparison.display import CompareDisplay
-from comparison.plan import Comparison, against_itself, load_comparison
+from comparison.plan import Comparison, Results, against_itself, load_comparison
 from comparison.workers import Order, RunError, Workers, local_workers, make_runs
 from data import as_arrays
 from experiment.command_line import Parser, exit_with_status, run_until_signal
@@ -80,12 +80,12 @@ def make_and_grow(
     workers: Workers,
     should_stop: Callable[[], bool],
     console: Console,
-) -> tuple[Comparison, dict[Path, dict[str, Any]], dict[Path, str]]:
+) -> tuple[Comparison, Results, dict[Path, str]]:
     """Make what is pending, and what lies beyond a grid whose best value is its last.
 
     Returns:
-        The comparison with its grids grown; the contents of result.json of its runs,
-        and why others have none, by their path.
+        The comparison with its grids grown, the results of its runs, and why others
+        have none, by their path.
     """
     from comparison.board import ensure_session, list_trials, write_experiment
     from comparison.growth import grow_grids

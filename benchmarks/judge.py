@@ -15,14 +15,19 @@ import tempfile
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from compare import inspect_runs, order_runs
 from comparison.answer import find_answer
-from comparison.plan import Comparison, Run, against_itself, load_comparison
+from comparison.plan import (
+    Comparison,
+    Results,
+    Run,
+    against_itself,
+    load_comparison,
+)
 from comparison.statistics import DIFFERENT, EQUAL
 from comparison.summary import summarize
 from comparison.workers import RunError, local_workers, make_runs
@@ -76,7 +81,7 @@ def again(comparison: Comparison, number: int) -> Comparison:
     return replace(comparison, runs=tuple(map(other, comparison.runs)))
 
 
-def simulate(comparison: Comparison, random) -> dict[Path, dict[str, Any]]:
+def simulate(comparison: Comparison, random) -> Results:
     """Results whose losses vary by seed, by run, and by set of images."""
     of_seed = dict(zip(comparison.seeds, random.normal(0, 0.05, SEEDS), strict=True))
     results = {}
@@ -91,7 +96,7 @@ def simulate(comparison: Comparison, random) -> dict[Path, dict[str, Any]]:
     return results
 
 
-def make(comparisons: list[Comparison], directory: Path) -> dict[Path, dict[str, Any]]:
+def make(comparisons: list[Comparison], directory: Path) -> Results:
     """Make the runs of real comparisons that are not there yet."""
     runs = tuple(run for comparison in comparisons for run in comparison.runs)
     everything = replace(comparisons[0], runs=runs)
@@ -110,11 +115,11 @@ def make(comparisons: list[Comparison], directory: Path) -> dict[Path, dict[str,
 
 
 def judge(
-    comparisons: Iterable[tuple[Comparison, dict[Path, dict[str, Any]]]],
+    comparisons: Iterable[tuple[Comparison, Results]],
 ) -> Iterator[dict[str, float]]:
     """What each comparison of copies claims: all that it claims is wrong."""
     for comparison, results in comparisons:
-        summary = summarize((run, results[run.path]) for run in comparison.runs)
+        summary = summarize(comparison, results)
         answer = find_answer(comparison, summary, "final")
         found = [answer.difference(*pair, answer.headline) for pair in answer.pairs]
         row: dict[str, float] = {

@@ -9,12 +9,7 @@ from typing import Any
 import pandas as pd
 
 from comparison.plan import Comparison, Run, in_words
-from comparison.statistics import (
-    Choice,
-    Difference,
-    choose_strength,
-    paired_difference,
-)
+from comparison.statistics import Choice, Difference, choose_strength, paired_difference
 from experiment.config import Settings
 from monitoring.measures import Measure, find_measure
 from training.measures import measures_of

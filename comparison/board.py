@@ -23,7 +23,7 @@ from tensorboard.plugins.text.summary_v2 import text_pb
 from comparison.answer import Answer, Curves, find_tags
 from comparison.colors import colored_methods
 from comparison.pictures import Pictures, draw_last_filters
-from comparison.plan import Comparison
+from comparison.plan import Comparison, Results
 from comparison.tables import results_card
 from experiment.run_directory import path_within
 from monitoring.events import SESSION_START, image_pb, write_events
@@ -86,7 +86,7 @@ def write_board(
     answer: Answer,
     directory: Path,
     curves: Curves,
-    results: Mapping[Path, Mapping[str, Any]],
+    results: Results,
     filters: Pictures,
 ) -> None:
     """Write all that TensorBoard shows of a comparison as a whole.
@@ -95,7 +95,7 @@ def write_board(
         answer: To it.
         directory: Directory of the comparison.
         curves: From `comparison.answer.mean_curves`.
-        results: The contents of result.json, by the path of the run.
+        results: The results of its runs.
         filters: From `comparison.pictures.read_pictures`.
     """
     entries = answer.chosen()

@@ -1,20 +1,18 @@
 """Lets a grid grow where its best strength lies on its edge."""
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from pathlib import Path
-from typing import Any
 
 from comparison.answer import find_answer
-from comparison.plan import Comparison, Run, make_setting
+from comparison.plan import Comparison, Results, Run, make_setting
 from comparison.summary import summarize
 from experiment.config import Settings, assign
 from system.errors import UserError
 
 
 def grow_grids(
-    comparison: Comparison, results: Mapping[Path, dict[str, Any]]
+    comparison: Comparison, results: Results
 ) -> tuple[Comparison, list[str]]:
     """Add the value beyond each edge that a best strength lies on, with all seeds.
 
@@ -23,12 +21,12 @@ def grow_grids(
 
     Args:
         comparison: As it is.
-        results: The contents of result.json, by the path of the run.
+        results: The results of its runs.
 
     Returns:
         The comparison with more runs, and what was added, in words.
     """
-    summary = summarize((run, results.get(run.path, {})) for run in comparison.runs)
+    summary = summarize(comparison, results)
     added = []
     for entry in find_answer(comparison, summary, comparison.select).chosen():
         assert entry.choice

@@ -38,12 +38,7 @@ from typing import Annotated, Any, Literal
 
 import numpy as np
 from annotated_types import Interval, MinLen
-from pydantic import (
-    BaseModel,
-    PositiveFloat,
-    StringConstraints,
-    ValidationError,
-)
+from pydantic import BaseModel, PositiveFloat, StringConstraints, ValidationError
 
 from experiment.config import (
     TABLES,
@@ -72,6 +67,10 @@ Grids = dict[str, dict[str, Annotated[list[Any], MinLen(1)]]]
 MethodName = Annotated[str, StringConstraints(pattern="^[A-Za-z0-9_]+$")]
 Moment = Literal["final", "best"]
 By: Any = Literal[(*MEASURES, "loss")]
+Result = dict[str, Any]
+"""The contents of a run's result.json."""
+Results = dict[Path, Result]
+"""The results of those runs that have one, by the path of the run."""
 Setting = tuple[str, str, str]
 """Condition, method and strength: what the runs of all seeds agree in."""
 

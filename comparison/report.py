@@ -9,7 +9,6 @@ import time
 from collections import ChainMap
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 import jinja2
 import pandas as pd
@@ -23,7 +22,7 @@ from comparison.colors import CSS_NAMES, color_of
 from comparison.figures import Panels, draw_answer, draw_course, threshold
 from comparison.findings import notes, sentences
 from comparison.pictures import DIGITS, FILTERS, read_pictures
-from comparison.plan import Comparison, Run
+from comparison.plan import Comparison, Results, Run
 from comparison.summary import MOMENTS, read_curves, summarize
 from comparison.tables import WORDS, all_pairs, latex, matrix, tables_of
 from experiment.config import flatten, resolve
@@ -36,16 +35,16 @@ STYLE = Path(__file__).with_name("figures.mplstyle")
 
 
 def write_tables(
-    comparison: Comparison, directory: Path, results: dict[Path, dict[str, Any]]
+    comparison: Comparison, directory: Path, results: Results
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Write summary.csv and curves.csv, and return what they hold.
 
     Args:
         comparison: What was asked.
         directory: Directory of the comparison.
-        results: The contents of result.json, by the path of the run.
+        results: The results of its runs.
     """
-    summary = summarize((run, results.get(run.path, {})) for run in comparison.runs)
+    summary = summarize(comparison, results)
     curves = read_curves(directory, comparison.runs)
     directory.mkdir(parents=True, exist_ok=True)
     write(
@@ -55,11 +54,7 @@ def write_tables(
     return summary, curves
 
 
-def write_report(
-    comparison: Comparison,
-    directory: Path,
-    results: dict[Path, dict[str, Any]],
-) -> Answer:
+def write_report(comparison: Comparison, directory: Path, results: Results) -> Answer:
     """Write what a comparison came to.
 
     Writes summary.csv, curves.csv, pairs.csv, report.html, the panels of its figures
@@ -68,7 +63,7 @@ def write_report(
     Args:
         comparison: What was asked.
         directory: Directory of the comparison.
-        results: The contents of result.json, by the path of the run.
+        results: The results of its runs.
 
     Returns:
         The answer at the moment that strengths are chosen at.

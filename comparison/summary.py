@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from comparison.plan import Run
+from comparison.plan import Comparison, Results, Run
 from monitoring.history import read_history
 from monitoring.measures import MEASURES
 from system.errors import UserError
@@ -18,17 +18,19 @@ MOMENTS = {
 }
 
 
-def summarize(results: Iterable[tuple[Run, dict[str, Any]]]) -> pd.DataFrame:
+def summarize(comparison: Comparison, results: Results) -> pd.DataFrame:
     """One row per run.
 
     Args:
-        results: Runs with the contents of their result.json; empty without one.
+        comparison: What was asked.
+        results: The results of its runs.
 
     Returns:
         Columns method, condition, strength (both as text), seed, status and seconds,
         then every number of result.json at both moments: `final_test_accuracy`,
         `best_weight_norm_of_layer_logits` and the like.
     """
+    pairs = [(run, results.get(run.path, {})) for run in comparison.runs]
     rows = [
         {
             **identity(run),
@@ -36,7 +38,7 @@ def summarize(results: Iterable[tuple[Run, dict[str, Any]]]) -> pd.DataFrame:
             "seconds": result.get("seconds"),
             **{moment: result.get(moment) or {} for moment in MOMENTS},
         }
-        for run, result in results
+        for run, result in pairs
     ]
     table = pd.json_normalize(rows, sep="_")
     expected = [f"{moment}_{key}" for moment in MOMENTS for key in MEASURES]

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from comparison.plan import Run, Setting
+from comparison.plan import Result, Run, Setting
 from experiment.config import differences
 from experiment.fingerprint import Fingerprint, compute_fingerprint, load_code
 from experiment.run_directory import BusyError, inspect_run, read_fingerprint
@@ -39,8 +39,6 @@ NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 
 ASK_SECONDS = 0.3
 """How often it is asked whether to stop, and whether a busy directory is free."""
-
-Result = dict[str, Any]
 
 
 class RunError(Exception):

@@ -63,10 +63,6 @@ def simulate(tmp_path_factory):
                 "best": moment,
                 "versions": {"python": "3", "keras": "<b>3</b>"},
             }
-        return comparison, results, make.summarize(comparison, results)
+        return comparison, results, summarize(comparison, results)
 
-    def summarize_results(comparison, results):
-        return summarize((r, results.get(r.path, {})) for r in comparison.runs)
-
-    make.summarize = summarize_results
     return make

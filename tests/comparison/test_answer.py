@@ -10,6 +10,7 @@ from comparison.findings import notes, sentences
 from comparison.growth import grow_grids
 from comparison.plan import against_itself
 from comparison.statistics import DIFFERENT, EQUAL, UNDECIDED
+from comparison.summary import summarize
 from monitoring.measures import find_measure
 
 CONDITIONS = "conditions = [{data.train_size = 300}, {data.train_size = 3000}]"
@@ -140,7 +141,7 @@ def test_with_one_seed_nothing_is_shown(simulate):
         seeds=(0,),
         runs=tuple(run for run in comparison.runs if run.seed == 0),
     )
-    answer = find_answer(one, simulate.summarize(one, results), "final")
+    answer = find_answer(one, summarize(one, results), "final")
     assert "but is not shown to be better than" in sentences(answer)[0]
     assert "no interval, lower in 1 of 1 seed" in sentences(answer)[0]
     assert notes(answer)[-1] == "1 seed is too few to tell; 5 or more make an answer."
@@ -215,7 +216,7 @@ def test_strengths_are_chosen_by_what_is_asked(simulate, select, strength, measu
     """The weakest has the lowest cross-entropy, the strongest all else."""
     comparison, results, _ = simulate(select)
     losses = {"l2=1e-03": 0.1, "l2=1e-02": 0.2, "l2=1e-01": 0.3}
-    summary = simulate.summarize(comparison, with_losses(results, losses))
+    summary = summarize(comparison, with_losses(results, losses))
     answer = find_answer(comparison, summary, "final")
     assert entries(answer)["better"].strength == strength
     assert [measure.key for measure in answer.measures] == measures
@@ -245,7 +246,7 @@ def test_a_run_whose_test_was_removed_counts_as_lost(simulate):
     comparison, results, _ = simulate()
     damaged = next(path for path in results if "l2=1e-02/seed=02" in path.as_posix())
     results[damaged]["final"] = {**results[damaged]["final"], "test": None}
-    answer = find_answer(comparison, simulate.summarize(comparison, results), "final")
+    answer = find_answer(comparison, summarize(comparison, results), "final")
     assert entries(answer)["better"].strength != "l2=0.01"
     assert "better: 1 run diverged or without a result." in notes(answer)
 

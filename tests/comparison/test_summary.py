@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from comparison.summary import read_curves
+from comparison.summary import read_curves, summarize
 
 HISTORY = "epoch,step,loss/train\n0,0,2.3\n4,20,0.5\n"
 
@@ -11,7 +11,7 @@ def test_every_number_of_a_result_has_a_column_of_its_own(simulate):
     comparison, results, _ = simulate()
     first = results[comparison.runs[0].path]
     first["final"] |= {"memorized": {"wrong_label": 0.25}, "test": None}
-    summary = simulate.summarize(comparison, results)
+    summary = summarize(comparison, results)
     row = summary.iloc[0]
     assert row["final_memorized_wrong_label"] == 0.25
     assert row["final_weight_norm_of_layer_logits"] == row["best_weight_norm"]

@@ -7,6 +7,7 @@ from rich.console import Console
 
 from comparison.answer import find_answer
 from comparison.findings import sentences
+from comparison.summary import summarize
 from comparison.tables import WORDS, latex, matrix, table_of_methods, tables_of
 from comparison.terminal import show_answer
 from monitoring.measures import MEASURES, count, find_measure
@@ -94,7 +95,7 @@ def test_memorized_labels_and_calibration_have_columns_where_runs_have_them(simu
     for result in results.values():
         result["final"] |= {"memorized": {"wrong_label": 0.98, "clean_label": 1.0}}
         result["final"]["validation"] |= {"calibration_error": 0.132}
-    answer = find_answer(comparison, simulate.summarize(comparison, results), "final")
+    answer = find_answer(comparison, summarize(comparison, results), "final")
     table = table_of_methods(answer)
     row = table.iloc[0]
     assert row["wrong labels fitted (%)"].startswith("98.00 ± 0.00")
