@@ -8,6 +8,7 @@ A run knows nothing of its comparison, so its place in the HParams table is told
 it, in an event file of its own in the run's directory.
 """
 
+import functools
 import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -150,12 +151,10 @@ def rewrite(
     """
     for old in directory.glob(OUR_FILES):
         old.unlink()
-    contents: list[dict[str, Any]] = [{"session_log": SESSION_START}]
-    contents += [{"step": step, "summary": summary} for step, summary in events]
-    write_events(
-        directory / OUR_FILES.replace("*", f"{time.time():.6f}"),
-        [event_pb2.Event(wall_time=at, **content) for content in contents],
-    )
+    path = directory / OUR_FILES.replace("*", f"{time.time():.6f}")
+    event = functools.partial(event_pb2.Event, wall_time=at)
+    found = [event(step=step, summary=summary) for step, summary in events]
+    write_events(path, [event(session_log=SESSION_START), *found])
 
 
 def first_event_time(directory: Path) -> float:

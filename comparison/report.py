@@ -47,9 +47,8 @@ def write_tables(
     summary = summarize(comparison, results)
     curves = read_curves(directory, comparison.runs)
     directory.mkdir(parents=True, exist_ok=True)
-    write(
-        directory / "summary.csv", summary.dropna(axis=1, how="all").to_csv(index=False)
-    )
+    measured = summary.dropna(axis="columns", how="all")
+    write(directory / "summary.csv", measured.to_csv(index=False))
     write(directory / "curves.csv", curves.to_csv(index=False))
     return summary, curves
 
@@ -124,9 +123,9 @@ def write_report(comparison: Comparison, directory: Path, results: Results) -> A
     return selected
 
 
-def write(path: Path, content: str | bytes) -> None:
+def write(path: Path, content: str) -> None:
     with replacing(path) as partial:
-        partial.write_bytes(content.encode() if isinstance(content, str) else content)
+        partial.write_text(content, "utf-8")
 
 
 def save_panels(panels: Panels, folder: Path, *moment: str) -> dict[str, list[str]]:
