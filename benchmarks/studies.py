@@ -28,14 +28,12 @@ CONFIGS, PAGES = ROOT / "configs" / "studies", ROOT / "docs" / "results"
 IDENTITY = ["comparison", "condition", "method", "strength"]
 PAIR = ["condition", "measure", "first", "second"]
 PAIR += ["difference", "low", "high", "verdict"]
-MOST_EPOCHS = 60
-"""Evaluations of a run that are kept, evenly on a logarithmic scale."""
 
 METHODS = ("none", "adamw", "l2", "dropout", "max_norm", "l1", "to_start")
 COLOR = dict(zip(METHODS, COLORS, strict=True)) | {
     "decay": COLORS[1],
-    "small_start": COLORS[3],
-    "adamw_dropout": COLORS[5],
+    "small_start": COLORS[2],
+    "large_epsilon": COLORS[3],
 }
 LAYERS = ("hidden_1", "hidden_2", "logits")
 TEST_LOSS = "final_test_cross_entropy"
@@ -257,49 +255,36 @@ def draw_layer_norms(found: Found, figure: Figure) -> None:
 
 
 def tables_of_double_descent(found: Found) -> Iterator[pd.DataFrame]:
-    for (comparison,), own in each(found.own(), "comparison"):
-        rows = []
-        for (width,), runs in each(own, "condition"):
-            none = select(runs, method="none")
-            row = {"width": value_of(width)}
-            row["none: training accuracy, %"] = percent(none[TRAIN])
-            for (method, strength), these in each(runs, "method", "strength"):
-                row[method] = spread(these[LOSS_OF[comparison]], 3)
-                if method != "none":
-                    row[method] += f" (`{value_of(strength)}`)"
-            errors = [
-                f"{100 - 100 * these[TEST].mean():.1f}"
-                for _, these in each(runs, "method")
-            ]
-            row["test errors, %"] = ", ".join(errors)
-            rows.append(row)
-        yield pd.DataFrame(rows)
-
-
-LOSS_OF = {
-    "double_descent": TEST_LOSS,
-    "double_descent_squared": "final_test_loss",
-}
+    rows = []
+    for (width,), runs in each(found.own(), "condition"):
+        train = select(runs, method="none")[TRAIN]
+        row = {"width": value_of(width), "none: right in training, %": percent(train)}
+        for (method, strength), these in each(runs, "method", "strength"):
+            chosen = f" (`{value_of(strength)}`)" if strength else ""
+            row[f"{method}: loss"] = spread(these[TEST_LOSS], 3) + chosen
+        for (method,), these in each(runs, "method"):
+            row[f"{method}: error, %"] = percent(1 - these[TEST])
+        rows.append(row)
+    yield pd.DataFrame(rows)
 
 
 def draw_double_descent(found: Found, figure: Figure) -> None:
     own = found.own()
     own["width"] = own["condition"].map(value_of).astype(int)
     own["test error (%)"] = 100 - 100 * own[TEST]
-    shown = [pair for pair in LOSS_OF.items() if pair[0] in set(own["comparison"])]
-    panels = figure.subplots(1, len(shown) + 1)
-    for axes, (comparison, column) in zip(
-        panels, [*shown, (shown[0][0], "test error (%)")], strict=True
-    ):
-        plot(axes, select(own, comparison=comparison), "width", column)
-        label = column.removeprefix("final_").replace("_", " ")
-        axes.set(xlabel="hidden units", ylabel=label)
+    own["training accuracy (%)"] = 100 * own[TRAIN]
+    own = own.rename(columns={TEST_LOSS: "test cross-entropy"})
+    shown = ("test cross-entropy", "test error (%)", "training accuracy (%)")
+    panels = figure.subplots(1, len(shown))
+    for axes, column in zip(panels, shown, strict=True):
+        plot(axes, own, "width", column)
+        axes.set(xlabel="hidden units", ylabel=column)
         axes.set_xticks(sorted(set(own["width"])), sorted(set(own["width"])))
-        axes.tick_params(axis="x", labelsize=7)
         axes.minorticks_off()
     panels[0].legend(frameon=False, fontsize=8)
 
 
+GROKKING = ("accuracy/train", "accuracy/validation", "weights/norm")
 PUBLISHED_UPDATES = (2_000, 10_000, 20_000, 30_000, 50_000, 100_000)
 
 
@@ -308,12 +293,12 @@ def tables_of_grokking(found: Found) -> Iterator[pd.DataFrame]:
     for updates in PUBLISHED_UPDATES:
         row = {"updates": f"{updates:,}"}
         for (method,), curve in each(found.curves, "method"):
-            there = curve[curve["step"] == updates]
-            numbers = there[["accuracy/train", "accuracy/validation"]].iloc[0] * 100
-            norm = there["weights/norm"].iloc[0]
-            row[method] = f"{numbers.iloc[0]:.1f} / {numbers.iloc[1]:.1f} / {norm:.1f}"
+            there = curve.loc[curve["step"] == updates, list(GROKKING)]
+            for train, validation, norm in there.to_numpy():
+                accuracies = f"{100 * train:.1f} / {100 * validation:.1f}"
+                row[method] = f"{accuracies} / {norm:.1f}"
         rows.append(row)
-    yield pd.DataFrame(rows)
+    yield pd.DataFrame(rows).fillna("")
 
 
 def draw_grokking(found: Found, figure: Figure) -> None:
@@ -328,40 +313,6 @@ def draw_grokking(found: Found, figure: Figure) -> None:
     for axes, label in ((accuracy, "accuracy (%)"), (norm, "norm of all kernels")):
         axes.set(xscale="log", xlabel="updates", ylabel=label)
     accuracy.legend(frameon=False, fontsize=8)
-
-
-NOISE_OF = {"our_table": "right labels", "our_table_noise": "20 % redrawn"}
-
-
-def tables_of_our_table(found: Found) -> Iterator[pd.DataFrame]:
-    for column, digits, scale in (
-        (TEST_LOSS, 3, 1),
-        (TEST, 1, 100),
-    ):
-        rows: dict[str, dict[str, str]] = {}
-        for (name, size, method), runs in each(
-            found.own(), "comparison", "condition", "method"
-        ):
-            row = rows.setdefault(method, {"method": method})
-            text = spread(runs[column], digits, scale)
-            if strength := value_of(runs["strength"].fillna("").iloc[0]):
-                text += f" (`{strength}`)" if digits == 3 else ""
-            row[f"{value_of(size)}, {NOISE_OF[name]}"] = text
-        yield pd.DataFrame(rows.values())
-
-
-def draw_our_table(found: Found, figure: Figure) -> None:
-    own = found.own()
-    own["images"] = own["condition"].map(value_of).astype(int)
-    panels = figure.subplots(2, 2, sharex=True, sharey="row")
-    labels = {TEST_LOSS: "test cross-entropy", TEST: "test accuracy"}
-    for line, (column, label) in zip(panels, labels.items(), strict=True):
-        for axes, (name, title) in zip(line, NOISE_OF.items(), strict=True):
-            plot(axes, select(own, comparison=name), "images", column)
-            axes.set(title=title, ylabel=label)
-            axes.set_xticks(sorted(set(own["images"])), sorted(set(own["images"])))
-            axes.minorticks_off()
-    panels[0, 1].legend(frameon=False, fontsize=8)
 
 
 @dataclass(frozen=True)
@@ -393,6 +344,13 @@ STUDIES = {
         (8, 3.2),
         ("accuracy/train",),
     ),
+    "wrong_labels": Study(
+        (*MEMORIZED, TEST_LOSS),
+        tables_of_wrong_labels,
+        draw_wrong_labels,
+        (5, 4),
+        pairs=True,
+    ),
     "layer_norms": Study(
         (),
         tables_of_layer_norms,
@@ -407,19 +365,19 @@ def keep(study: Study, comparisons: Sequence[Path]) -> Found:
     """What a study needs of the folders of its finished comparisons."""
     tables: tuple[list[pd.DataFrame], ...] = ([], [], [])
     for folder in comparisons:
-        summary = pd.read_csv(folder / "summary.csv").fillna({"condition": ""})
+        summary = read_csv(folder / "summary.csv")
         if (failed := summary["status"] != "completed").any():
             raise SystemExit(f"{folder}: {failed.sum()} runs have no result")
-        methods = pd.read_csv(folder / "figures" / "table-1.csv")
+        methods = read_csv(folder / "figures" / "table-1.csv")
         names = methods.reindex(columns=IDENTITY[1:]).fillna("")
         own = set(map(tuple, names.to_numpy()))
-        identities = summary[IDENTITY[1:]].fillna("").to_numpy()
+        identities = summary[IDENTITY[1:]].to_numpy()
         chosen = [tuple(row) in own for row in identities]
         kept = [*IDENTITY[1:], "seed", *study.columns]
         tables[0].append(summary.reindex(columns=kept).assign(own_strength=chosen))
-        curves = pd.read_csv(folder / "curves.csv") if study.tags else pd.DataFrame()
-        tables[1].append(thin(curves, study.tags) if study.tags else curves)
-        pairs = select(pd.read_csv(folder / "pairs.csv"), moment="final")
+        curves = read_csv(folder / "curves.csv") if study.tags else pd.DataFrame()
+        tables[1].append(means_over_seeds(curves, study.tags) if study.tags else curves)
+        pairs = select(read_csv(folder / "pairs.csv"), moment="final")
         on_test = pairs["measure"].str.startswith("test_") & study.pairs
         tables[2].append(pairs.loc[on_test, PAIR])
     names = [folder.name for folder in comparisons]
@@ -433,13 +391,7 @@ def keep(study: Study, comparisons: Sequence[Path]) -> Found:
     )
 
 
-def thin(curves: pd.DataFrame, tags: Sequence[str]) -> pd.DataFrame:
-    """Means over seeds at few epochs, dense in the beginning."""
-    curves = curves.fillna(dict.fromkeys(IDENTITY[1:], ""))
-    epochs = np.array(sorted(set(curves["epoch"])))
-    places = np.geomspace(1, len(epochs), MOST_EPOCHS).round().astype(int) - 1
-    kept = set(epochs[places] if len(epochs) > MOST_EPOCHS else epochs)
-    curves = curves[curves["epoch"].isin(kept)]
+def means_over_seeds(curves: pd.DataFrame, tags: Sequence[str]) -> pd.DataFrame:
     groups = curves.groupby([*IDENTITY[1:], "epoch", "step"], sort=False)
     return groups[list(tags)].mean().reset_index()
 
@@ -453,13 +405,13 @@ def write(found: Found, folder: Path) -> None:
 
 def read(folder: Path) -> Found:
     tables = [folder / f"{name}.csv" for name in Found.__annotations__]
-    empty = dict.fromkeys(IDENTITY, "")
-    return Found(
-        *(
-            pd.read_csv(t).fillna(empty) if t.exists() else pd.DataFrame()
-            for t in tables
-        )
-    )
+    return Found(*(read_csv(t) if t.exists() else pd.DataFrame() for t in tables))
+
+
+def read_csv(path: Path) -> pd.DataFrame:
+    """A table in which a run without condition or strength has an empty one."""
+    table = pd.read_csv(path, dtype=dict.fromkeys(IDENTITY, str))
+    return table.fillna({name: "" for name in IDENTITY if name in table})
 
 
 def filled(page: str, tables: Iterator[pd.DataFrame]) -> str:
