@@ -358,6 +358,12 @@ STUDIES = {
         (9.5, 3.2),
         tuple(f"weights/norm/{layer}" for layer in LAYERS),
     ),
+    "double_descent": Study(
+        (*ACCURACIES, TEST_LOSS),
+        tables_of_double_descent,
+        draw_double_descent,
+        (9.5, 3),
+    ),
 }
 
 
