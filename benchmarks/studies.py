@@ -284,7 +284,10 @@ def draw_double_descent(found: Found, figure: Figure) -> None:
     panels[0].legend(frameon=False, fontsize=8)
 
 
-GROKKING = ("accuracy/train", "accuracy/validation", "weights/norm")
+GROKKING = (
+    *("accuracy/train", "accuracy/validation"),
+    *("weights/norm", "weights/update_ratio"),
+)
 PUBLISHED_UPDATES = (2_000, 10_000, 20_000, 30_000, 50_000, 100_000)
 
 
@@ -294,9 +297,9 @@ def tables_of_grokking(found: Found) -> Iterator[pd.DataFrame]:
         row = {"updates": f"{updates:,}"}
         for (method,), curve in each(found.curves, "method"):
             there = curve.loc[curve["step"] == updates, list(GROKKING)]
-            for train, validation, norm in there.to_numpy():
-                accuracies = f"{100 * train:.1f} / {100 * validation:.1f}"
-                row[method] = f"{accuracies} / {norm:.1f}"
+            for numbers in there.to_numpy():
+                scaled = numbers * (100, 100, 1, 1e4)
+                row[method] = " / ".join(f"{number:.1f}" for number in scaled)
         rows.append(row)
     yield pd.DataFrame(rows).fillna("")
 
@@ -364,6 +367,13 @@ STUDIES = {
         draw_double_descent,
         (9.5, 3),
     ),
+    "grokking": Study(
+        ACCURACIES,
+        tables_of_grokking,
+        draw_grokking,
+        (8, 3.2),
+        GROKKING,
+    ),
 }
 
 
@@ -423,9 +433,9 @@ def read_csv(path: Path) -> pd.DataFrame:
 def filled(page: str, tables: Iterator[pd.DataFrame]) -> str:
     """A page with these tables, each from `<!-- table-N -->` to `<!-- end -->`."""
     for number, table in enumerate(tables, start=1):
-        lines = [" | ".join(map(str, row)) for row in table.itertuples(index=False)]
-        head = [" | ".join(table), "|".join(["---"] * len(table.columns))]
-        text = "\n".join(f"| {line} |" for line in (*head, *lines))
+        head = [table.columns, ["---"] * len(table.columns)]
+        rows = [*head, *table.itertuples(index=False)]
+        text = "\n".join(f"| {' | '.join(map(str, row))} |" for row in rows)
         before, mark, rest = page.partition(f"<!-- table-{number} -->")
         _, end, after = rest.partition("<!-- end -->")
         if not end:
