@@ -45,6 +45,8 @@ class Work:
             logged to TensorBoard; "detail", the same with all statistics of weights.
         dropout: Fraction of the hidden units.
         input_dropout: Fraction of the pixels.
+        filters: If given, the network is `models.cnn` with these and nothing hidden:
+            convolutions of 3 by 3, batch normalization, ReLU and pooling.
     """
 
     hidden_units: tuple[int, ...] = (512, 512)
@@ -54,12 +56,17 @@ class Work:
     logging: str = "none"
     dropout: float = 0.0
     input_dropout: float = 0.0
+    filters: tuple[int, ...] = ()
+
+    @property
+    def image_shape(self) -> tuple[int, ...]:
+        return (28, 28) if self.filters else (784,)
 
     def images(self) -> tuple[np.ndarray, np.ndarray]:
-        """Training images, (train_size, 784), and their labels."""
+        """Training images, (train_size, *image_shape), and their labels."""
         digits = mnist()
         images = Split(digits.x_train, digits.y_train)[: self.train_size].images
-        return images.reshape(-1, 784), digits.y_train[: self.train_size]
+        return images.reshape(-1, *self.image_shape), digits.y_train[: self.train_size]
 
     def order(self, epoch: int) -> np.ndarray:
         """Indices of whole batches, (updates, batch_size), another order each epoch."""
@@ -77,7 +84,7 @@ def ours(work: Work) -> Epoch:
     from rich.console import Console
 
     from data import Data
-    from models import mlp
+    from models import cnn, mlp
     from monitoring.monitor import Monitor
     from monitoring.settings import MonitoringSettings
     from optimizers import prepare
@@ -85,23 +92,27 @@ def ours(work: Work) -> Epoch:
     from training.losses import cross_entropy
     from training.program import Program
     from training.settings import TrainingSettings
-    from training.trainer import Trainer
+    from training.trainer import Trainer, compiles_faster
 
     digits = mnist()
     train = Split(digits.x_train, digits.y_train)[: work.train_size]
     test = Split(digits.x_test, digits.y_test)
     data = Data(train, test, test, CLASSES, train.labels, "0123456789")
-    model = mlp(
-        data.image_shape,
-        CLASSES,
-        hidden_units=work.hidden_units,
-        dropout=work.dropout,
-        input_dropout=work.input_dropout,
-    )
+    if work.filters:
+        model = cnn(data.image_shape, CLASSES, filters=work.filters)
+    else:
+        model = mlp(
+            data.image_shape,
+            CLASSES,
+            hidden_units=work.hidden_units,
+            dropout=work.dropout,
+            input_dropout=work.input_dropout,
+        )
     optimizer = prepare(adam(learning_rate=LEARNING_RATE), model)
     settings = TrainingSettings(epochs=10_000, batch_size=work.batch_size)
     rates = np.ones(settings.epochs * settings.updates_per_epoch(len(train)))
-    program = Program(model, optimizer, cross_entropy(), jit=True)
+    jit = compiles_faster(model, data.image_shape)
+    program = Program(model, optimizer, cross_entropy(), jit)
     trainer = Trainer(program, data, rates, settings, seed=0)
     watching = MonitoringSettings(detail=work.logging == "detail")
     directory = Path(tempfile.mkdtemp())
@@ -129,6 +140,8 @@ def keras_fit(work: Work, **arguments) -> Epoch:
     """Keras' `fit`, as tutorials write it."""
     import keras
 
+    from models import cnn
+
     keras.utils.set_random_seed(0)
     images, labels = work.images()
     digits = mnist()
@@ -140,12 +153,15 @@ def keras_fit(work: Work, **arguments) -> Epoch:
         if work.dropout:
             layers.append(keras.layers.Dropout(work.dropout))
     model = keras.Sequential([*layers, keras.layers.Dense(CLASSES)])
+    if work.filters:
+        model = cnn(work.image_shape, CLASSES, filters=work.filters)
     cross_entropy = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     optimizer = keras.optimizers.Adam(LEARNING_RATE)
     model.compile(optimizer, cross_entropy, metrics=["accuracy"], **arguments)
     extras = {}
     if work.logging != "none":
-        test_images = Split(digits.x_test, digits.y_test).images.reshape(-1, 784)
+        test_images = Split(digits.x_test, digits.y_test).images
+        test_images = test_images.reshape(-1, *work.image_shape)
         board = keras.callbacks.TensorBoard(tempfile.mkdtemp())
         extras = {
             "validation_data": (test_images, digits.y_test),
@@ -163,9 +179,9 @@ def keras_fit(work: Work, **arguments) -> Epoch:
 
 
 def keras_fit_tuned(work: Work) -> Epoch:
-    """Keras' `fit` with XLA, a whole epoch as one execution."""
+    """Keras' `fit`, a whole epoch as one execution, with XLA but for convolutions."""
     updates = -(-work.train_size // work.batch_size)
-    return keras_fit(work, jit_compile=True, steps_per_execution=updates)
+    return keras_fit(work, jit_compile=not work.filters, steps_per_execution=updates)
 
 
 def torch_eager(work: Work, compiled: bool = False) -> Epoch:
@@ -180,6 +196,10 @@ def torch_eager(work: Work, compiled: bool = False) -> Epoch:
     for before, units in zip(sizes, sizes[1:], strict=False):
         layers += [torch.nn.Linear(before, units), torch.nn.ReLU()]
     model = torch.nn.Sequential(*layers, torch.nn.Linear(sizes[-1], CLASSES))
+    if work.filters:
+        images = images[:, None]
+        model = torch_cnn(work.filters)
+    model(images[:1].expand(2, *images.shape[1:]))  # Lazy layers see their inputs.
     optimizer = torch.optim.Adam(model.parameters(), lr=LEARNING_RATE)
     cross_entropy = torch.nn.CrossEntropyLoss()
 
@@ -204,6 +224,16 @@ def torch_eager(work: Work, compiled: bool = False) -> Epoch:
             return cross_entropy(logits, labels[:MOST_EVALUATED]).item()
 
     return epoch, loss
+
+
+def torch_cnn(filters: tuple[int, ...]):
+    from torch import nn
+
+    layers: list[nn.Module] = []
+    for before, count in zip((1, *filters), filters, strict=False):
+        layers += [nn.Conv2d(before, count, 3, padding="same", bias=False)]
+        layers += [nn.BatchNorm2d(count), nn.ReLU(), nn.MaxPool2d(2, ceil_mode=True)]
+    return nn.Sequential(*layers, nn.Flatten(), nn.LazyLinear(CLASSES))
 
 
 def torch_compiled(work: Work) -> Epoch:
@@ -320,7 +350,7 @@ def main() -> None:
     parser.add_argument("work", help="a Work, in JSON")
     arguments = parser.parse_args()
     settings = json.loads(arguments.work)
-    work = Work(**settings | {"hidden_units": tuple(settings["hidden_units"])})
+    work = Work(**settings)
     epoch, loss = PEERS[arguments.name](work)
     epoch()
     print(json.dumps("ready"), flush=True)
