@@ -96,10 +96,13 @@ def hold_out(images: np.ndarray, labels: np.ndarray, share: float) -> Arrays:
 
     Args:
         images: (n, ...).
-        labels: Numbers or names of the classes, (n,).
+        labels: Numbers or names of the classes, (n,). Numbers of which one stands there
+            only once are taken for no classes.
         share: Share of the images to test on. They are the same in every run.
     """
-    order = stratified_order(labels, np.random.default_rng(0))
+    rare = np.unique(labels, return_counts=True)[1].min() < 2
+    numbers = labels.astype(float) if rare and labels.dtype.kind in "iu" else labels
+    order = stratified_order(numbers, np.random.default_rng(0))
     last = len(order) - max(1, round(share * len(order)))
     train, test = order[:last], order[last:]
     return Arrays(images[train], labels[train], images[test], labels[test])

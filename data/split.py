@@ -145,9 +145,9 @@ def split(
             advice = f"{low:g} to {high:g}; data.standardize=true scales them"
             raise UserError("data", "floats in [0, 1]", advice)
     random = np.random.default_rng([seed, SPLIT_STREAM])
-    order = stratified_order(arrays.y_train, random)
     dtype = np.float32 if task == "regression" else np.int32
     images = Split(arrays.x_train, arrays.y_train.astype(dtype))
+    order = stratified_order(images.labels, random)
     train = images[order[:train_size]]
     labels, num_outputs, numbers = train.labels, 1, []
     if task != "regression":

@@ -129,6 +129,12 @@ def test_a_share_of_each_class_is_held_out_to_test_on():
     assert np.array_equal(hold_out(images, labels, 0.25).x_test, found.x_test)
 
 
+def test_rare_whole_numbers_are_tested_on_too():
+    labels = np.random.default_rng(1).normal(500, 50, 600).round().astype(int)
+    found = hold_out(np.zeros((600, 1)), labels, 0.2)
+    assert 0.85 < found.y_test.std() / found.y_train.std() < 1.15
+
+
 @pytest.mark.parametrize("labels", [LABELS / 2, LABELS - 1, LABELS * 10_000])
 def test_numbers_that_are_no_classes_are_there_to_be_predicted(labels):
     found = arrays(y_train=labels).y_train

@@ -49,6 +49,15 @@ def test_subsets_are_stratified(numbered, size):
         assert np.abs(counts - len(part) * np.array([0.1, 0.3, 0.6])).max() <= 1
 
 
+def test_rare_whole_numbers_are_validated_on_too():
+    numbers = np.random.default_rng(1).normal(500, 50, 600).round().astype(np.int32)
+    arrays = Arrays(
+        np.zeros((600, 1), np.uint8), numbers, np.zeros((1, 1)), numbers[:1]
+    )
+    data = split(arrays, 0, task="regression", validation_size=120)
+    assert 0.85 < data.validation.labels.std() / data.train.labels.std() < 1.15
+
+
 def test_seeds_draw_different_images_and_the_same_seed_the_same(numbered):
     first, again, other = (
         split(numbered, seed, train_size=50, validation_size=200) for seed in (0, 0, 1)
