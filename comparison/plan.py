@@ -3,7 +3,7 @@
 A comparison file names a base config and what each method changes of it:
 
     question = "Does AdamW help?"   # the head of the report
-    base = "baseline.toml"          # beside this file; may be a run's config.toml
+    base = "../baseline.toml"       # from this file's folder; or a run's config.toml
     seeds = [0, 1, 2]               # the same for every method: runs are paired
     control = "none"                # the method that the others are compared with
     select.at = "final"             # choose strengths by this evaluation, or "best"
@@ -219,11 +219,16 @@ def load_comparison(path: Path, overrides: Sequence[str] = ()) -> Comparison:
             raise UserError(key, "a setting that runs share", received)
     task = runs[0].config.split.settings["task"]
     losses = {run.config.loss.name for run in runs}
-    own_loss = len(losses) == 1 and TASKS[task].criterion not in losses
+    trained = {(run.condition, str(run.config.loss)) for run in runs}
+    shared = len(trained) == len(conditions)
+    own_loss = shared and len(losses) == 1 and TASKS[task].criterion not in losses
     loss = "loss" if own_loss else TASKS[task].criterion
     if file.select.by not in (None, "loss", *measures_of(task)):
         measures = f"one of {', '.join(measures_of(task))}, loss"
         raise UserError(f"select.by with data.task = {task}", measures, file.select.by)
+    if file.select.by == "loss" and not shared:
+        one = "a measure: the runs of a condition train different losses"
+        raise UserError("select.by", one, "loss")
     return Comparison(
         name,
         file.question,

@@ -296,12 +296,25 @@ def test_a_base_below_the_home_directory(write, tmp_path, monkeypatch):
             'select = {by = "cross_entropy"}\nset.loss.name = "mean_squared_error"',
             ("final", "cross_entropy"),
         ),
+        (
+            'set.loss.name = "focal"\n'
+            "conditions = [{loss.gamma = 0.0}, {loss.gamma = 4.0}]",
+            ("final", "loss"),
+        ),
     ],
 )
 def test_strengths_are_selected_at_a_moment_and_by_a_measure(write, select, found):
     text = FILE.replace("set.training.epochs = 4", select)
     comparison = load_comparison(write(text))
     assert (comparison.select, comparison.select_by) == found
+
+
+def test_losses_that_differ_do_not_select(write):
+    varied = FILE.replace("optimizer.learning_rate = [1e-3]", "loss.gamma = [1.0, 4.0]")
+    text = varied.replace("set.training.epochs = 4", 'set.loss.name = "focal"')
+    assert load_comparison(write(text)).select_by == "cross_entropy"
+    with pytest.raises(UserError, match="select.by: expected a measure.* differ"):
+        load_comparison(write('select.by = "loss"' + text))
 
 
 @pytest.mark.parametrize(
@@ -332,7 +345,8 @@ def test_the_example_of_the_docs_loads(tmp_path):
     page = Path("docs/comparisons.md").read_text()
     (example,) = re.findall(r"```toml\n(.*?)```", page, re.S)
     (tmp_path / "baseline.toml").write_text("")
-    path = tmp_path / "example.toml"
+    path = tmp_path / "comparisons" / "example.toml"
+    path.parent.mkdir()
     path.write_text(example)
     comparison = load_comparison(path)
     assert len(comparison.runs) == 5 * (1 + 3)
