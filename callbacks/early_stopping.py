@@ -21,7 +21,8 @@ def early_stopping(
     """Stop when a number has not improved for some epochs.
 
     Args:
-        monitor: Number that is watched; losses are cross-entropies without penalty.
+        monitor: Number that is watched; losses are without penalty, cross-entropies
+            or, in regression, mean squared errors.
         patience: Epochs without improvement after which training stops.
         min_delta: Change that counts as an improvement.
         start_from_epoch: Epochs before the number is watched.

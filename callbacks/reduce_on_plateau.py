@@ -24,7 +24,8 @@ def reduce_on_plateau(
     The schedule goes on below the lowered rate.
 
     Args:
-        monitor: Number that is watched; losses are cross-entropies without penalty.
+        monitor: Number that is watched; losses are without penalty, cross-entropies
+            or, in regression, mean squared errors.
         factor: Share of the learning rate that is left.
         patience: Epochs without improvement after which the rate is lowered.
         min_delta: Change that counts as an improvement.

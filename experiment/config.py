@@ -280,7 +280,7 @@ def read_toml(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(read_file(path, LARGEST_FILE).decode("utf-8-sig"))
     except FileNotFoundError:
-        found = sorted([*path.parent.glob("*.toml"), *Path("configs").glob("*.toml")])
+        found = sorted([*path.parent.glob("*.toml"), *Path("configs").rglob("*.toml")])
         near = did_you_mean(path.stem, {file.stem: file for file in found})
         raise UserError(f"{path}: no such file{near}") from None
     except OSError as error:
@@ -347,6 +347,10 @@ def resolve(tables: Mapping[str, Any]) -> Config:
             f"one of {', '.join(fitting)}",
             config.loss.name,
         )
+    for name, part in config.callbacks.items():
+        watched = part.settings.get("monitor")
+        if task.criterion == "mean_squared_error" and str(watched).endswith("accuracy"):
+            raise refusal(f"{name}.monitor", "val_loss or loss in regression", watched)
     epochs = config.training.settings["epochs"]
     warmup = config.schedule.settings.get("warmup_epochs", 0)
     if warmup > epochs:

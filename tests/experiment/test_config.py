@@ -135,6 +135,8 @@ def test_missing_config_file_suggests_a_near_one():
         UserError, match=r"base.toml: no such file; .*configs/baseline.toml"
     ):
         load_config("configs/base.toml")
+    with pytest.raises(UserError, match="did you mean configs/comparisons/capacity"):
+        load_config("capacity.toml")
 
 
 @given(

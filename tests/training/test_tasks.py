@@ -134,6 +134,12 @@ def test_noise_is_for_classes(run):
         run("regression", "data.label_noise=0.1")
 
 
+def test_a_regression_has_no_accuracy_to_watch(run):
+    settings = ("early_stopping.patience=1", "early_stopping.monitor=val_accuracy")
+    with pytest.raises(UserError, match="early_stopping.monitor: expected val_loss"):
+        run("regression", *settings)
+
+
 def test_the_old_name_of_the_loss_tells_the_new_one(run):
     with pytest.raises(UserError, match=r"training.loss; did you mean loss.name\?"):
         run("binary", "training.loss=mean_squared_error")
