@@ -19,8 +19,9 @@ def csv(*, path: str, label: str, test_share: Share = 0.2) -> Arrays:
 
     Args:
         path: The file.
-        label: Column with the class, as text or as a number from 0.
-        test_share: Share of each class to test on.
+        label: Column with the class, as text or as a number from 0; in regression, with
+            the number to tell.
+        test_share: Share of each class, or of all rows in regression, to test on.
 
     Raises:
         UserError: There is no such file or column, or a value is missing.
