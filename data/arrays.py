@@ -100,7 +100,7 @@ def hold_out(images: np.ndarray, labels: np.ndarray, share: float) -> Arrays:
             only once are taken for no classes.
         share: Share of the images to test on. They are the same in every run.
     """
-    rare = np.unique(labels, return_counts=True)[1].min() < 2
+    rare = 1 in np.unique(labels, return_counts=True)[1]
     numbers = labels.astype(float) if rare and labels.dtype.kind in "iu" else labels
     order = stratified_order(numbers, np.random.default_rng(0))
     last = len(order) - max(1, round(share * len(order)))

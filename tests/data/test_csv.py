@@ -49,6 +49,7 @@ def test_text_labels_are_classes_by_name(write):
             "data.label: expected a column of .*: size, share, rec",
         ),
         ([""], "expected a .csv file, received No columns"),
+        ([HEADER], "x_train: expected images .n, .*, received .0, "),
         ([HEADER, '1,2,"left,3', "1"], "expected a .csv file, received "),
         (["name,grade", *(f"n{i},0" for i in range(101))], "received more in .'name'"),
     ],
