@@ -31,6 +31,7 @@ PAIR += ["difference", "low", "high", "verdict"]
 
 METHODS = ("none", "adamw", "l2", "dropout", "max_norm", "l1", "to_start")
 COLOR = dict(zip(METHODS, COLORS, strict=True)) | {
+    "adamw_dropout": COLORS[5],
     "decay": COLORS[1],
     "small_start": COLORS[2],
     "large_epsilon": COLORS[3],
@@ -120,11 +121,9 @@ def tables_of_random_labels(found: Found) -> Iterator[pd.DataFrame]:
     for (method, strength), runs in each(found.runs, "method", "strength"):
         row = {"method": method, "strength": strength}
         for condition, labels in LABELS.items():
-            where = {"condition": condition, "method": method, "strength": strength}
-            these, curve = (
-                select(runs, condition=condition),
-                select(found.curves, **where),
-            )
+            these = select(runs, condition=condition)
+            curves = select(found.curves, condition=condition)
+            curve = select(curves, method=method, strength=strength)
             row[f"{labels}: right in training, %"] = percent(these[TRAIN])
             row[f"{labels}: all right first at epoch"] = first_epoch_of_all(curve)
             row[f"{labels}: right in the test, %"] = percent(these[TEST])
@@ -179,8 +178,7 @@ def tables_of_wrong_labels(found: Found) -> Iterator[pd.DataFrame]:
 def draw_wrong_labels(found: Found, figure: Figure) -> None:
     axes = figure.subplots()
     x, y, *_ = MEMORIZED
-    for method, runs in each(found.runs, "method"):
-        (name,) = method
+    for (name,), runs in each(found.runs, "method"):
         means = runs.groupby("strength", sort=False)[[x, y, "own_strength"]].mean()
         axes.plot(100 * means[x], 100 * means[y], ".-", color=COLOR[name], alpha=0.6)
         own = 100 * means[means["own_strength"] == 1]
@@ -318,6 +316,47 @@ def draw_grokking(found: Found, figure: Figure) -> None:
     accuracy.legend(frameon=False, fontsize=8)
 
 
+NOISE_OF = {"our_table": "right labels", "our_table_noise": "a fifth redrawn"}
+
+
+def tables_of_our_table(found: Found) -> Iterator[pd.DataFrame]:
+    losses: dict[str, dict[str, str]] = {}
+    accuracies: dict[str, dict[str, str]] = {}
+    for (name, size, method, strength), runs in each(
+        found.own(), "comparison", "condition", "method", "strength"
+    ):
+        column = f"{value_of(size)} images, {NOISE_OF[name]}"
+        chosen = f" (`{value_of(strength)}`)" if strength else ""
+        loss = losses.setdefault(method, {"method": method})
+        loss[column] = spread(runs[TEST_LOSS], 3) + chosen
+        accuracy = accuracies.setdefault(method, {"method": method})
+        accuracy[column] = percent(runs[TEST])
+    yield pd.DataFrame(losses.values())
+    yield pd.DataFrame(accuracies.values())
+    rows: dict[str, dict[str, str]] = {}
+    for _, pair in select(found.pairs, measure="test_cross_entropy").iterrows():
+        column = f"{value_of(pair['condition'])} images, {NOISE_OF[pair['comparison']]}"
+        names = f"{pair['first']} minus {pair['second']}"
+        mark = "*" if pair["verdict"] == "different" else ""
+        row = rows.setdefault(names, {"pair": names})
+        row[column] = interval(pair, 3) + mark
+    yield pd.DataFrame(rows.values())
+
+
+def draw_our_table(found: Found, figure: Figure) -> None:
+    pairs = select(found.pairs, measure="test_cross_entropy", second="none")
+    groups = list(each(pairs, "comparison", "condition"))
+    panels = figure.subplots(1, len(groups), sharey=True)
+    for axes, ((name, size), against) in zip(panels, groups, strict=True):
+        axes.axvline(0, color=MUTED, linewidth=0.8)
+        for _, pair in against.iterrows():
+            color = COLOR[pair["first"]]
+            axes.plot([pair["low"], pair["high"]], [pair["first"]] * 2, color=color)
+            axes.plot(pair["difference"], pair["first"], "o", color=color)
+        axes.set_title(f"{value_of(size)} images,\n{NOISE_OF[name]}")
+        axes.set_xlabel("test cross-entropy\nminus none")
+
+
 @dataclass(frozen=True)
 class Study:
     """What a page shows of a study's runs.
@@ -373,6 +412,13 @@ STUDIES = {
         draw_grokking,
         (8, 3.2),
         GROKKING,
+    ),
+    "our_table": Study(
+        (*ACCURACIES, TEST_LOSS),
+        tables_of_our_table,
+        draw_our_table,
+        (9.5, 3),
+        pairs=True,
     ),
 }
 
