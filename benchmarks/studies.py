@@ -431,7 +431,7 @@ def keep(study: Study, comparisons: Sequence[Path]) -> Found:
         if (failed := summary["status"] != "completed").any():
             raise SystemExit(f"{folder}: {failed.sum()} runs have no result")
         methods = read_csv(folder / "figures" / "table-1.csv")
-        names = methods.reindex(columns=IDENTITY[1:]).fillna("")
+        names = methods.reindex(columns=IDENTITY[1:], fill_value="")
         own = set(map(tuple, names.to_numpy()))
         identities = summary[IDENTITY[1:]].to_numpy()
         chosen = [tuple(row) in own for row in identities]
