@@ -190,7 +190,9 @@ def test_what_a_grid_grows_by_is_made_and_kept_with_the_code_of_the_start(
     assert inspect_runs(comparison, tmp_path) == before
 
 
-@pytest.mark.parametrize("victim", ["worker", "parent"])
+@pytest.mark.parametrize(
+    "victim", ["worker", pytest.param("parent", marks=pytest.mark.faults)]
+)
 def test_killed_anywhere_it_ends_as_an_undisturbed_one(
     begin, undisturbed, tmp_path, victim
 ):

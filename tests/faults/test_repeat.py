@@ -59,6 +59,7 @@ def once(repeat):
     return repeat()
 
 
+@pytest.mark.faults
 def test_all_of_it_at_once_changes_nothing(repeat, once):
     circumstances = {key: v for around in AROUND.values() for key, v in around.items()}
     circumstances["env"] = AROUND["other hash seed, locale, time zone"]["env"]

@@ -40,6 +40,7 @@ def shell(line, runs, *words, cwd=ROOT, units="[4]", **environment):
     )
 
 
+SLOW = pytest.mark.faults
 NO_ROOM = f"train.py: standard output: {os.strerror(errno.ENOSPC)}\n"
 
 
@@ -48,8 +49,8 @@ NO_ROOM = f"train.py: standard output: {os.strerror(errno.ENOSPC)}\n"
     [
         ("{python} -I {train} | head -1; exit ${{PIPESTATUS[0]}}", ""),
         ("{python} -W error {train} > /dev/full", NO_ROOM),
-        ("{python} -P {train} >&- 2>&- <&-", ""),
-        ("COLUMNS=0 {python} {train} | grep -q completed", ""),
+        pytest.param("{python} -P {train} >&- 2>&- <&-", "", marks=SLOW),
+        pytest.param("COLUMNS=0 {python} {train} | grep -q completed", "", marks=SLOW),
     ],
 )
 def test_a_run_is_made_whatever_surrounds_it(tmp_path, line, said):

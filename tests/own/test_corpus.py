@@ -1,8 +1,9 @@
 """Each run of a comparison is the run alone, whatever its user wrote.
 
 `cases.py` is the table of what is tried. Each is compared at two strengths with two
-seeds by one worker. Each of the four runs is held to the same run alone, which is
-stopped within its second epoch and continued besides.
+seeds by one worker. A run of another seed than the one before it, and one of another
+strength, are held to the same run alone, which is stopped within its second epoch and
+continued besides.
 """
 
 import pytest
