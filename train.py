@@ -232,11 +232,7 @@ def make_trainer(
     if data.scaling:
         model = standardize(model, *data.scaling)
     config.regularization.build(model, config.regularizer.build)
-    decided = config.decide(
-        threads=threads_in_use,
-        jit_compile=lambda: compiles_faster(model, data.image_shape),
-    )
-    settings = decided.training.build()
+    settings = config.training.build()
     horizon = (settings.updates_per_epoch(len(data.train)), settings.epochs)
     optimizer = config.preparation.build(
         config.optimizer.build(), model, config.decay.build(*horizon)
@@ -244,8 +240,14 @@ def make_trainer(
     check_optimizer(optimizer)
     multipliers = config.schedule.build(*horizon)
     program = share_program(
-        programs, decided.tables(), model, optimizer, config.loss.build()
+        programs,
+        config.tables(),
+        model,
+        optimizer,
+        config.loss.build(),
+        lambda: compiles_faster(model, data.image_shape),
     )
+    decided = config.decide(threads=threads_in_use, jit_compile=lambda: program.jit)
     trainer = Trainer(
         program, data, multipliers, settings, config.seed, decided.identity
     )

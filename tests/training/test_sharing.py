@@ -131,6 +131,14 @@ def test_a_program_is_not_shared_before_or_unless_it_is_known_to_be_safe():
     assert share_program(programs, *make("seed=1"), LOSS) is not first
 
 
+def test_whether_xla_compiles_is_decided_once_for_all_seeds():
+    programs = {}
+    first = share_program(programs, *make(), LOSS, lambda: False)
+    assert not first.jit
+    first.may_be_shared = True
+    assert share_program(programs, *make("seed=1"), LOSS, pytest.fail) is first
+
+
 def test_a_single_run_keeps_no_program():
     tables, model, optimizer = make()
     assert share_program(None, tables, model, optimizer, LOSS).model is model
