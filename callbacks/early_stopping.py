@@ -1,18 +1,16 @@
 """An end of training before the last epoch."""
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from pydantic import NonNegativeFloat, NonNegativeInt
 
 if TYPE_CHECKING:
     import keras
 
-Monitor = Literal["val_loss", "val_accuracy", "loss", "accuracy"]
-
 
 def early_stopping(
     *,
-    monitor: Monitor = "val_loss",
+    monitor: str = "val_loss",
     patience: NonNegativeInt,
     min_delta: NonNegativeFloat = 0.0,
     start_from_epoch: NonNegativeInt = 0,
@@ -21,8 +19,8 @@ def early_stopping(
     """Stop when a number has not improved for some epochs.
 
     Args:
-        monitor: Number that is watched; losses are without penalty, cross-entropies
-            or, in regression, mean squared errors.
+        monitor: Measure that is watched, after `val_` on the validation images; `loss`
+            is the first of the task, without penalty.
         patience: Epochs without improvement after which training stops.
         min_delta: Change that counts as an improvement.
         start_from_epoch: Epochs before the number is watched.

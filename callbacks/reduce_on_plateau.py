@@ -5,15 +5,13 @@ from typing import TYPE_CHECKING, Annotated
 from annotated_types import Interval
 from pydantic import NonNegativeFloat, NonNegativeInt
 
-from callbacks.early_stopping import Monitor
-
 if TYPE_CHECKING:
     import keras
 
 
 def reduce_on_plateau(
     *,
-    monitor: Monitor = "val_loss",
+    monitor: str = "val_loss",
     factor: Annotated[float, Interval(gt=0, lt=1)] = 0.1,
     patience: NonNegativeInt,
     min_delta: NonNegativeFloat = 1e-4,
@@ -24,8 +22,8 @@ def reduce_on_plateau(
     The schedule goes on below the lowered rate.
 
     Args:
-        monitor: Number that is watched; losses are without penalty, cross-entropies
-            or, in regression, mean squared errors.
+        monitor: Measure that is watched, after `val_` on the validation images; `loss`
+            is the first of the task, without penalty.
         factor: Share of the learning rate that is left.
         patience: Epochs without improvement after which the rate is lowered.
         min_delta: Change that counts as an improvement.

@@ -34,6 +34,7 @@ from optimizers.schedules import SCHEDULES
 from system.errors import UserError
 from system.files import is_file, read_file
 from training.losses import LOSSES
+from training.measures import watched
 from training.settings import TrainingSettings
 from training.tasks import TASKS
 
@@ -347,10 +348,11 @@ def resolve(tables: Mapping[str, Any]) -> Config:
             f"one of {', '.join(fitting)}",
             config.loss.name,
         )
+    seen = list(watched(config.split.settings["task"]))
     for name, part in config.callbacks.items():
-        watched = part.settings.get("monitor")
-        if task.criterion == "mean_squared_error" and str(watched).endswith("accuracy"):
-            raise refusal(f"{name}.monitor", "val_loss or loss in regression", watched)
+        monitor = part.settings.get("monitor", "loss")
+        if monitor not in seen:
+            raise refusal(f"{name}.monitor", f"one of {', '.join(seen)}", monitor, seen)
     epochs = config.training.settings["epochs"]
     warmup = config.schedule.settings.get("warmup_epochs", 0)
     if warmup > epochs:

@@ -1,5 +1,6 @@
 """Keras callbacks around compiled epochs."""
 
+import math
 import warnings
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -7,11 +8,10 @@ from typing import Any
 
 import keras
 import numpy as np
-import tensorflow as tf
 
 from system.errors import DamagedError
 from training.measurement import Measurement
-from training.measures import MEASURES
+from training.measures import MEASURES, name_in_logs, watched
 
 BATCH_HOOKS = (
     "on_batch_begin",
@@ -41,27 +41,28 @@ def make_callback_list(
     model: keras.Model,
     optimizer: keras.Optimizer,
     params: dict[str, int],
-    images: tuple[tf.Tensor, tf.Tensor],
     task: str,
 ) -> keras.callbacks.CallbackList:
     """Ready the callbacks, and the model so that they find it as under `model.fit`.
 
     Args:
         callbacks: A warning says of each whose hooks for batches cannot be called.
+            Those that watch a measure are told which way it is better.
         model: It is compiled with the task's loss and metrics, so that `model.evaluate`
-            works and a callback finds which way a metric is better.
+            works.
         optimizer: Optimizer of the run.
         params: What callbacks are told of the run: numbers of `epochs`, and of `steps`
             in one.
-        images: A pair of pixels and labels, to make the metrics with.
         task: Name of the task.
     """
     callbacks = list(callbacks)
     if callbacks:
         model.compile(optimizer, auto_scale_loss=False, **KERAS_METRICS[task]())
-        model.test_on_batch(tf.cast(images[0], tf.float32), images[1])
-        model.reset_metrics()
+    better = watched(task)
     for callback in callbacks:
+        monitor = getattr(callback, "monitor", None)
+        if monitor in better and getattr(callback, "mode", None) == "auto":
+            callback.mode = "max" if better[monitor] == "higher" else "min"
         hooks = [hook for hook in BATCH_HOOKS if overrides(callback, hook)]
         if hooks and getattr(callback, "save_freq", None) != "epoch":
             warnings.warn(
@@ -79,14 +80,12 @@ def overrides(callback: keras.callbacks.Callback, hook: str) -> bool:
 
 
 def logs_of(measurement: Measurement) -> dict[str, float]:
-    """What hooks are given, under the names that `model.fit` has."""
-    found = {"": measurement.train, "val_": measurement.validation}
-    logs = {f"{of}loss": each[measurement.criterion] for of, each in found.items()}
-    return logs | {
-        f"{of}{key}": value
-        for of, each in found.items()
-        for key, value in each.items()
-        if key in MEASURES and key != measurement.criterion
+    """What hooks are given, under the names of `model.fit`: what is a number."""
+    return {
+        of + name_in_logs(key, measurement.criterion): value
+        for of, found in (("", measurement.train), ("val_", measurement.validation))
+        for key, value in found.items()
+        if key in MEASURES and math.isfinite(value)
     }
 
 

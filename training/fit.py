@@ -70,7 +70,6 @@ def fit(
         trainer.model,
         trainer.optimizer,
         {"epochs": trainer.settings.epochs, "steps": trainer.updates_per_epoch},
-        trainer.first_images(),
         trainer.program.task,
     )
     remembered = load_checkpoint(directory, trainer) if resume else None

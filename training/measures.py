@@ -152,6 +152,21 @@ def measures_of(task: str) -> dict[str, Measure]:
     return {criterion: found[criterion]} | found
 
 
+def name_in_logs(key: str, criterion: str) -> str:
+    """What Keras' callbacks know a measure by: what runs are compared by is a loss."""
+    return "loss" if key == criterion else key
+
+
+def watched(task: str) -> dict[str, str]:
+    """Which way each number is better that callbacks of a task see, by its name."""
+    measures = measures_of(task)
+    return {
+        of + name_in_logs(key, TASKS[task].criterion): measure.better
+        for of in ("val_", "")
+        for key, measure in measures.items()
+    }
+
+
 class Share(NamedTuple):
     """A share of the training images: its name on every page, and what it is."""
 

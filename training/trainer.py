@@ -157,10 +157,6 @@ class Trainer:
         """All that updates change: of the model, of the optimizer, and hidden ones."""
         return [*self.program.variables, *self.program.hidden_variables]
 
-    def first_images(self) -> tuple[tf.Tensor, tf.Tensor]:
-        """Pixels and label of one training image."""
-        return self._train[0][:1], self._train[1][:1]
-
     def weights(self) -> list[np.ndarray]:
         """The values of all variables of the model."""
         return [variable.numpy() for variable in self.model.variables]

@@ -189,6 +189,9 @@ def test_a_measure_that_is_no_number_once_is_null_and_harms_nothing(run, monkeyp
     monkeypatch.setitem(MEASURES, "own", own)
     longer = ("training.epochs=3", "training.evaluate_every=2", "training.threads=1")
     _, cut = run(*longer, directory="cut", should_stop=asked(2))
+    stopping = keras.callbacks.EarlyStopping("val_own", patience=2)
+    with pytest.warns(UserWarning, match="`val_own` which is not available"):
+        run(directory="watched", callbacks=[stopping])
     result, whole = run(*longer, directory="whole")
     assert read_history(whole)[0]["own/train"] == ""
     assert result["best"]["epoch"] == 3

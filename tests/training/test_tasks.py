@@ -12,7 +12,7 @@ from system.errors import UserError
 from tests.training.test_fit import read_history
 from train import train
 from training.losses import LOSSES
-from training.measures import measures_of
+from training.measures import measures_of, watched
 from training.tasks import TASKS
 
 RANDOM = np.random.default_rng(0)
@@ -134,10 +134,24 @@ def test_noise_is_for_classes(run):
         run("regression", "data.label_noise=0.1")
 
 
-def test_a_regression_has_no_accuracy_to_watch(run):
-    settings = ("early_stopping.patience=1", "early_stopping.monitor=val_accuracy")
-    with pytest.raises(UserError, match="early_stopping.monitor: expected val_loss"):
-        run("regression", *settings)
+@pytest.mark.parametrize("task", LABELS)
+def test_every_measure_can_be_watched_the_way_that_is_better(run, task):
+    way = watched(task)
+    watching = [keras.callbacks.EarlyStopping(name, patience=20) for name in way]
+    seen = keras.callbacks.History()
+    run(task, "training.epochs=12", callbacks=[*watching, seen])
+    assert seen.history.keys() == way.keys()
+    for name, callback in zip(way, watching, strict=True):
+        best = max if way[name] == "higher" else min
+        assert callback.best == best(seen.history[name]) != seen.history[name][0]
+
+
+def test_a_config_watches_a_measure_of_its_task_alone(run):
+    settings = ("early_stopping.patience=1", "early_stopping.monitor=val_r_squared")
+    result, _ = run("regression", *settings, "optimizer.learning_rate=3")
+    assert result["final"]["epoch"] < 30
+    with pytest.raises(UserError, match=r"monitor: expected one of val_loss, .*r_squa"):
+        run("binary", *settings)
 
 
 def test_the_old_name_of_the_loss_tells_the_new_one(run):
