@@ -194,10 +194,10 @@ def main() -> int:
         pool = local_workers(size, code)
         where = f"in {count(size, 'worker process', 'es')} of this machine"
     stale = [run for run in found.values() if run.state in ("other", "changed")]
+    in_place = f", {len(stale)} of them in the place of stale ones" if stale else ""
     console.print(
         f"{count(len(found), 'run')} in {directory}: {len(found) - len(pending)} "
-        f"finished before, {len(pending)} to make, {len(stale)} of them in the place "
-        f"of stale ones; {where}",
+        f"finished before, {len(pending)} to make{in_place}; {where}",
         **AS_IT_IS,
     )
     first_of_each = {run.difference: run.path for run in reversed(stale)}

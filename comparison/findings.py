@@ -9,7 +9,7 @@ from comparison.statistics import DIFFERENT, EQUAL, UNDECIDED, Difference
 from monitoring.measures import Measure, count
 
 FEW = 3
-"""Seeds that are too few to tell much: with two, an interval is 13 deviations wide."""
+"""Seeds to be given: with two, an interval is 18 standard deviations wide."""
 
 NAMED = 3
 """Undecided pairs that are named; more are counted."""
@@ -124,7 +124,7 @@ def notes(answer: Answer) -> list[str]:
     if seeds < FEW:
         are = "is" if seeds == 1 else "are"
         lines.append(
-            f"{count(seeds, 'seed')} {are} too few to tell; 5 or more make an answer."
+            f"{count(seeds, 'seed')} {are} too few to tell; give {FEW} or more."
         )
     return lines
 

@@ -111,7 +111,9 @@ def write_report(comparison: Comparison, directory: Path, results: Results) -> A
         matrix=matrix,
         tables_of=tables_of,
         words=WORDS,
-        changed={key: here for key, _, here in bare.differences(config)},
+        changed={
+            k: here for k, _, here in bare.differences(config) if here is not None
+        },
         differing={
             method: {key: v for key, v in own.items() if v != settings[key]}
             for method, own in of_methods.items()

@@ -46,7 +46,7 @@ def wrap(line: str, width: int) -> Text:
 def fit_to_width(table: pd.DataFrame, width: int) -> Table:
     """A table of as many columns as fit, its words below each other in the first.
 
-    A condition stands above its rows; columns that are left out are in the report.
+    A verdict is the last to be left out. A condition stands above its rows.
     """
     words = [name for name in table if name in WORDS and name != "condition"]
     names = table[words].agg(lambda row: "\n".join(filter(None, row)), axis="columns")
@@ -54,17 +54,24 @@ def fit_to_width(table: pd.DataFrame, width: int) -> Table:
     room = width - GAP - max(map(len, " ".join([*conditions, *names]).split()))
     grid = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), show_edge=False)
     grid.add_column("\n".join(words))
-    shown: list[pd.Series] = []
-    for heading, cells in table.drop(columns=table.columns.intersection(WORDS)).items():
-        heading = heading.replace(" ", "\n")
-        room -= GAP + max(map(len, "\n".join([heading, *cells]).split("\n")))
+    numbers = table.drop(columns=table.columns.intersection(WORDS))
+    shown: list[str] = []
+    for heading in sorted(numbers, key=lambda heading: heading != "verdict"):
+        room -= GAP + max(map(len, [*heading.split(), *table[heading]]))
         if room >= 0 or not shown:
-            grid.add_column(heading, justify="right", no_wrap=True)
-            shown.append(cells)
+            shown.append(heading)
+    left_out = numbers.columns.difference(shown, sort=False)
+    numbers = numbers.drop(columns=left_out)
+    for heading in numbers:
+        grid.add_column(heading.replace(" ", "\n"), justify="right", no_wrap=True)
+    if len(left_out):
+        grid.caption = f"Too wide, in the report: {', '.join(left_out)}."
+        grid.caption_justify = "left"
     above = ""
-    for condition, *row in zip(conditions, names, *shown, strict=True):
+    cells = numbers.to_numpy()
+    for condition, name, row in zip(conditions, names, cells, strict=True):
         if condition != above:
             grid.add_row(Text(condition, style="bold"))
         above = condition
-        grid.add_row(*map(Text, row))
+        grid.add_row(*map(Text, [name, *row]))
     return grid

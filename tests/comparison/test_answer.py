@@ -144,7 +144,7 @@ def test_with_one_seed_nothing_is_shown(simulate):
     answer = find_answer(one, summarize(one, results), "final")
     assert "but is not shown to be better than" in sentences(answer)[0]
     assert "no interval, lower in 1 of 1 seed" in sentences(answer)[0]
-    assert notes(answer)[-1] == "1 seed is too few to tell; 5 or more make an answer."
+    assert notes(answer)[-1] == "1 seed is too few to tell; give 3 or more."
 
 
 def test_of_many_pairs_those_with_the_best_and_the_control_are_shown(simulate):

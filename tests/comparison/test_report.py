@@ -53,6 +53,14 @@ def report(simulate, tmp_path_factory):
     return write
 
 
+def test_settings_that_the_first_run_does_not_have_are_not_listed(report):
+    directory, *_ = report()
+    page = (directory / "report.html").read_text()
+    (changed,) = re.findall(r"not the defaults</caption>(.*?)</table>", page, re.S)
+    assert "optimizer.name" in changed
+    assert "None" not in changed
+
+
 def test_the_page_holds_figures_words_tables_and_versions(report):
     directory, _, printed = report()
     page = (directory / "report.html").read_text()

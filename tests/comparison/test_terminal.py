@@ -60,9 +60,25 @@ def test_a_wide_terminal_shows_every_column_and_a_narrow_one_the_first(show):
     headings = " ".join(" ".join(show(200)[0]).split())
     for name in ("train accuracy", "gap", "norm of all kernels"):
         assert name.split()[0] in headings
-    narrow, _ = show(40)
-    assert max(len(line.rstrip()) for line in narrow) <= 40
-    assert any("verdict" in line for line in show(80)[0])
+
+
+@pytest.mark.parametrize("width", [40, 60])
+@pytest.mark.parametrize("conditions", ["", CONDITIONS])
+def test_a_narrow_terminal_shows_every_verdict_and_names_what_it_leaves_out(
+    show, conditions, width
+):
+    lines, answer = show(width, conditions)
+    assert max(len(line.rstrip()) for line in lines) <= width
+    text = " ".join(" ".join(lines).split())
+    for table in tables_of(answer):
+        verdicts = table.get("verdict", ())
+        assert all(
+            text.count(verdict) >= list(verdicts).count(verdict) for verdict in verdicts
+        )
+    left_out = re.findall(r"Too wide, in the report: (.*?)\.", text)
+    assert len(left_out) == 3
+    assert "norm of all kernels" in left_out[0]
+    assert "lower in" in left_out[1]
 
 
 def test_the_table_of_methods_is_what_latex_shows(simulate):
