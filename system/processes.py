@@ -28,10 +28,10 @@ PACKAGES = ("tensorflow", "keras", "numpy", "tensorboard")
 """What decides the numbers of a run besides this code."""
 
 REQUIRED = {
-    *("annotated_types", "jinja2", "keras", "matplotlib", "numpy", "pandas", "PIL"),
-    *("pydantic", "rich", "scipy", "tensorboard", "tensorflow", "tomli_w"),
+    *("annotated_types", "fcntl", "jinja2", "keras", "matplotlib", "numpy", "pandas"),
+    *("PIL", "pydantic", "rich", "scipy", "tensorboard", "tensorflow", "tomli_w"),
 }
-"""Modules of the packages in requirements.txt."""
+"""Modules of the packages in requirements.txt, and one that Windows does not have."""
 
 
 def begin_command() -> None:
@@ -97,8 +97,8 @@ def explain(kind, error, trace) -> None:
         say(error)
     elif missing.partition(".")[0] in REQUIRED:
         say(
-            "expected the packages of requirements.txt, received a Python without "
-            f"{missing} ({sys.executable}); README.md says how to set up .venv"
+            "expected Linux or macOS and the packages of requirements.txt, received a "
+            f"Python without {missing} ({sys.executable}); README.md says what to do"
         )
     else:
         sys.__excepthook__(kind, error, trace)

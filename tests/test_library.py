@@ -1,9 +1,11 @@
 """`run` of train.py, as a notebook or a program of one's own calls it."""
 
+import importlib
 import io
 import json
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import keras
@@ -65,6 +67,12 @@ def test_a_dict_is_known_by_what_it_changes_and_a_file_by_its_name(
     based = run({"base": path, "training.batch_size": 50}, str(tmp_path))
     assert based.directory.parent.name == "other,training.batch_size=50"
     assert based.result["final"]["epoch"] == 1
+
+
+def test_an_installation_is_refused():
+    backend = tomllib.loads((ROOT / "pyproject.toml").read_text())["build-system"]
+    with pytest.raises(SystemExit, match="expected a clone to run from"):
+        importlib.import_module(backend["build-backend"])
 
 
 def test_mistakes_are_named(settings, tmp_path):
