@@ -16,12 +16,11 @@ elif __name__ == "__mp_main__":
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
+from rich.text import Text
 
 from comparison.cluster import cluster_workers
-from comparison.display import CompareDisplay
 from comparison.plan import Comparison, Results, against_itself, load_comparison
 from comparison.workers import Order, RunError, Workers, local_workers, make_runs
 from data import as_arrays
@@ -34,11 +33,11 @@ from experiment.fingerprint import (
 )
 from experiment.run_directory import RunDirectory, inspect_run, path_within
 from monitoring.measures import count
+from monitoring.progress import ProgressDisplay
 from monitoring.summary import how_to_look
 from system.errors import UserError
 from system.processes import processors
 
-AS_IT_IS: Any = {"markup": False, "highlight": False, "soft_wrap": True}
 DEFAULT = Path(__file__).with_name("configs") / "comparisons" / "compare.toml"
 
 code_at_start = functools.cache(code_of)
@@ -80,39 +79,43 @@ def make_and_grow(
     workers: Workers,
     should_stop: Callable[[], bool],
     console: Console,
-) -> tuple[Comparison, Results, dict[Path, str]]:
+) -> tuple[Comparison, Results]:
     """Make what is pending, and what lies beyond a grid whose best value is its last.
 
     Returns:
-        The comparison with its grids grown, the results of its runs, and why others
-        have none, by their path.
+        The comparison with its grids grown, and the results of its runs.
     """
-    from comparison.board import ensure_session, list_trials, write_experiment
+    from comparison.board import ensure_session, write_experiment
     from comparison.growth import grow_grids
 
-    failures: dict[Path, str] = {}
-    for growth in range(comparison.grow + 1):
-        write_experiment(comparison, directory)
-        trials = list_trials(comparison)
+    for growth in range(comparison.file.grow + 1):
+        rows = write_experiment(comparison, directory)
         results = {path: run.result for path, run in found.items() if run.result}
         orders = order_runs(comparison, found)
-        with CompareDisplay(console, comparison, len(orders)) as display:
-            for run, result in make_runs(orders, workers, should_stop):
+        with ProgressDisplay(console, len(orders)) as display:
+            failed, ended = 0, make_runs(orders, workers, should_stop)
+            for done, (run, result) in enumerate(ended, start=1):
                 if isinstance(result, RunError):
-                    failures[run.path], result = str(result), {}
+                    console.print(Text(f"failed: {run.path}: {result}"), soft_wrap=True)
+                    result = {}
                 else:
                     results[run.path] = result
-                display.advance(run, result)
-                ensure_session(directory / run.path, trials[run.path], result)
-        if growth == comparison.grow or should_stop():
+                trial, path = run.trial, directory / run.path
+                ensure_session(path, trial, rows[trial], result)
+                failed += result.get("status") not in ("completed", "interrupted")
+                text = f"{done}/{len(orders)} runs"
+                text += f", {failed} failed" if failed else ""
+                display.show(done, text)
+                display.show_line(done, text)
+        if growth == comparison.file.grow or should_stop():
             break
         comparison, added = grow_grids(comparison, results)
         if not added:
             break
         for line in added:
-            console.print(f"a grid grows: {line}", **AS_IT_IS)
+            print(f"a grid grows: {line}")
         found = inspect_runs(comparison, directory)
-    return comparison, results, failures
+    return comparison, results
 
 
 def show_plan(
@@ -132,8 +135,8 @@ def show_plan(
         text += f": about {count(minutes, 'minute')} in {processes} here"
         text += ", give or take a factor of two"
     print(text)
-    if comparison.grow:
-        values = count(comparison.grow, "value")
+    if comparison.file.grow:
+        values = count(comparison.file.grow, "value")
         print(f"Where a grid's best lies on its edge, up to {values} are added.")
 
 
@@ -178,33 +181,32 @@ def main() -> int:
     directory = path_within(arguments.runs, Path(comparison.name))
     found = inspect_runs(comparison, directory)
     pending = order_runs(comparison, found)
-    size = arguments.workers or min(processors(), len(pending) or len(comparison.seeds))
+    size = arguments.workers or min(
+        processors(), len(pending) or len(comparison.file.seeds)
+    )
     if arguments.dry_run:
         show_plan(comparison, directory, found, size)
         return 0
     console = Console()
     code = digest_of_modules(all_choices())
     if arguments.cluster:
-        first = found[comparison.runs[0].path]
-        pool = cluster_workers(
-            arguments.cluster, code, directory, first.config, first.fingerprint
-        )
+        first = next(iter(found.values()))
+        pool = cluster_workers(arguments.cluster, code, directory, first)
         where = f"on the workers of {arguments.cluster}"
     else:
         pool = local_workers(size, code)
         where = f"in {count(size, 'worker process', 'es')} of this machine"
     stale = [run for run in found.values() if run.state in ("other", "changed")]
     in_place = f", {len(stale)} of them in the place of stale ones" if stale else ""
-    console.print(
+    print(
         f"{count(len(found), 'run')} in {directory}: {len(found) - len(pending)} "
-        f"finished before, {len(pending)} to make{in_place}; {where}",
-        **AS_IT_IS,
+        f"finished before, {len(pending)} to make{in_place}; {where}"
     )
     first_of_each = {run.difference: run.path for run in reversed(stale)}
     for difference, path in first_of_each.items():
-        console.print(f"made again: {path} {difference}", **AS_IT_IS)
+        print(f"made again: {path} {difference}")
     with pool as workers:
-        (comparison, results, failures), signal_number = run_until_signal(
+        (comparison, results), signal_number = run_until_signal(
             lambda should_stop: make_and_grow(
                 comparison, directory, found, workers, should_stop, console
             )
@@ -212,17 +214,15 @@ def main() -> int:
     from comparison.report import write_report, write_tables
     from comparison.terminal import show_answer
 
-    for path, reason in failures.items():
-        console.print(f"failed: {path}: {reason}", **AS_IT_IS)
     if signal_number:
         write_tables(comparison, directory, results)
-        console.print("Interrupted; the same command goes on where this stopped.")
+        print("Interrupted; the same command goes on where this stopped.")
         return 128 + signal_number
     answer = write_report(comparison, directory, results)
-    console.print(f"report:       {directory / 'report.html'}", **AS_IT_IS)
-    console.print(how_to_look(directory), **AS_IT_IS)
+    print(f"report:       {directory / 'report.html'}")
+    print(how_to_look(directory))
     show_answer(answer, console)
-    return 1 if failures else 0
+    return 0 if len(results) == len(comparison.runs) else 1
 
 
 if __name__ == "__main__":

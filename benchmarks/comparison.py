@@ -69,8 +69,8 @@ def seconds_of(command: list[str]) -> float:
 def make_table() -> Table:
     """Run both; what each took, and how many times faster ours is."""
     comparison = load_comparison(FILE)
-    first_of_method = {run.method: run for run in reversed(comparison.runs)}
-    sample = [first_of_method[method] for method in comparison.methods]
+    first_of_method = {run.trial.method: run for run in reversed(comparison.runs)}
+    sample = [first_of_method[method] for method in comparison.file.methods]
     theirs: list[float] = []
     with tempfile.TemporaryDirectory() as directory:
         place = Path(directory)

@@ -51,7 +51,7 @@ def measure_runs() -> list[Point]:
     from train import train
 
     comparison = load_comparison(Path("configs/comparisons/compare.toml"))
-    runs = [run for run in comparison.runs if run.method == "adamw"][:RUNS]
+    runs = [run for run in comparison.runs if run.trial.method == "adamw"][:RUNS]
     programs: dict = {}
     points = []
     with tempfile.TemporaryDirectory() as directory:

@@ -20,7 +20,7 @@ import numpy as np
 import pandas as pd
 
 from compare import inspect_runs, order_runs
-from comparison.answer import find_answer
+from comparison.answer import find_answer, summarize
 from comparison.plan import (
     Comparison,
     Results,
@@ -29,7 +29,6 @@ from comparison.plan import (
     load_comparison,
 )
 from comparison.statistics import DIFFERENT, EQUAL
-from comparison.summary import summarize
 from comparison.workers import RunError, local_workers, make_runs
 from data.mnist import mnist
 from experiment.fingerprint import all_choices, digest_of_modules
@@ -83,7 +82,9 @@ def again(comparison: Comparison, number: int) -> Comparison:
 
 def simulate(comparison: Comparison, random) -> Results:
     """Results whose losses vary by seed, by run, and by set of images."""
-    of_seed = dict(zip(comparison.seeds, random.normal(0, 0.05, SEEDS), strict=True))
+    of_seed = dict(
+        zip(comparison.file.seeds, random.normal(0, 0.05, SEEDS), strict=True)
+    )
     results = {}
     for run in comparison.runs:
         loss = 0.5 + of_seed[run.seed] + random.normal(0, 0.02)
@@ -130,13 +131,13 @@ def judge(
             ),
         }
         for method in ("l2", "l1"):
-            (entry,) = (e for e in answer.entries if e.method == method)
+            (trial,) = (t for t in answer.chosen if t.method == method)
             of_method = summary[summary["method"] == method]
-            grid = comparison.grid("", method)
+            grid = comparison.grid(trial)
             for measure in answer.measures[:2]:
                 mean = of_method[f"final_{measure.key}"].astype(float).mean()
                 name = f"best of {len(grid)} strengths minus their mean, {measure.key}"
-                row[name] = row.get(name, 0) + (answer.mean(entry, measure) - mean) / 2
+                row[name] = row.get(name, 0) + (answer.mean(trial, measure) - mean) / 2
         yield row
 
 

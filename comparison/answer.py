@@ -1,88 +1,59 @@
-"""What a comparison found: each method at its own strength, every pair compared."""
+"""From results to the answer: each method at its own strength, every pair compared."""
 
 import functools
 import itertools
-from collections.abc import Mapping
+import sys
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from comparison.plan import Comparison, Run, in_words
-from comparison.statistics import Choice, Difference, choose_strength, paired_difference
-from experiment.config import Settings
-from monitoring.measures import Measure, find_measure
+from comparison.plan import Comparison, Results, Run, Trial
+from comparison.statistics import Difference, paired_difference
+from monitoring.history import read_history
+from monitoring.measures import MEASURES, Measure, find_measure
+from system.errors import UserError
 from training.measures import measures_of
+
+MOMENTS = {
+    "final": "Final weights",
+    "best": "Weights of the evaluation with the lowest validation loss",
+}
 
 FEW = 5
 """Methods of which every pair is shown; of more, the best and the control with each."""
 
-
-@dataclass(frozen=True, eq=False)
-class Entry:
-    """What one method came to under one condition.
-
-    Attributes:
-        condition: Name of the condition; empty if the comparison has none.
-        method: Name of the method.
-        choice: The chosen strength; None if no strength has all its runs.
-        runs: The runs at that strength, one for each seed.
-        results: Rows of the summary of these runs, by seed.
-    """
-
-    condition: str
-    method: str
-    choice: Choice | None
-    runs: tuple[Run, ...]
-    results: pd.DataFrame
-
-    @property
-    def varied(self) -> Settings:
-        """What the method varies, as chosen; nothing if it varies nothing."""
-        return self.choice.varied if self.choice else {}
-
-    @property
-    def strength(self) -> str:
-        """The chosen strength as the summary has it: "l2=0.003"."""
-        return in_words(self.varied)
-
-    @property
-    def label(self) -> str:
-        return f"{self.method} {self.condition}".rstrip()
-
-    @property
-    def name(self) -> str:
-        """The method with its strength, short: "adamw 3.0"."""
-        return " ".join([self.method, *map(short, self.varied.values())])
-
-
-Curves = Mapping[Entry, pd.DataFrame]
+Curves = Mapping[Trial, pd.DataFrame]
 """Every scalar at the chosen strengths, by epoch: columns (tag, mean, min or max)."""
 
-
-def short(value: Any) -> str:
-    return "-".join(map(str, value)) if isinstance(value, list) else str(value)
+Pair = tuple[Trial, Trial]
 
 
 @dataclass(frozen=True)
 class Answer:
-    """The entries of every condition and method, and all pairs, at one moment.
+    """Each method at its chosen strength, and all pairs, at one moment.
 
     Attributes:
         comparison: What was asked.
-        summary: From `comparison.summary.summarize`.
+        summary: From `summarize`.
         moment: "final" or "best".
-        entries: In the order of conditions and methods.
         measures: What pairs are compared in: what strengths are chosen by on the
             validation images, then the same on the test images, then the other of loss
             and accuracy.
+        losses: What strengths are chosen by, the lower the better: one for each run, by
+            its trial; NaN if it has no result.
+        chosen: The trials at the chosen strengths, in the order of conditions and
+            methods. A method is left out if no strength has all its runs.
     """
 
     comparison: Comparison
     summary: pd.DataFrame
     moment: str
-    entries: tuple[Entry, ...]
     measures: tuple[Measure, ...]
+    losses: pd.Series
+    chosen: tuple[Trial, ...]
 
     @property
     def headline(self) -> Measure:
@@ -95,60 +66,101 @@ class Answer:
         return self.measures[2]
 
     @functools.cached_property
-    def pairs(self) -> tuple[tuple[Entry, Entry], ...]:
+    def results(self) -> dict[Trial, pd.DataFrame]:
+        """Rows of the summary by seed, of each trial; NaN where a run has no result."""
+        rows = self.summary.set_index("seed")
+        rows = rows.where(rows["status"] == "completed")
+        return dict(iter(rows.groupby(self.losses.index, sort=False)))
+
+    @functools.cached_property
+    def pairs(self) -> tuple[Pair, ...]:
         """Every two methods under one condition, of which the second is the control, or
         else the earlier one in the file."""
         return tuple(
             (first, second)
             for condition in self.comparison.conditions
             for second, first in itertools.combinations(
-                sorted(self.chosen(condition), key=self._is_other), 2
+                sorted(self.under(condition), key=self._is_other), 2
             )
         )
 
-    def pairs_to_show(self, condition: str) -> list[list[tuple[Entry, Entry]]]:
+    def pairs_to_show(self, condition: str) -> list[list[Pair]]:
         """All pairs of a condition in one list; of many, each other method and the best
         in one, and each other method and the control in another."""
         pairs = [pair for pair in self.pairs if pair[0].condition == condition]
-        if len(self.chosen(condition)) <= FEW:
+        if len(self.under(condition)) <= FEW:
             return [pairs] if pairs else []
         best, *others = self.ranked(condition)
-        control = [entry for entry in others if not self._is_other(entry)]
+        control = [trial for trial in others if not self._is_other(trial)]
         return [
-            [(entry, second) for entry in others if entry is not second]
+            [(trial, second) for trial in others if trial is not second]
             for second in (best, *control)
         ]
 
-    def difference(self, first: Entry, second: Entry, measure: Measure) -> Difference:
-        """A measure of one entry minus that of another, among all pairs."""
+    def difference(self, first: Trial, second: Trial, measure: Measure) -> Difference:
+        """A measure of one trial minus that of another, among all pairs."""
         values, others = self.values(first, measure), self.values(second, measure)
         return paired_difference(values, others, len(self.pairs), measure.margin)
 
-    def values(self, entry: Entry, measure: Measure) -> pd.Series:
-        """A measure of an entry's runs, by seed."""
-        return entry.results[f"{self.moment}_{measure.key}"].astype(float)
+    def values(self, trial: Trial, measure: Measure) -> pd.Series:
+        """A measure of a trial's runs, by seed."""
+        return self.results[trial][f"{self.moment}_{measure.key}"].astype(float)
 
-    def mean(self, entry: Entry, measure: Measure) -> float:
-        return float(self.values(entry, measure).mean())
+    def mean(self, trial: Trial, measure: Measure) -> float:
+        return float(self.values(trial, measure).mean())
 
-    def chosen(self, condition: str | None = None) -> list[Entry]:
-        """The entries that have a strength, of one condition or of all."""
-        return [
-            entry
-            for entry in self.entries
-            if entry.choice and condition in (None, entry.condition)
-        ]
+    def under(self, condition: str) -> list[Trial]:
+        """The chosen trials of a condition."""
+        return [trial for trial in self.chosen if trial.condition == condition]
 
-    def ranked(self, condition: str) -> list[Entry]:
-        """The entries of a condition that have a strength, the best first."""
+    def ranked(self, condition: str) -> list[Trial]:
+        """The chosen trials of a condition, the best first."""
         return sorted(
-            self.chosen(condition),
-            key=lambda entry: self.mean(entry, self.headline),
+            self.under(condition),
+            key=lambda trial: self.mean(trial, self.headline),
             reverse=self.headline.better == "higher",
         )
 
-    def _is_other(self, entry: Entry) -> bool:
-        return entry.method != self.comparison.control
+    def _is_other(self, trial: Trial) -> bool:
+        return trial.method != self.comparison.file.control
+
+
+def summarize(comparison: Comparison, results: Results) -> pd.DataFrame:
+    """One row per run.
+
+    Args:
+        comparison: What was asked.
+        results: The results of its runs.
+
+    Returns:
+        Columns method, condition, strength (both as text), seed, status and seconds,
+        then every number of result.json at both moments: `final_test_accuracy`,
+        `best_weight_norm_of_layer_logits` and the like.
+    """
+    pairs = [(run, results.get(run.path, {})) for run in comparison.runs]
+    rows = [
+        {
+            **identity(run),
+            "status": result.get("status", "no result"),
+            "seconds": result.get("seconds"),
+            **{moment: result.get(moment) or {} for moment in MOMENTS},
+        }
+        for run, result in pairs
+    ]
+    table = pd.json_normalize(rows, sep="_")
+    expected = [f"{moment}_{key}" for moment in MOMENTS for key in MEASURES]
+    return table.reindex(columns=table.columns.union(expected, sort=False))
+
+
+def identity(run: Run) -> dict[str, Any]:
+    """What tells a run from the others of its comparison."""
+    trial = run.trial
+    return {
+        "method": trial.method,
+        "condition": trial.condition,
+        "strength": trial.strength,
+        "seed": run.seed,
+    }
 
 
 def find_answer(comparison: Comparison, summary: pd.DataFrame, moment: str) -> Answer:
@@ -156,56 +168,82 @@ def find_answer(comparison: Comparison, summary: pd.DataFrame, moment: str) -> A
 
     Args:
         comparison: What was asked.
-        summary: From `comparison.summary.summarize`.
+        summary: From `summarize`.
         moment: "final" or "best".
     """
-    by = comparison.select_by
+    by = comparison.file.select.by
     _, second, *_ = measures_of(comparison.runs[0].config.split.settings["task"])
     price = comparison.loss if by == second else second
     measures = tuple(
-        find_measure(key, comparison.margins.get(key.partition("_")[2]))
+        find_measure(key, comparison.file.margins.get(key.partition("_")[2]))
         for key in (f"validation_{by}", f"test_{by}", f"test_{price}")
     )
     numbers = summary[[f"{moment}_{measure.key}" for measure in measures]].astype(float)
     whole = numbers.notna().all(axis="columns") & (summary["status"] == "completed")
     sign = -1 if measures[0].better == "higher" else 1
     losses = sign * numbers.iloc[:, 0].where(whole)
-    entries = []
-    for condition, method in itertools.product(
-        comparison.conditions, comparison.methods
-    ):
-        grid = comparison.grid(condition, method)
-        mine = summary.query("condition == @condition and method == @method")
-        of_strength = [losses[mine.index[mine["strength"] == text]] for text in grid]
-        choice = choose_strength(list(grid.values()), of_strength)
-        strength = in_words(choice.varied) if choice else None
-        runs = comparison.runs_of(condition, method)
-        chosen = tuple(run for run in runs if run.strength == strength)
-        results = mine[mine["strength"] == strength].set_index("seed")
-        entries.append(Entry(condition, method, choice, chosen, results))
-    return Answer(comparison, summary, moment, tuple(entries), measures)
+    losses.index = pd.Index([run.trial for run in comparison.runs], dtype=object)
+    chosen = choose_strengths(losses)
+    return Answer(comparison, summary, moment, measures, losses, chosen)
+
+
+def choose_strengths(losses: pd.Series) -> tuple[Trial, ...]:
+    """Choose the strength with the lowest mean loss for each method and condition.
+
+    Args:
+        losses: A loss for each run, by its trial. A trial is not chosen if one is NaN.
+    """
+    of_trial = losses.groupby(level=0, sort=False)
+    means = of_trial.agg(lambda of_seeds: of_seeds.mean(skipna=False)).dropna()
+    by_method = means.groupby(lambda trial: trial.label, sort=False)
+    return tuple(by_method.idxmin())
+
+
+def read_curves(directory: Path, runs: Iterable[Run]) -> pd.DataFrame:
+    """One row per evaluation of each run that has been evaluated.
+
+    Args:
+        directory: Directory of the comparison.
+        runs: Runs of the comparison.
+
+    Returns:
+        Columns method, condition, strength, seed, epoch, step, and every scalar of
+        history.csv by its tag; NaN where a run does not have it.
+    """
+    rows: list[dict[str, Any]] = []
+    for run in runs:
+        path = directory / run.path / "history.csv"
+        try:
+            finished = (path.parent / "result.json").exists()
+            found = read_history(path) if finished or path.exists() else []
+        except UserError as error:
+            print(f"left out of all curves: {error}", file=sys.stderr)
+            continue
+        rows += [{**identity(run), **row} for row in found]
+    return pd.DataFrame(rows)
 
 
 def mean_curves(answer: Answer, curves: pd.DataFrame) -> Curves:
-    """Mean, minimum and maximum over the seeds of each entry, of each scalar.
+    """Mean, minimum and maximum over the seeds of each chosen trial, of each scalar.
 
-    A curve ends where its first seed ends: a mean of the other seeds would jump. An
-    entry without evaluations is left out.
+    A curve ends where its first seed ends: a mean of the other seeds would jump. A
+    trial without evaluations is left out.
 
     Args:
         answer: To the comparison.
-        curves: From `comparison.summary.read_curves`.
+        curves: From `read_curves`.
     """
     tags = [column for column in curves if "/" in column]
-    settings = curves.groupby(["method", "condition", "strength"]) if tags else {}
-    of_setting = dict(iter(settings))
     found = {}
-    for entry in answer.chosen():
-        setting = entry.method, entry.condition, entry.strength
-        if setting in of_setting:
-            epochs = of_setting[setting].groupby("epoch")[tags]
+    for trial in answer.chosen if tags else ():
+        mine = curves.query(
+            "method == @trial.method and condition == @trial.condition"
+            " and strength == @trial.strength"
+        )
+        if len(mine):
+            epochs = mine.groupby("epoch")[tags]
             seeds = epochs.size()
-            found[entry] = epochs.agg(["mean", "min", "max"])[seeds == seeds.max()]
+            found[trial] = epochs.agg(["mean", "min", "max"])[seeds == seeds.max()]
     return found
 
 

@@ -9,10 +9,11 @@ it, in an event file of its own in the run's directory.
 """
 
 import functools
+import itertools
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pandas as pd
 from tensorboard.compat.proto import event_pb2, summary_pb2
@@ -24,7 +25,7 @@ from tensorboard.plugins.text.summary_v2 import text_pb
 from comparison.answer import Answer, Curves, find_tags
 from comparison.colors import colored_methods
 from comparison.pictures import Pictures, draw_last_filters
-from comparison.plan import Comparison, Results
+from comparison.plan import Comparison, Results, Trial
 from comparison.tables import results_card
 from experiment.run_directory import path_within
 from monitoring.events import SESSION_START, image_pb, write_events
@@ -38,16 +39,12 @@ METRICS = {
 }
 """Columns of the HParams table: few and short, or the last ones are cut off."""
 
-STATUS = {
-    "completed": api_pb2.STATUS_SUCCESS,
-    "diverged": api_pb2.STATUS_FAILURE,
-    "failed": api_pb2.STATUS_FAILURE,
-}
-
 SESSION_FILE = "events.out.tfevents.session"
 """TensorBoard reads it after the run's own, whose names go on with the time."""
 
 OUR_FILES = "events.out.tfevents.*.board"
+
+Row = dict[str, str | float]
 
 MOST_LAYERS = 3
 """Norms of layers on the front page."""
@@ -58,29 +55,19 @@ FILTERS = (
 )
 
 
-class Trial(NamedTuple):
-    """One or more runs that differ in their seed alone: a row of the HParams table.
-
-    Attributes:
-        name: What the row is called.
-        hyperparameters: What stands in the row, by column. Every row has every column,
-            for the plots leave out a row that lacks one; a column holds numbers if it
-            can, for text sorts 10 before 3.
-    """
-
-    name: str
-    hyperparameters: dict[str, str | float]
-
-
-def write_experiment(comparison: Comparison, directory: Path) -> None:
+def write_experiment(comparison: Comparison, directory: Path) -> dict[Trial, Row]:
     """Tell HParams which columns its table has, before the first run.
 
     Args:
         comparison: What is asked.
         directory: Directory of the comparison.
+
+    Returns:
+        The row of each trial.
     """
-    trials = list_trials(comparison).values()
-    rewrite(directory, [(0, describe_experiment(trials))], time.time())
+    rows = list_rows(comparison)
+    rewrite(directory, [(0, describe_experiment(rows))], time.time())
+    return rows
 
 
 def write_board(
@@ -99,16 +86,18 @@ def write_board(
         results: The results of its runs.
         filters: From `comparison.pictures.read_pictures`.
     """
-    entries = answer.chosen()
-    chosen = [run.path for entry in entries for run in entry.runs]
-    trials = list_trials(answer.comparison, chosen)
-    for path, result in results.items():
-        ensure_session(path_within(directory, path), trials[path], result)
+    comparison = answer.comparison
+    rows = list_rows(comparison, answer.chosen)
+    for run in comparison.runs:
+        if run.path in results:
+            folder = path_within(directory, run.path)
+            ensure_session(folder, run.trial, rows[run.trial], results[run.path])
     colored = colored_methods(answer)
     norms = find_tags(curves, "weights/norm/")
+    folders = [comparison.runs_of(trial)[0].path.parent for trial in answer.chosen]
     board = Board(
         methods=colored,
-        folders=[entry.runs[0].path.parent.as_posix() for entry in entries],
+        folders=[folder.as_posix() for folder in folders],
         layers=[tag.rpartition("/")[2] for tag in norms[:MOST_LAYERS]],
     )
     board.save(directory)
@@ -117,18 +106,17 @@ def write_board(
         old.unlink()
     # A TensorBoard without its fast loader goes by time, not by name.
     at = first_event_time(directory) - 60
-    order = [*colored, *answer.comparison.methods]
-    for entry in sorted(curves, key=lambda entry: order.index(entry.method)):
-        folder = means / trials[entry.runs[0].path].name
-        table = curves[entry].xs("mean", axis="columns", level=1)
+    order = [*colored, *comparison.file.methods]
+    for trial in sorted(curves, key=lambda trial: order.index(trial.method)):
+        table = curves[trial].xs("mean", axis="columns", level=1)
         scalars = (
             (epoch, scalar_pb(tag, mean))
             for epoch, row in table.iterrows()
             for tag, mean in row.dropna().items()
         )
-        rewrite(folder, scalars, at := at + 1)
+        rewrite(means / trial.title, scalars, at := at + 1)
     root = [
-        describe_experiment(trials.values()),
+        describe_experiment(rows),
         text_pb("card/comparison", results_card(answer, board.links())),
     ]
     if filters:
@@ -163,51 +151,40 @@ def first_event_time(directory: Path) -> float:
     return min((int(name.split(".")[3]) for name in names), default=int(time.time()))
 
 
-def list_trials(
-    comparison: Comparison, chosen: Iterable[Path] | None = None
-) -> dict[Path, Trial]:
-    """The row of the table that each run belongs to, by the path of the run.
+def list_rows(
+    comparison: Comparison, chosen: Collection[Trial] | None = None
+) -> dict[Trial, Row]:
+    """What the HParams table has in the row of each trial, by column.
 
-    A row's name is short, or the page cuts it off. Methods share the columns of their
-    strengths: the first setting that each varies stands in the first, and so on, with
-    0 for a method that varies fewer.
+    Every row has every column, for the plots leave out a row that lacks one; a column
+    holds numbers if it can, for text sorts 10 before 3. Methods share the columns of
+    their strengths: the first setting that each varies stands in the first, and so on,
+    with 0 for a method that varies fewer.
 
     Args:
         comparison: What is asked.
-        chosen: The runs at the chosen strengths; None if they are not yet known.
+        chosen: The trials at the chosen strengths; None if they are not yet known.
     """
-    chosen = None if chosen is None else set(chosen)
-    most = max(len(run.varied) for run in comparison.runs)
-    names = ["strength", *(f"strength {n}" for n in range(2, most + 1))]
-    texts = {
-        name
-        for run in comparison.runs
-        for name, value in zip(names, run.varied.values(), strict=False)
-        if type(value) not in (int, float)
-    }
-    trials = {}
-    for run in comparison.runs:
-        columns: dict[str, str | float] = {"method": run.method}
-        if run.condition:
-            columns["condition"] = run.condition
-        values = [*run.varied.values(), *[0] * most]
-        for name, value in zip(names, values, strict=False):
-            columns[name] = str(value) if name in texts else value
-        if chosen is not None:
-            columns["chosen"] = "yes" if run.path in chosen else "no"
-        words = [run.method, run.condition, *map(str, run.varied.values())]
-        trials[run.path] = Trial(" ".join(filter(None, words)), columns)
-    return trials
+    trials = list(dict.fromkeys(run.trial for run in comparison.runs))
+    columns: dict[str, Sequence[Any]] = {"method": [t.method for t in trials]}
+    if trials[0].condition:
+        columns["condition"] = [trial.condition for trial in trials]
+    varied = (trial.varied.values() for trial in trials)
+    for number, values in enumerate(itertools.zip_longest(*varied, fillvalue=0), 1):
+        numbers = all(type(value) in (int, float) for value in values)
+        name = "strength" if number == 1 else f"strength {number}"
+        columns[name] = values if numbers else list(map(str, values))
+    if chosen is not None:
+        columns["chosen"] = ["yes" if trial in chosen else "no" for trial in trials]
+    rows = pd.DataFrame(columns).to_dict("records")
+    return dict(zip(trials, rows, strict=True))
 
 
-def describe_experiment(trials: Iterable[Trial]) -> summary_pb2.Summary:
-    """The columns of the table, for the root of the log directory.
-
-    Args:
-        trials: Their hyperparameters become columns, which can be filtered by value.
-    """
+def describe_experiment(rows: Mapping[Trial, Row]) -> summary_pb2.Summary:
+    """The columns of the table, which can be filtered by value, for the root of the log
+    directory."""
     experiment = api_pb2.Experiment()
-    table = pd.DataFrame([trial.hyperparameters for trial in trials])
+    table = pd.DataFrame(list(rows.values()))
     for name, cells in table.items():
         values = cells.unique().tolist()
         text = isinstance(values[0], str)
@@ -222,13 +199,16 @@ def describe_experiment(trials: Iterable[Trial]) -> summary_pb2.Summary:
     return as_summary(metadata.EXPERIMENT_TAG, experiment=experiment)
 
 
-def ensure_session(directory: Path, trial: Trial, result: Mapping[str, Any]) -> None:
+def ensure_session(
+    directory: Path, trial: Trial, row: Row, result: Mapping[str, Any]
+) -> None:
     """Tell HParams how a run began and ended, in an event file beside the run's own.
 
     Args:
         directory: Directory of the run; one without event files is left alone, and so
             is one that was interrupted and will go on.
-        trial: Row of the table that the run belongs to.
+        trial: What it is a run of.
+        row: Row of the table that the run belongs to.
         result: The contents of result.json; empty for a run that failed.
     """
     logs = [
@@ -236,14 +216,17 @@ def ensure_session(directory: Path, trial: Trial, result: Mapping[str, Any]) -> 
         for path in directory.glob("events.out.tfevents.*")
         if path.name != SESSION_FILE
     ]
-    status = STATUS.get(result.get("status", "failed"))
-    if not logs or status is None:
+    if not logs or result.get("status") == "interrupted":
         return
+    completed = result.get("status") == "completed"
     ended = max(log.st_mtime for log in logs)
     start = ended - (result.get("seconds") or 0)
-    end = plugin_data_pb2.SessionEndInfo(status=status, end_time_secs=ended)
+    end = plugin_data_pb2.SessionEndInfo(
+        status=api_pb2.STATUS_SUCCESS if completed else api_pb2.STATUS_FAILURE,
+        end_time_secs=ended,
+    )
     summaries = (
-        hparams_pb(trial.hyperparameters, trial.name, start),
+        hparams_pb(row, trial.title, start),
         as_summary(metadata.SESSION_END_INFO_TAG, session_end_info=end),
     )
     write_events(

@@ -13,20 +13,20 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from comparison.workers import Workers, close_idle
-from experiment.config import Config, differences
+from experiment.config import differences
 from experiment.fingerprint import (
     DIGESTS,
-    Fingerprint,
     all_choices,
     compute_fingerprint,
     digest_of_modules,
 )
+from experiment.run_directory import RunDirectory
 from system.errors import UserError
 
 
 @contextlib.contextmanager
 def cluster_workers(
-    address: str, code: str, directory: Path, config: Config, fingerprint: Fingerprint
+    address: str, code: str, directory: Path, first: RunDirectory
 ) -> Iterator[Workers]:
     """Use the workers of a Dask cluster, also those that join it while this lasts.
 
@@ -34,8 +34,7 @@ def cluster_workers(
         address: Address of the scheduler, "tcp://host:8786".
         code: Digest of the code of all choices.
         directory: Directory that the runs will be written below.
-        config: Config of one of the runs.
-        fingerprint: The fingerprint of that run.
+        first: One of the runs.
 
     Raises:
         UserError: Dask is not installed, no scheduler answers, or a worker sees other
@@ -54,7 +53,7 @@ def cluster_workers(
         distributed.Client(address, set_as_default=False) as client,
         tempfile.NamedTemporaryFile(dir=directory.absolute(), prefix=".") as probe,
     ):
-        check = partial(find_hindrance, code, Path(probe.name), config, fingerprint)
+        check = partial(find_hindrance, code, Path(probe.name), first)
         hindrances: dict[str, str | None] = {}
         fit: list[str] = []
 
@@ -113,22 +112,19 @@ def refuse_silent_address(address: str) -> None:
         ) from None
 
 
-def find_hindrance(
-    code: str, probe: Path, config: Config, fingerprint: Fingerprint
-) -> str | None:
+def find_hindrance(code: str, probe: Path, first: RunDirectory) -> str | None:
     """Why this Dask worker cannot make the runs of a comparison, or None.
 
     Args:
         code: Digest of the code of all choices, where the comparison was started.
         probe: A file below the directory of the comparison.
-        config: Config of one of the runs.
-        fingerprint: The fingerprint of that run where the comparison was started.
+        first: One of the runs, as it was found where the comparison was started.
     """
     if not probe.exists():
         return f"does not see {probe.parent}"
-    own_code = digest_of_modules(all_choices())
-    here = compute_fingerprint(config, fingerprint["data"], own_code)
-    for name, own, expected in differences(here, fingerprint | {"code": code}):
+    there, own_code = first.fingerprint, digest_of_modules(all_choices())
+    here = compute_fingerprint(first.config, there["data"], own_code)
+    for name, own, expected in differences(here, there | {"code": code}):
         if name in DIGESTS:
             return f"has other {name} than this folder"
         return f"has {name} {own}, expected {expected} as here"

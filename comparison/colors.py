@@ -20,19 +20,19 @@ def colored_methods(answer: Answer) -> list[str]:
 
     They are all methods, or the best few of too many to tell apart.
     """
-    control, methods = answer.comparison.control, list(answer.comparison.methods)
-    few = len(methods)
+    file = answer.comparison.file
+    methods, few = list(file.methods), len(file.methods)
     if few > len(COLORS):
         condition, few = next(iter(answer.comparison.conditions)), FEW - 1
-        methods = [entry.method for entry in answer.ranked(condition)]
-    others = [method for method in methods if method != control]
-    return [control, *sorted(others[:few])]
+        methods = [trial.method for trial in answer.ranked(condition)]
+    others = [method for method in methods if method != file.control]
+    return [file.control, *sorted(others[:few])]
 
 
 def color_of(answer: Answer) -> dict[str, str]:
     """The color of every method."""
-    colors = dict(zip(colored_methods(answer), COLORS, strict=False))
-    return {method: colors.get(method, GREY) for method in answer.comparison.methods}
+    colors = dict.fromkeys(answer.comparison.file.methods, GREY)
+    return colors | dict(zip(colored_methods(answer), COLORS, strict=False))
 
 
 def shade(color: str) -> str:

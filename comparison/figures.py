@@ -5,33 +5,29 @@ two or three side by side, and says in report.html.jinja how to read them.
 """
 
 import functools
-import itertools
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.text import Text
 from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
-from scipy.optimize import isotonic_regression
 
-from comparison.answer import Answer, Curves, Entry, find_tags, short
+from comparison.answer import Answer, Curves, Pair, find_tags
 from comparison.colors import COLORS, INK, MUTED, PAPER, RULE, color_of, shade
+from comparison.plan import Trial, short
 from comparison.statistics import DIFFERENT
 from comparison.tables import verdict_in_words
 from monitoring.measures import MEASURES, MINUS, Measure, find_measure
 from training.measures import MEMORIZED
 
-WIDE, NARROW = (5.2, 3.3), (3.4, 2.7)
+WIDTH, HEIGHT = 5.2, 3.3
+NARROW = (3.4, 2.7)
 """Width and height of panels, in inches; a narrow one is for each of many methods."""
-
-FITTED = 0.999
-"""Accuracy on the training images from which a network counts as having learned all."""
-
-LINE = 11 / 53
-"""Height of a line of text in inches, by which names are kept apart."""
 
 Panels = Iterator[tuple[str, Figure | None]]
 """Panels, those that there are, with the name of the figure that they are parts of."""
@@ -40,7 +36,7 @@ Panels = Iterator[tuple[str, Figure | None]]
 def draw_answer(answer: Answer) -> Panels:
     """What the methods came to at one moment of the runs."""
     conditions = answer.comparison.conditions
-    there = [condition for condition in conditions if answer.chosen(condition)]
+    there = [condition for condition in conditions if answer.under(condition)]
     measures = [answer.headline]
     if len(conditions) > 1 and there:
         yield from (("conditions", panel) for panel in draw_conditions(answer))
@@ -59,9 +55,10 @@ def draw_course(answer: Answer, curves: Curves) -> Panels:
     """How the methods came to that, over epochs, strengths, layers and classes."""
     conditions = answer.comparison.conditions
     loss = answer.comparison.loss
-    for entry in answer.chosen():
-        if entry.strength:
-            yield "strengths", draw_strengths(answer, entry)
+    for trial in answer.chosen:
+        if trial.varied:
+            draw_strengths = draw_map if len(trial.varied) > 1 else draw_line
+            yield "strengths", draw_strengths(answer, trial)
     for condition in conditions:
         draw = functools.partial(draw_curves, answer, curves, condition)
         yield "when", draw(MEASURES[f"validation_{loss}"])
@@ -75,59 +72,50 @@ def draw_course(answer: Answer, curves: Curves) -> Panels:
         yield "classes", draw_reliability(answer, condition)
 
 
+def height_of(rows: int) -> float:
+    """Height in inches of a panel whose things stand in rows."""
+    return 0.9 + 0.5 * rows
+
+
 class Panel:
     """Axes on which each method has its color and its name.
 
-    Whatever shows a method has a gid "method|text", of which the report makes a name to
-    mute the method by, and a text that appears where one points.
+    Whatever shows a method has a gid "method:name", by which the report mutes it.
     """
 
     def __init__(
-        self,
-        answer: Answer,
-        title: str,
-        size: tuple[float, float] = WIDE,
-        rows: int | None = None,
+        self, answer: Answer, title: str, width: float = WIDTH, height: float = HEIGHT
     ):
         """
         Args:
             answer: Its methods are shown.
             title: Title of the panel.
-            size: Width and height in inches.
-            rows: Height instead in rows, on which things stand by their number.
+            width: In inches.
+            height: In inches.
         """
-        self.height = size[1] if rows is None else 0.9 + 0.5 * rows
-        self.figure = Figure(figsize=(size[0], self.height))
+        self.figure = Figure(figsize=(width, height))
         self.axes = self.figure.subplots()
         self.axes.set_title(title)
         self.colors = color_of(answer)
-        self.ends: list[tuple[float, str, Sequence[str]]] = []
-        if rows is not None:
-            self.axes.set(yticks=[], ylim=(rows - 0.4, -0.5))
-            self.axes.spines["left"].set_visible(False)
+        self.ends: list[tuple[float, str, Trial]] = []
 
-    def has_color(self, entry: Entry) -> bool:
-        return self.colors[entry.method] in COLORS
+    def has_color(self, trial: Trial) -> bool:
+        return self.colors[trial.method] in COLORS
 
-    def plot(self, entry: Entry, x, y, how: str, text: str = "", **style: Any) -> None:
-        """Plot something of a method in its color, with a text to point at."""
-        width, height = (1.9, 3) if self.has_color(entry) else (0.9, 2)
-        style = {"linewidth": width, "zorder": height, **style}
-        label = f"{entry.method}|{entry.name}: {text}" if text else f"{entry.method}|"
-        self.axes.plot(x, y, how, color=self.colors[entry.method], gid=label, **style)
+    def plot(self, trial: Trial, x, y, how: str, **style: Any) -> None:
+        """Plot something of a method in its color."""
+        width, height = (1.9, 3) if self.has_color(trial) else (0.9, 2)
+        style = {"linewidth": width, "zorder": height, "gid": gid(trial), **style}
+        self.axes.plot(x, y, how, color=self.colors[trial.method], **style)
 
-    def fill(self, entry: Entry, x, low, high) -> None:
+    def fill(self, trial: Trial, x, low, high) -> None:
         band = self.axes.fill_between(x, low, high, linewidth=0, alpha=0.14)
-        band.set(color=self.colors[entry.method], gid=f"{entry.method}|")
+        band.set(color=self.colors[trial.method], gid=gid(trial))
 
     def lines(
-        self,
-        found: Mapping[Entry, pd.DataFrame],
-        how: str = "-",
-        name: str = "name",
-        ends: Mapping[Entry, str] | None = None,
+        self, found: Mapping[Trial, pd.DataFrame], how: str, names: Mapping[Trial, str]
     ) -> None:
-        """Plot a line for each method, with its name at the right end.
+        """Plot a line for each method, and name it.
 
         The axes reach as far as the methods in color, so that one that goes astray does
         not hide the others.
@@ -136,62 +124,44 @@ class Panel:
             found: Columns mean, min and max over seeds, by what stands on the x axis;
                 methods in color have a band between the latter.
             how: Style of the lines.
-            name: Attribute of an entry that its line is called by.
-            ends: What stands below the names.
+            names: What each line is called.
         """
-        for entry in sorted(found, key=self.has_color, reverse=True):
-            table, mean = found[entry], found[entry]["mean"]
-            if self.has_color(entry):
-                self.fill(entry, table.index, table["min"], table["max"])
+        for trial in sorted(found, key=self.has_color, reverse=True):
+            table = found[trial]
+            if self.has_color(trial):
+                self.fill(trial, table.index, table["min"], table["max"])
             else:
                 self.axes.autoscale(enable=False)
-            values = (f"{x:.3g}: {y:.3g}" for x, y in mean.items())
-            self.plot(entry, table.index, mean, how, "; ".join(values))
-            below = [ends[entry]] if ends and entry in ends else []
-            self.end(mean.iloc[-1], entry, getattr(entry, name), *below)
+            self.plot(trial, table.index, table["mean"], how)
+            self.ends.append((table["mean"].iloc[-1], names[trial], trial))
 
-    def end(self, y: float, entry: Entry, *lines: str) -> None:
-        """Name a line at its right end, with smaller lines below the name."""
-        self.ends.append((y, entry.method, lines))
-
-    def write(
-        self, side: str, y: float, method: str, lines: Sequence[str], of: str = "data"
+    def name_rows(
+        self, trials: Sequence[Trial], left: Sequence[str], right: Sequence[str]
     ) -> None:
-        """Write to the left or right of the axes: a line in the method's color, and
-        perhaps a smaller one below it."""
-        x, away, ha = (0, -8, "right") if side == "left" else (1, 8, "left")
-        for text, large in zip(lines, (True, False), strict=False):
-            self.axes.annotate(
-                text,
-                (x, y),
-                (away, 0),
-                xycoords=("axes fraction", of),
-                textcoords="offset points",
-                annotation_clip=False,
-                ha=ha,
-                va="center" if len(lines) == 1 else "bottom" if large else "top",
-                color=shade(self.colors[method]) if large else INK,
-                fontsize=9.5 if large else 8.5,
-                fontweight="bold" if large else "normal",
-                gid=f"{method}|",
-            )
+        """Say what stands in each row, of which the first is on top, and whose it is.
 
-    def place(self, values: Sequence[Any]) -> list[float]:
-        """Where values stand on the x axis, with a tick at each: positive numbers on a
-        logarithmic one, others in a row. A list of one number counts as that number."""
-        values = [v[0] if isinstance(v, list) and len(v) == 1 else v for v in values]
-        numbers = all(isinstance(v, int | float) and v > 0 for v in values)
-        at = [float(v if numbers else i) for i, v in enumerate(values)]
-        if numbers and len(set(at)) > 1:
-            self.axes.set_xscale("log")
-        labels = [f"{v:g}" if isinstance(v, float) else short(v) for v in values]
-        self.axes.set_xticks(at, labels, fontsize=8)
-        self.axes.xaxis.set_minor_locator(NullLocator())
-        return at
+        Args:
+            trials: Methods of the rows.
+            left: What is written to the left of each.
+            right: What is written to the right.
+        """
+        self.axes.set_ylim(len(trials) - 0.4, -0.5)
+        other: Axes = self.axes.secondary_yaxis("right")  # type: ignore[assignment]
+        for axes, texts in ((self.axes, left), (other, right)):
+            axes.spines[:].set_visible(axes is self.axes)
+            axes.spines[["left", "right"]].set_visible(False)
+            axes.tick_params(axis="y", length=0)
+            axes.set_yticks(range(len(trials)), texts)
+            self.sign(axes.get_yticklabels(), trials)
+
+    def sign(self, texts: Sequence[Text], trials: Sequence[Trial]) -> None:
+        """Make texts those of methods, in their colors."""
+        for text, trial in zip(texts, trials, strict=True):
+            text.set(color=shade(self.colors[trial.method]), gid=gid(trial))
 
     def finish(self, **settings: Any) -> Figure:
-        """Set the axes' labels, write names at the ends of lines, moved apart where
-        they would overlap, and return the figure."""
+        """Set the axes' labels, write the names of lines in the order of their ends,
+        and return the figure."""
         self.axes.set(**settings)
         if self.axes.get_yscale() == "log":
             low, high = self.axes.get_ylim()
@@ -200,23 +170,17 @@ class Panel:
             self.axes.yaxis.set_major_locator(steps if high / low > 8 else few)
             self.axes.yaxis.set_major_formatter("{x:g}")
             self.axes.yaxis.set_minor_locator(NullLocator())
-        self.axes.autoscale_view()  # Else the limits are still those of no data.
-        to_axes = self.axes.transScale + self.axes.transLimits
-        ends = sorted(
-            (to_axes.transform((1, max(y, 1e-30)))[1], method, lines)
-            for y, method, lines in self.ends
-            if math.isfinite(y)
-        )
+        ends = [end for end in self.ends if math.isfinite(end[0])]
         if ends:
-            heights, methods, texts = zip(*ends, strict=True)
-            room = np.array([len(lines) + 0.15 for lines in texts]) * LINE / self.height
-            room *= min(1, 1.04 / room.sum())
-            stacked = np.cumsum(room) - room / 2
-            lifted = isotonic_regression(np.clip(heights, 0, 1) - stacked).x
-            heights = np.clip(lifted, -0.04, 1.04 - room.sum()) + stacked
-            for y, method, lines in zip(heights, methods, texts, strict=True):
-                self.write("right", y, method, lines, of="axes fraction")
+            _, names, trials = zip(*sorted(ends, key=lambda end: -end[0]), strict=True)
+            handles = [Line2D([], []) for _ in names]
+            legend = self.figure.legend(handles, names, loc="outside right center")
+            self.sign(legend.get_texts(), trials)
         return self.figure
+
+
+def gid(trial: Trial) -> str:
+    return f"method:{trial.method}"
 
 
 def over_seeds(table: pd.DataFrame) -> pd.DataFrame:
@@ -227,36 +191,24 @@ def over_seeds(table: pd.DataFrame) -> pd.DataFrame:
 def draw_methods(answer: Answer, condition: str, measure: Measure) -> Figure:
     """The runs of each method in a row, the best on top."""
     ranked = answer.ranked(condition)
-    panel = Panel(answer, condition, rows=len(ranked))
-    table = measure.scale * pd.DataFrame([answer.values(e, measure) for e in ranked])
+    panel = Panel(answer, condition, height=height_of(len(ranked)))
+    table = measure.scale * pd.DataFrame([answer.values(t, measure) for t in ranked])
     panel.axes.plot(table, range(len(ranked)), color=RULE, linewidth=1, zorder=1)
     means = table.mean(axis="columns")
-    for row, (entry, mean) in enumerate(zip(ranked, means, strict=True)):
-        seeds = table.iloc[row]
-        texts = (f"{value:.{measure.digits}f}" for value in (mean, *seeds))
-        text = next(texts)
-        panel.plot(
-            entry, seeds, [row] * len(seeds), "o", ", ".join(texts), ms=4.5, alpha=0.55
-        )
-        span = [row - 0.28, row + 0.28]
-        panel.plot(entry, [mean] * 2, span, "-", f"mean {text}", linewidth=3)
-        strength = [entry.strength] if entry.strength else []
-        panel.write("left", row, entry.method, [entry.method, *strength])
-        panel.write("right", row, entry.method, [text])
-    if len(ranked) > len(COLORS):  # The far ones leave the room to the others.
-        reach = 4 * abs(means.median() - means.iloc[0])
-        low, high = panel.axes.get_xlim()
-        panel.axes.set_xlim(
-            max(low, means.iloc[0] - reach), min(high, means.iloc[0] + reach)
-        )
+    for row, trial in enumerate(ranked):
+        seeds, mean = table.iloc[row], means.iloc[row]
+        panel.plot(trial, seeds, [row] * len(seeds), "o", ms=4.5, alpha=0.55)
+        panel.plot(trial, [mean, mean], [row - 0.28, row + 0.28], "-", linewidth=3)
+    names = [f"{trial.method}\n{trial.strength}".rstrip() for trial in ranked]
+    numbers = [measure.number(answer.mean(trial, measure)) for trial in ranked]
+    panel.name_rows(ranked, names, numbers)
     return panel.finish(xlabel=f"{measure.label}, {measure.better} is better")
 
 
-def draw_pairs(
-    answer: Answer, pairs: Sequence[tuple[Entry, Entry]], measure: Measure
-) -> Figure:
+def draw_pairs(answer: Answer, pairs: Sequence[Pair], measure: Measure) -> Figure:
     """Differences with their intervals, and a tick for each seed."""
-    panel = Panel(answer, pairs[0][0].condition, rows=len(pairs))
+    firsts, names, texts = [], [], []
+    panel = Panel(answer, pairs[0][0].condition, height=height_of(len(pairs)))
     reach = measure.scale * (measure.margin or 0)
     panel.axes.axvspan(-reach, reach, color=RULE, alpha=0.6, linewidth=0)
     panel.axes.axvline(0, color=INK, linewidth=0.8)
@@ -264,15 +216,16 @@ def draw_pairs(
         found = answer.difference(first, second, measure)
         values = (found.low, found.mean, found.high, *found.by_seed)
         low, mean, high, *seeds = (measure.scale * value for value in values)
-        text = f"{measure.change(found.mean)} {measure.interval(found.low, found.high)}"
-        against = f"against {second.name} {text}"
-        panel.plot(first, [low, high], [row] * 2, "-", against)
         face: dict = {"mfc": PAPER} if found.verdict != DIFFERENT else {}
-        panel.plot(first, mean, row, "o", against, ms=7, **face)
+        panel.plot(first, [low, high], [row] * 2, "-")
+        panel.plot(first, mean, row, "o", ms=7, **face)
         panel.plot(first, seeds, [row + 0.24] * len(seeds), "|", ms=6)
-        names = [first.method, f"{MINUS} {second.method}"]
-        panel.write("left", row, first.method, names)
-        panel.write("right", row, first.method, [text, verdict_in_words(found)])
+        change = measure.change(found.mean)
+        interval = measure.interval(found.low, found.high)
+        firsts.append(first)
+        names.append(f"{first.method}\n{MINUS} {second.method}")
+        texts.append(f"{change} {interval}\n{verdict_in_words(found)}")
+    panel.name_rows(firsts, names, texts)
     panel.axes.xaxis.set_major_locator(MaxNLocator(3))
     unit = f" ({measure.unit_of_change})" if measure.unit_of_change else ""
     arrow = "← better" if measure.better == "lower" else "better →"
@@ -291,24 +244,25 @@ def draw_curves(
     """A measure over the epochs, divided by its start if it is to be `relative`; None
     if no run has it."""
     found, tag = {}, measure.tag
-    for entry, table in curves.items():
-        if entry.condition == condition and tag in table:
+    for trial, table in curves.items():
+        if trial.condition == condition and tag in table:
             curve = table[tag].dropna()
             if len(curve) > 1:
                 start = curve["mean"].iloc[0] if relative else 1 / measure.scale
-                found[entry] = curve.iloc[1:] / start
+                found[trial] = curve.iloc[1:] / start
     if not found:
         return None
-    panel, ends = Panel(answer, condition), {}
+    panel = Panel(answer, condition)
     panel.axes.set_yscale("log" if log else "linear")
+    names = {trial: trial.name for trial in found}
     if measure.better == "lower" and not log and len(found) <= len(COLORS):
-        for entry, curve in found.items():
+        for trial, curve in found.items():
             mean, best = curve["mean"], curve["mean"].idxmin()
-            panel.plot(entry, best, mean[best], "v", f"best at {best}", ms=8)
+            panel.plot(trial, best, mean[best], "v", ms=8)
             rise = mean.iloc[-1] - mean[best]
             rose = f", then +{rise:.{measure.digits}f}" if rise else ""
-            ends[entry] = f"best at {best:g}{rose}"
-    panel.lines(found, ends=ends)
+            names[trial] += f"\nbest at {best:g}{rose}"
+    panel.lines(found, "-", names)
     panel.axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
     label = f"{measure.name} / at the start" if relative else measure.label
     label += ", log" if log else ""
@@ -319,34 +273,32 @@ def draw_layers(answer: Answer, curves: Curves, condition: str) -> Figure | None
     """Each layer's norm at the end over that at the start."""
     norms = find_tags(curves, "weights/norm/")
     found = {
-        entry: pd.DataFrame(
+        trial: pd.DataFrame(
             [table[tag].iloc[-1] / table[tag, "mean"].iloc[0] for tag in norms],
-            index=range(len(norms)),
+            index=[tag.rpartition("/")[2] for tag in norms],
         )
-        for entry, table in curves.items()
-        if norms and entry.condition == condition
+        for trial, table in curves.items()
+        if norms and trial.condition == condition
     }
     if not found:
         return None
     panel = Panel(answer, condition)
     panel.axes.axhline(1, color=INK, linewidth=0.8)
-    panel.lines(found, "o-")
-    panel.axes.set_xticks(range(len(norms)), [tag.rpartition("/")[2] for tag in norms])
+    panel.lines(found, "o-", {trial: trial.name for trial in found})
     return panel.finish(yscale="log", ylabel="norm / at the start, log")
 
 
 def draw_recall(answer: Answer, condition: str) -> Figure | None:
     """The recall of each class minus the control's."""
-    recalls = {e: find_numbers(answer, e, "recall") for e in answer.chosen(condition)}
-    control = [e for e in recalls if e.method == answer.comparison.control]
+    recalls = {t: find_numbers(answer, t, "recall") for t in answer.under(condition)}
+    control = [t for t in recalls if t.method == answer.comparison.file.control]
     if not control or recalls[control[0]].empty:
         return None
     base = recalls.pop(control[0])
     panel = Panel(answer, condition)
     panel.axes.axhline(0, color=INK, linewidth=0.8)
-    panel.lines(
-        {e: over_seeds(100 * (recall - base)) for e, recall in recalls.items()}, "o-"
-    )
+    found = {t: over_seeds(100 * (recall - base)) for t, recall in recalls.items()}
+    panel.lines(found, "o-", {trial: trial.name for trial in found})
     panel.axes.xaxis.set_major_locator(MaxNLocator(10, integer=True))
     of_control = f"test recall {MINUS} that of {control[0].method} (points)"
     return panel.finish(xlabel="class", ylabel=of_control)
@@ -359,137 +311,103 @@ def draw_reliability(answer: Answer, condition: str) -> Figure | None:
     """
     panel = Panel(answer, condition)
     panel.axes.plot([0, 100], [0, 100], color=INK, linewidth=0.8)
-    error, entries = MEASURES["test_calibration_error"], answer.chosen(condition)
-    few = len(entries) <= len(COLORS)
-    for entry in entries:
-        images = find_numbers(answer, entry, "images_by_confidence").sum()
+    error, trials = MEASURES["test_calibration_error"], answer.under(condition)
+    for trial in trials:
+        images = find_numbers(answer, trial, "images_by_confidence").sum()
         images = images[images > 0]
         if images.empty:
             continue
-        right = find_numbers(answer, entry, "right_by_confidence").sum()
+        right = find_numbers(answer, trial, "right_by_confidence").sum()
         sure, accuracy = 100 * images.index, 100 * right[images.index] / images
-        text = ", ".join(map("{:.0f} % sure: {:.0f} %".format, sure, accuracy))
-        panel.plot(entry, sure, accuracy, "-", text)
-        sizes, color = 160 * images / images.sum(), panel.colors[entry.method]
-        panel.axes.scatter(sure, accuracy, sizes, color, gid=f"{entry.method}|")
-        below = [f"error {error.value(answer.mean(entry, error))}"] if few else []
-        panel.end(accuracy.iloc[-1], entry, entry.name, *below)
+        panel.plot(trial, sure, accuracy, "-")
+        sizes, color = 160 * images / images.sum(), panel.colors[trial.method]
+        panel.axes.scatter(sure, accuracy, sizes, color, gid=gid(trial))
+        name = trial.name
+        if len(trials) <= len(COLORS):
+            name += f"\nerror {error.value(answer.mean(trial, error))}"
+        panel.ends.append((accuracy.iloc[-1], name, trial))
     if not panel.ends:
         return None
     return panel.finish(xlabel="confidence (%)", ylabel="test accuracy (%)")
 
 
-def find_numbers(answer: Answer, entry: Entry, name: str) -> pd.DataFrame:
+def find_numbers(answer: Answer, trial: Trial, name: str) -> pd.DataFrame:
     """A table of result.json whose keys are numbers, such as the recall of each class:
     a row for each seed, a column for each number."""
     start = f"{answer.moment}_{name}_"
-    table = entry.results.filter(regex=f"^{start}").astype(float)
+    table = answer.results[trial].filter(regex=f"^{start}").astype(float)
     table = table.rename(columns=lambda column: float(column.removeprefix(start)))
     return table.sort_index(axis="columns")
 
 
-def draw_strengths(answer: Answer, entry: Entry) -> Figure:
-    """What strengths are chosen by, over the grid of a method: a line, or a map."""
-    rows = answer.summary.query(
-        "method == @entry.method and condition == @entry.condition"
-        " and status == 'completed'"
-    )
-    draw = draw_map if len(entry.varied) > 1 else draw_line
-    return draw(answer, entry, rows)
-
-
-def draw_line(answer: Answer, entry: Entry, rows: pd.DataFrame) -> Figure:
-    """Validation and training against the strength, with every run."""
-    measure = answer.measures[0]
-    many = sum(bool(other.strength) for other in answer.chosen()) > 2
-    panel = Panel(answer, entry.label, NARROW if many else (WIDE[0], NARROW[1]))
-    ((key, chosen),) = entry.varied.items()
-    grid = answer.comparison.grid(entry.condition, entry.method)
-    values, means = [other[key] for other in grid.values()], {}
-    at = panel.place(values)
+def draw_line(answer: Answer, trial: Trial) -> Figure:
+    """What strengths are chosen by, validation and training, with every run."""
+    measure, (key,) = answer.measures[0], trial.varied
+    many = sum(bool(other.varied) for other in answer.chosen) > 2
+    size = NARROW if many else (WIDTH, NARROW[1])
+    panel = Panel(answer, trial.label, *size)
+    grid = answer.comparison.grid(trial)
+    at, means = [short(other.varied[key]) for other in grid], {}
     for split, style in (("validation", "-"), ("train", "--")):
-        name = f"{answer.moment}_{split}_{measure.key.partition('_')[2]}"
-        runs = measure.scale * rows.pivot(index="strength", columns="seed", values=name)
-        runs = runs.reindex(grid).astype(float)
-        panel.plot(entry, at, runs, ".", alpha=0.3)
+        same = find_measure(f"{split}_{measure.key.partition('_')[2]}")
+        runs = measure.scale * pd.DataFrame([answer.values(t, same) for t in grid])
         means[split] = runs.mean(axis="columns").tolist()
-        panel.plot(entry, at, means[split], style)
+        panel.plot(trial, at, runs, ".", alpha=0.3)
+        panel.plot(trial, at, means[split], style)
         if not many:
-            panel.end(means[split][-1], entry, split)
-    panel.fill(entry, at, means["validation"], means["train"])
-    ring = values.index(chosen)
-    x, y = at[ring], means["validation"][ring]
-    panel.plot(entry, x, y, "o", f"{y:.3g}, chosen", ms=11, mfc="none", mew=2)
-    for other in answer.chosen(entry.condition):
-        if other.method == answer.comparison.control != entry.method:
+            panel.ends.append((means[split][-1], split, trial))
+    panel.fill(trial, at, means["validation"], means["train"])
+    ring = grid.index(trial)
+    y = means["validation"][ring]
+    panel.plot(trial, at[ring], y, "o", ms=11, mfc="none", mew=2)
+    for other in answer.under(trial.condition):
+        if other.method == answer.comparison.file.control != trial.method:
             mean = measure.scale * answer.mean(other, measure)
             panel.axes.axhline(mean, color=MUTED, linestyle=":", linewidth=1.2)
     return panel.finish(xlabel=key.partition(".")[2], ylabel=measure.label)
 
 
-def draw_map(answer: Answer, entry: Entry, rows: pd.DataFrame) -> Figure:
+def draw_map(answer: Answer, trial: Trial) -> Figure:
     """The mean over seeds for each two values of the last two settings; where a method
     varies more settings, the best of these means."""
-    *_, down, across = entry.varied
-    measure = answer.measures[0]
-    grid = answer.comparison.grid(entry.condition, entry.method)
-    means = rows.groupby("strength")[f"{answer.moment}_{measure.key}"].mean()
-    table = pd.DataFrame(list(grid.values())).map(short)
-    table["mean"] = means.reindex(list(grid)).to_numpy(float)
+    *_, down, across = trial.varied
+    measure, grid = answer.measures[0], answer.comparison.grid(trial)
+    table = pd.DataFrame([other.varied for other in grid]).map(short)
+    table["mean"] = [answer.mean(other, measure) for other in grid]
     best = "min" if measure.better == "lower" else "max"
     cells = table.pivot_table("mean", down, across, best, sort=False)
-    panel = Panel(answer, entry.label, rows=len(cells) + 1)
-    axes, values = panel.axes, cells.to_numpy()
-    dark = (values - np.nanmin(values)) / (np.nanmax(values) - np.nanmin(values) or 1)
-    dark = 1 - dark if best == "min" else dark
-    axes.pcolormesh(dark, cmap="Blues", vmin=-0.2, vmax=1.13, edgecolor=PAPER)
-    for (y, x), value in np.ndenumerate(values):
-        color, text = "white" if dark[y, x] > 0.55 else "black", measure.number(value)
-        axes.text(x + 0.5, y + 0.5, text, color=color, ha="center", va="center")
-    x = list(cells.columns).index(short(entry.varied[across]))
-    y = list(cells.index).index(short(entry.varied[down]))
+    panel = Panel(answer, trial.label, height=height_of(len(cells) + 1))
+    colors = "Blues_r" if best == "min" else "Blues"
+    panel.axes.pcolormesh(cells, cmap=colors, alpha=0.5, edgecolor=PAPER)
+    for (y, x), value in np.ndenumerate(cells):
+        text = measure.number(value)
+        panel.axes.text(x + 0.5, y + 0.5, text, ha="center", va="center")
+    x = cells.columns.get_loc(short(trial.varied[across]))
+    y = cells.index.get_loc(short(trial.varied[down]))
     frame = [x, x + 1, x + 1, x, x], [y, y, y + 1, y + 1, y]
-    panel.plot(entry, *frame, "-", "chosen", linewidth=3, clip_on=False)
-    axes.set_xticks(np.arange(len(cells.columns)) + 0.5, cells.columns)
-    axes.set_yticks(np.arange(len(cells)) + 0.5, cells.index)
-    axes.grid(visible=False)
+    panel.plot(trial, *frame, "-", linewidth=3, clip_on=False)
+    panel.axes.set_xticks(np.arange(len(cells.columns)) + 0.5, cells.columns)
+    panel.axes.set_yticks(np.arange(len(cells)) + 0.5, cells.index)
+    panel.axes.grid(visible=False)
     x_name, y_name = (key.partition(".")[2] for key in (across, down))
     return panel.finish(xlabel=x_name, ylabel=y_name, ylim=(0, len(cells)))
 
 
 def draw_conditions(answer: Answer) -> Iterator[Figure]:
-    """The headline, the test error and the training accuracy against the condition."""
-    conditions, learned = answer.comparison.conditions, threshold(answer)
-    key = next(iter(next(iter(conditions.values()))))
-    error = replace(find_measure("test_accuracy"), name="test error")
-    for measure in (answer.headline, error, find_measure("train_accuracy")):
+    """What methods are compared in, and the training accuracy, under each condition."""
+    conditions = answer.comparison.conditions
+    key, *_ = next(iter(conditions.values()))
+    at = {condition: short(settings[key]) for condition, settings in conditions.items()}
+    for measure in (*answer.measures[1:], find_measure("train_accuracy")):
         if answer.summary[f"{answer.moment}_{measure.key}"].isna().all():
             continue
-        panel = Panel(answer, "", NARROW)
-        places = panel.place([settings[key] for settings in conditions.values()])
-        at = dict(zip(conditions, places, strict=True))
+        panel = Panel(answer, "", *NARROW)
         found = {}
-        for method in answer.comparison.methods:
-            entries = [entry for entry in answer.chosen() if entry.method == method]
-            if entries:
-                values = measure.scale * pd.DataFrame(
-                    {at[e.condition]: answer.values(e, measure) for e in entries}
-                )
-                values = 100 - values if measure is error else values
-                found[entries[-1]] = over_seeds(values)
-        panel.lines(found, "o-", "method")
-        if learned:
-            panel.axes.axvline(at[learned], color=MUTED, linestyle="--", linewidth=1)
+        for method in answer.comparison.file.methods:
+            trials = [trial for trial in answer.chosen if trial.method == method]
+            if trials:
+                values = {at[t.condition]: answer.values(t, measure) for t in trials}
+                table = measure.scale * pd.DataFrame(values, columns=list(at.values()))
+                found[trials[-1]] = over_seeds(table)
+        panel.lines(found, "o-", {trial: trial.method for trial in found})
         yield panel.finish(xlabel=key.partition(".")[2], ylabel=measure.label)
-
-
-def threshold(answer: Answer) -> str | None:
-    """The interpolation threshold: the last condition in which the control learns all
-    training images, next to one in which it does not; None if there is no such pair."""
-    control = [e for e in answer.chosen() if e.method == answer.comparison.control]
-    measure = find_measure("train_accuracy")
-    for pair in itertools.pairwise(control):
-        before, after = (answer.mean(entry, measure) >= FITTED for entry in pair)
-        if before != after:
-            return pair[0 if before else 1].condition
-    return None

@@ -2,9 +2,10 @@
 
 import math
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
-from comparison.answer import Answer, Entry
+from comparison.answer import Answer
+from comparison.plan import Trial
 from comparison.statistics import DIFFERENT, EQUAL, UNDECIDED, Difference
 from monitoring.measures import Measure, count
 
@@ -18,7 +19,7 @@ NAMED = 3
 def sentences(answer: Answer) -> list[str]:
     """The answer in at most three sentences: who wins, at what price, what is open."""
     conditions = answer.comparison.conditions
-    ranked = [entries for c in conditions if len(entries := answer.ranked(c)) > 1]
+    ranked = [trials for c in conditions if len(trials := answer.ranked(c)) > 1]
     if not ranked:
         return ["Fewer than two methods have all their runs: there is no answer."]
     if len(conditions) > 1:
@@ -28,7 +29,7 @@ def sentences(answer: Answer) -> list[str]:
     return lines + ([verdicts(answer, {best, second})] if others else [])
 
 
-def winner(answer: Answer, best: Entry, second: Entry, *others: Entry) -> str:
+def winner(answer: Answer, best: Trial, second: Trial, *others: Trial) -> str:
     """Who wins, by how much and in how many seeds: over the second, and the control."""
     measure = answer.headline
     found = answer.difference(best, second, measure)
@@ -40,15 +41,15 @@ def winner(answer: Answer, best: Entry, second: Entry, *others: Entry) -> str:
         UNDECIDED: ", but is not shown to be better than",
     }[found.verdict]
     text += f" {named(second)}: {evidence(found, measure)}{would_decide(found)}"
-    for entry in others:
-        if entry.method == answer.comparison.control:
-            found = answer.difference(best, entry, measure)
-            text += f"; against {entry.method}: {evidence(found, measure)}"
+    for trial in others:
+        if trial.method == answer.comparison.file.control:
+            found = answer.difference(best, trial, measure)
+            text += f"; against {trial.method}: {evidence(found, measure)}"
             text += "" if found.verdict == DIFFERENT else f" ({found.verdict})"
     return f"{text}."
 
 
-def price(answer: Answer, best: Entry, second: Entry) -> str:
+def price(answer: Answer, best: Trial, second: Trial) -> str:
     """What the best pays, or gains as well, in the other measure."""
     measure = answer.price
     found = answer.difference(best, second, measure)
@@ -62,65 +63,66 @@ def price(answer: Answer, best: Entry, second: Entry) -> str:
     return f"The price is {text}."
 
 
-def winners(answer: Answer, ranked: Sequence[Sequence[Entry]]) -> list[str]:
+def winners(answer: Answer, ranked: Sequence[Sequence[Trial]]) -> list[str]:
     """Which method wins under which conditions, and where that is shown."""
     measure = answer.headline
     won: dict[str, list[str]] = {}
-    tally = Counter[str]()
-    for best, second, *_ in ranked:
+    for best, *_ in ranked:
         won.setdefault(best.method, []).append(best.condition)
-        tally[answer.difference(best, second, measure).verdict] += 1
     parts = "; ".join(f"{method} under {', '.join(c)}" for method, c in won.items())
+    found = [answer.difference(best, second, measure) for best, second, *_ in ranked]
+    conditions = count(len(ranked), "condition")
     return [
         f"{measure.best.capitalize()} {measure.name}: {parts}.",
-        f"The best is {DIFFERENT} from the second under {tally[DIFFERENT]} of "
-        f"{count(len(ranked), 'condition')}, {tally[EQUAL]} {EQUAL}, "
-        f"{tally[UNDECIDED]} {UNDECIDED}.",
+        f"The best against the second, under {conditions}: {tally(found)}.",
     ]
 
 
-def verdicts(answer: Answer, told: Collection[Entry] = ()) -> str:
+def verdicts(answer: Answer, told: Collection[Trial] = ()) -> str:
     """How many pairs there are of each verdict, and which are not decided.
 
     Args:
         answer: Answer of one condition or of several.
         told: The two methods that were spoken of before.
     """
-    found = [(p, answer.difference(*p, answer.headline)) for p in answer.pairs]
-    tally = Counter(difference.verdict for _, difference in found)
-    pairs = count(len(found), "pair")
-    if tally[DIFFERENT] == len(found):
-        return f"All {pairs} differ in {answer.headline.name}."
-    parts = [
-        f"{tally[verdict]} {'is' if tally[verdict] == 1 else 'are'} {verdict}"
-        for verdict in (DIFFERENT, EQUAL, UNDECIDED)
-        if tally[verdict]
-    ]
+    found = {pair: answer.difference(*pair, answer.headline) for pair in answer.pairs}
     open_pairs = [
         f"{first.method} against {second.label}{would_decide(difference, ': ')}"
-        for (first, second), difference in found
+        for (first, second), difference in found.items()
         if difference.verdict == UNDECIDED and {first, second} != told
     ]
     names = f" ({', '.join(open_pairs)})" if 0 < len(open_pairs) <= NAMED else ""
-    return f"Of {pairs} {', '.join(parts)}{names}."
+    return f"Of {count(len(found), 'pair')} {tally(found.values())}{names}."
+
+
+def tally(found: Iterable[Difference]) -> str:
+    """ "4 are different, 1 is not decided"."""
+    counts = Counter(difference.verdict for difference in found)
+    return ", ".join(
+        f"{counts[verdict]} {'is' if counts[verdict] == 1 else 'are'} {verdict}"
+        for verdict in (DIFFERENT, EQUAL, UNDECIDED)
+        if verdict in counts
+    )
 
 
 def notes(answer: Answer) -> list[str]:
     """What weakens the answer: strengths on an edge, missing runs, too few seeds."""
+    chosen = {trial.label: trial for trial in answer.chosen}
+    of_methods = answer.losses.isna().groupby(lambda trial: trial.label, sort=False)
     lines = []
-    for entry in answer.entries:
-        if entry.choice is None:
-            lines.append(f"{entry.label}: left out, for no strength has all its runs.")
+    for label, missing in of_methods.sum().items():
+        if label not in chosen:
+            lines.append(f"{label}: left out, for no strength has all its runs.")
             continue
-        for key in entry.choice.at_edge:
+        for key in answer.comparison.edges(chosen[label]):
             lines.append(
-                f"{entry.label}: the best {key}, {entry.choice.varied[key]}, lies on "
-                "the edge of its grid; a better one may lie beyond."
+                f"{label}: the best {key}, {chosen[label].varied[key]}, lies on the "
+                "edge of its grid; a better one may lie beyond."
             )
-        if entry.choice.missing:
-            runs = count(entry.choice.missing, "run")
-            lines.append(f"{entry.label}: {runs} diverged or without a result.")
-    seeds = len(answer.comparison.seeds)
+        if missing:
+            runs = count(missing, "run")
+            lines.append(f"{label}: {runs} diverged or without a result.")
+    seeds = len(answer.comparison.file.seeds)
     if seeds < FEW:
         are = "is" if seeds == 1 else "are"
         lines.append(
@@ -145,5 +147,5 @@ def would_decide(found: Difference, before: str = "; ") -> str:
     return f"{before}{f'about {seeds}' if seeds else 'over 1,000'} seeds would decide"
 
 
-def named(entry: Entry) -> str:
-    return f"{entry.method} ({entry.strength})" if entry.strength else entry.method
+def named(trial: Trial) -> str:
+    return f"{trial.method} ({trial.strength})" if trial.strength else trial.method

@@ -1,12 +1,11 @@
 """Lets a grid grow where its best strength lies on its edge."""
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import replace
 
-from comparison.answer import find_answer
-from comparison.plan import Comparison, Results, Run, make_setting
-from comparison.summary import summarize
+from comparison.answer import find_answer, summarize
+from comparison.plan import Comparison, Results, Run, Trial, make_trial
 from experiment.config import Settings, assign
 from system.errors import UserError
 
@@ -26,29 +25,30 @@ def grow_grids(
     Returns:
         The comparison with more runs, and what was added, in words.
     """
-    summary = summarize(comparison, results)
+    answer = find_answer(
+        comparison, summarize(comparison, results), comparison.file.select.at
+    )
     added = []
-    for entry in find_answer(comparison, summary, comparison.select).chosen():
-        assert entry.choice
-        for key in entry.choice.at_edge:
-            runs = list(comparison.runs)
-            mine = comparison.runs_of(entry.condition, entry.method)
-            best = entry.choice.varied[key]
-            beyond = next_value({run.varied[key] for run in mine}, best)
-            of_edge = [run for run in mine if run.varied[key] == best]
+    for trial in answer.chosen:
+        for key in comparison.edges(trial):
+            grid, best = comparison.grid(trial), trial.varied[key]
+            beyond = next_value({other.varied[key] for other in grid}, best)
+            of_edge = [other for other in grid if other.varied[key] == best]
             try:
                 new = [
                     run
-                    for other in of_edge[:: len(comparison.seeds)]
+                    for other in of_edge
                     for run in beside(comparison, other, {key: beyond})
                 ]
             except UserError:
                 continue
-            is_first = mine[0].varied[key] == best
-            at = runs.index(of_edge[0]) if is_first else runs.index(of_edge[-1]) + 1
+            runs = list(comparison.runs)
+            edge = [run for other in of_edge for run in comparison.runs_of(other)]
+            is_first = grid[0] in of_edge
+            at = runs.index(edge[0]) if is_first else runs.index(edge[-1]) + 1
             runs[at:at] = new
             comparison = replace(comparison, runs=tuple(runs))
-            added.append(f"{entry.label}: {key} = {beyond:g}, for the best is {best:g}")
+            added.append(f"{trial.label}: {key} = {beyond:g}, for the best is {best:g}")
     return comparison, added
 
 
@@ -65,12 +65,10 @@ def next_value(values: Iterable[float], edge: float) -> float:
     return value if (value - edge) * (edge - last) > 0 else math.nan
 
 
-def beside(comparison: Comparison, run: Run, changes: Settings) -> Iterator[Run]:
-    """The runs of all seeds that differ from another in settings that it varies."""
-    tables = run.config.tables()
+def beside(comparison: Comparison, trial: Trial, changes: Settings) -> list[Run]:
+    """The runs of the trial that differs from another in settings that it varies."""
+    tables = comparison.runs_of(trial)[0].config.tables()
     assign(tables, changes)
-    condition = comparison.conditions[run.condition]
-    varied = run.varied | changes
-    return make_setting(
-        comparison.name, tables, condition, run.method, varied, comparison.seeds
-    )
+    condition = comparison.conditions[trial.condition]
+    new = replace(trial, varied=trial.varied | changes)
+    return make_trial(comparison.name, tables, new, condition, comparison.file.seeds)

@@ -10,14 +10,15 @@ from matplotlib.figure import Figure
 from PIL import Image
 from tensorboard.compat.proto import event_pb2
 
-from comparison.answer import Answer, Entry
+from comparison.answer import Answer
+from comparison.plan import Trial
 from experiment.run_directory import path_within
 from monitoring import pictures
 
 FILTERS, DIGITS = "first_layer/filters", "memorized/digits"
 """Tags of pictures: of the filters, and of training images learned by heart."""
 
-Pictures = dict[Entry, dict[int, bytes]]
+Pictures = dict[Trial, dict[int, bytes]]
 """PNG files by epoch."""
 
 
@@ -25,12 +26,12 @@ def read_pictures(answer: Answer, directory: Path) -> dict[str, Pictures]:
     """The pictures of each method's chosen strength, by tag; of filters, the first row.
 
     Args:
-        answer: To the comparison; its entries without pictures are left out.
+        answer: To the comparison; trials without pictures are left out.
         directory: Directory of the comparison.
     """
     found: dict[str, Pictures] = {FILTERS: {}, DIGITS: {}}
-    for entry in answer.chosen():
-        run = next(run for run in entry.runs if run.pictures)
+    for trial in answer.chosen:
+        run, *_ = answer.comparison.runs_of(trial)
         folder = path_within(directory, run.path)
         for path in sorted(folder.glob("events.out.tfevents.*")):
             for event in read_events(path):
@@ -38,7 +39,7 @@ def read_pictures(answer: Answer, directory: Path) -> dict[str, Pictures]:
                     if value.tag in found:
                         png = value.tensor.string_val[2]
                         png = first_row(png) if value.tag == FILTERS else png
-                        found[value.tag].setdefault(entry, {})[event.step] = png
+                        found[value.tag].setdefault(trial, {})[event.step] = png
     return found
 
 
@@ -65,13 +66,13 @@ def first_row(sheet: bytes) -> bytes:
     return cut.getvalue()
 
 
-def draw_last_filters(filters: Mapping[Entry, Mapping[int, bytes]]) -> bytes:
+def draw_last_filters(filters: Mapping[Trial, Mapping[int, bytes]]) -> bytes:
     """The filters of all methods at the end, one picture, as PNG."""
     figure = Figure(figsize=(5, 0.9 * len(filters)), dpi=120, layout="constrained")
     panels = figure.subplots(len(filters), squeeze=False)[:, 0]
-    for axes, (entry, rows) in zip(panels, filters.items(), strict=True):
+    for axes, (trial, rows) in zip(panels, filters.items(), strict=True):
         image = Image.open(io.BytesIO(rows[max(rows)])).convert("RGB")
         axes.imshow(np.asarray(image), interpolation="nearest")
-        axes.set_title(f"{entry.name} {entry.condition}".rstrip(), loc="left")
+        axes.set_title(trial.title, loc="left")
         axes.axis("off")
     return pictures.render(figure)

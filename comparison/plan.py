@@ -31,8 +31,8 @@ import copy
 import itertools
 import json
 import re
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -71,8 +71,6 @@ Result = dict[str, Any]
 """The contents of a run's result.json."""
 Results = dict[Path, Result]
 """The results of those runs that have one, by the path of the run."""
-Setting = tuple[str, str, str]
-"""Condition, method and strength: what the runs of all seeds agree in."""
 
 
 class Method(BaseModel, strict=True, extra="forbid"):
@@ -106,14 +104,46 @@ class ComparisonFile(BaseModel, strict=True, extra="forbid"):
 
 
 @dataclass(frozen=True)
+class Trial:
+    """What the runs of all seeds agree in: a method at one strength.
+
+    Attributes:
+        condition: Its name, "train_size=300"; empty if the comparison has none.
+        method: Its name.
+        varied: What the method varies, by dotted name.
+    """
+
+    condition: str
+    method: str
+    varied: Settings = field(hash=False)
+
+    @property
+    def strength(self) -> str:
+        """What the method varies, as text: "l2=0.001"."""
+        return in_words(self.varied)
+
+    @property
+    def label(self) -> str:
+        """The method under its condition: "adamw train_size=300"."""
+        return f"{self.method} {self.condition}".rstrip()
+
+    @property
+    def name(self) -> str:
+        """The method with its strength, short: "adamw 3.0"."""
+        return " ".join([self.method, *map(short, self.varied.values())])
+
+    @property
+    def title(self) -> str:
+        """All of it, short: "adamw 3.0 train_size=300"."""
+        return f"{self.name} {self.condition}".rstrip()
+
+
+@dataclass(frozen=True)
 class Run:
     """One experiment of a comparison.
 
     Attributes:
-        method: Its name.
-        condition: Its name, "train_size=300"; empty if the comparison has none.
-        strength: What the method varies, as text, "l2=0.001".
-        varied: What the method varies, by dotted name.
+        trial: What it shares with the runs of other seeds.
         seed: Seed of the run; those of one seed are paired.
         config: The whole experiment.
         path: Path of its directory, below that of the comparison.
@@ -121,18 +151,16 @@ class Run:
             seed are enough to look at.
     """
 
-    method: str
-    condition: str
-    strength: str
-    varied: Settings
+    trial: Trial
     seed: int
     config: Config
     path: Path
     pictures: bool
 
     @property
-    def setting(self) -> Setting:
-        return self.condition, self.method, self.strength
+    def settings(self) -> Settings:
+        """Every setting, by dotted name."""
+        return dict(flatten(self.config.tables()))
 
 
 @dataclass(frozen=True)
@@ -141,40 +169,35 @@ class Comparison:
 
     Attributes:
         name: Name of its directory.
-        question: That it asks; empty if its file has none.
-        control: The method that means "without".
-        select: The moment that strengths are chosen at: "final" or "best".
-        select_by: What they are chosen by: the key of a measure, or "loss".
+        file: What is asked. It says which control is meant, and by what strengths are
+            chosen, also if it left that open.
         loss: What the updates minimize: the criterion of the task, or "loss".
-        grow: How many values are added beyond a best one on its grid's edge, at most.
-        margins: Within which methods are practically equal, where the file says so.
         conditions: Their settings, by name.
-        methods: Their names.
-        seeds: The same for every method.
         runs: In order of conditions, methods, strengths and seeds.
     """
 
     name: str
-    question: str
-    control: str
-    select: str
-    select_by: str
+    file: ComparisonFile
     loss: str
-    grow: int
-    margins: dict[str, float]
     conditions: dict[str, Settings]
-    methods: tuple[str, ...]
-    seeds: tuple[int, ...]
     runs: tuple[Run, ...]
 
-    def runs_of(self, condition: str, method: str) -> list[Run]:
-        """The runs of a method under a condition."""
-        asked = condition, method
-        return [run for run in self.runs if (run.condition, run.method) == asked]
+    def runs_of(self, trial: Trial) -> list[Run]:
+        return [run for run in self.runs if run.trial == trial]
 
-    def grid(self, condition: str, method: str) -> dict[str, Settings]:
-        """The strengths of a method under a condition, by their text."""
-        return {run.strength: run.varied for run in self.runs_of(condition, method)}
+    def grid(self, trial: Trial) -> list[Trial]:
+        """Every strength of a trial's method under its condition."""
+        trials = dict.fromkeys(run.trial for run in self.runs)
+        return [other for other in trials if other.label == trial.label]
+
+    def edges(self, trial: Trial) -> Iterator[str]:
+        """What a trial varies that is the least or the greatest of three or more
+        numbers of its grid: a better one may lie beyond."""
+        for key, value in trial.varied.items():
+            axis = [other.varied[key] for other in self.grid(trial)]
+            numbers = all(type(v) in (int, float) for v in axis)
+            if numbers and len(set(axis)) > 2 and value in (min(axis), max(axis)):
+                yield key
 
 
 def load_comparison(path: Path, overrides: Sequence[str] = ()) -> Comparison:
@@ -200,26 +223,24 @@ def load_comparison(path: Path, overrides: Sequence[str] = ()) -> Comparison:
     name = validate_name(file.name or run_name(path.stem) or "comparison")
     conditions = name_conditions(file.conditions)
     runs: list[Run] = []
-    for settings, method in itertools.product(conditions.values(), file.methods):
+    for condition, method in itertools.product(conditions, file.methods):
         table = file.methods[method]
         grid = dict(flatten(table.vary))
-        made: list[Run] = []
         for values in itertools.product(*grid.values()):
-            varied = dict(zip(grid, values, strict=True))
+            trial = Trial(condition, method, dict(zip(grid, values, strict=True)))
             tables = copy.deepcopy(base)
-            assign(tables, settings)
-            assign(tables, dict(flatten(table.set)) | varied)
-            made += make_setting(name, tables, settings, method, varied, file.seeds)
-        refuse_lost_condition(made, settings)
-        refuse_equal(made)
-        runs += made
+            assign(tables, conditions[condition])
+            assign(tables, dict(flatten(table.set)) | trial.varied)
+            runs += make_trial(name, tables, trial, conditions[condition], file.seeds)
+    refuse_lost_conditions(runs, conditions)
+    refuse_equal(runs)
     for key, value in given.items():
-        if not any(settings_of(run).get(key) == value for run in runs):
+        if not any(run.settings.get(key) == value for run in runs):
             received = f"one that {path} sets for each method or condition"
             raise UserError(key, "a setting that runs share", received)
     task = runs[0].config.split.settings["task"]
     losses = {run.config.loss.name for run in runs}
-    trained = {(run.condition, str(run.config.loss)) for run in runs}
+    trained = {(run.trial.condition, str(run.config.loss)) for run in runs}
     shared = len(trained) == len(conditions)
     own_loss = shared and len(losses) == 1 and TASKS[task].criterion not in losses
     loss = "loss" if own_loss else TASKS[task].criterion
@@ -229,20 +250,8 @@ def load_comparison(path: Path, overrides: Sequence[str] = ()) -> Comparison:
     if file.select.by == "loss" and not shared:
         one = "a measure: the runs of a condition train different losses"
         raise UserError("select.by", one, "loss")
-    return Comparison(
-        name,
-        file.question,
-        file.control or next(iter(file.methods)),
-        file.select.at,
-        file.select.by or loss,
-        loss,
-        file.grow,
-        dict(file.margins.items()),
-        conditions,
-        tuple(file.methods),
-        tuple(file.seeds),
-        tuple(runs),
-    )
+    file.select.by = file.select.by or loss
+    return Comparison(name, file, loss, conditions, tuple(runs))
 
 
 def read_comparison(path: Path) -> ComparisonFile:
@@ -256,7 +265,8 @@ def read_comparison(path: Path) -> ComparisonFile:
         raise UserError(f"{path}: {explain(error)}") from None
     if len(set(file.seeds)) < len(file.seeds):
         raise refusal("seeds", "different integers", file.seeds)
-    if file.control and file.control not in file.methods:
+    file.control = file.control or next(iter(file.methods))
+    if file.control not in file.methods:
         methods = f"one of {', '.join(file.methods)}"
         raise refusal("control", methods, file.control, file.methods)
     for method in file.methods.keys() & OWN_FOLDERS:
@@ -302,75 +312,70 @@ def first_of(settings: Settings) -> Settings:
     return dict(list(settings.items())[:1])
 
 
-def make_setting(
-    name: str,
-    tables: Tables,
-    condition: Settings,
-    method: str,
-    varied: Settings,
-    seeds: Sequence[int],
-) -> Iterator[Run]:
-    """Make the runs of all seeds of one condition, method and strength.
+def make_trial(
+    name: str, tables: Tables, trial: Trial, condition: Settings, seeds: Sequence[int]
+) -> list[Run]:
+    """Make the runs of a trial, one for each seed, of which the first has pictures.
 
     Args:
         name: Name of the comparison.
         tables: Tables of a config.
-        condition: Settings of the condition.
-        method: Name of the method.
-        varied: What the method varies.
-        seeds: One for each run; only the first has pictures.
+        trial: What they are runs of.
+        condition: Settings of its condition.
+        seeds: Of the comparison.
     """
     # Without the sections: TensorBoard cuts off names of more than 30 characters.
     folders = [
-        method,
+        trial.method,
         *(
             f"{key.partition('.')[2]}={sortable(value)}"
-            for key, value in (first_of(condition) | varied).items()
+            for key, value in (first_of(condition) | trial.varied).items()
         ),
     ]
     # One thread for each run: bits then do not depend on the number of workers.
     training = {"threads": 1} | tables.get("training", {})
     config = resolve(tables | {"training": training, "name": run_name(name, folders)})
-    for seed in seeds:
-        yield Run(
-            method,
-            in_words(first_of(condition)),
-            in_words(varied),
-            varied,
+    return [
+        Run(
+            trial,
             seed,
             replace(config, seed=seed),
             Path(*folders, f"seed={seed:02d}"),
             pictures=seed == seeds[0],
         )
+        for seed in seeds
+    ]
 
 
-def refuse_lost_condition(runs: Iterable[Run], settings: Settings) -> None:
+def refuse_lost_conditions(
+    runs: Iterable[Run], conditions: Mapping[str, Settings]
+) -> None:
     """Refuse a method that replaces what a condition sets, or has no use for it."""
-    for run, (key, value) in itertools.product(runs, settings.items()):
-        found = settings_of(run)
-        if found.get(key) != value:
-            there = quote(found[key]) if key in found else "no such setting"
-            raise UserError(
-                f"conditions: {key} = {quote(value)}",
-                "a setting that methods leave alone",
-                f"methods.{run.method}, whose runs have {there}",
-            )
-
-
-def settings_of(run: Run) -> Settings:
-    return dict(flatten(run.config.tables()))
+    for run in runs:
+        found = run.settings
+        for key, value in conditions[run.trial.condition].items():
+            if found.get(key) != value:
+                there = quote(found[key]) if key in found else "no such setting"
+                raise UserError(
+                    f"conditions: {key} = {quote(value)}",
+                    "a setting that methods leave alone",
+                    f"methods.{run.trial.method}, whose runs have {there}",
+                )
 
 
 def refuse_equal(runs: Iterable[Run]) -> None:
     """Refuse strengths of a method that make one experiment, or one folder, twice."""
-    seen: dict[Any, Run] = {}
+    seen: dict[Any, Trial] = {}
     for run in runs:
+        trial = run.trial
         experiment = json.dumps(run.config.tables() | {"name": ""}, sort_keys=True)
         for what, same in (("experiment", experiment), ("folder", run.path)):
-            other = seen.setdefault(same, run)
-            if other is not run:
-                both = f"{other.strength} and {run.strength}, which make one {what}"
-                raise UserError(f"methods.{run.method}.vary", "different values", both)
+            other = seen.setdefault((trial.label, same), trial)
+            if other is not trial:
+                both = f"{other.strength} and {trial.strength}, which make one {what}"
+                raise UserError(
+                    f"methods.{trial.method}.vary", "different values", both
+                )
 
 
 def against_itself(comparison: Comparison) -> Comparison:
@@ -378,23 +383,28 @@ def against_itself(comparison: Comparison) -> Comparison:
 
     Each draws seeds of its own, so that whatever this finds is chance.
     """
-    copies = list(dict.fromkeys((run.method, run.strength) for run in comparison.runs))
+    places = [(run.trial.method, run.trial.strength) for run in comparison.runs]
+    copies = list(dict.fromkeys(places))
     controls = {
-        run.condition: run.config
+        run.trial.condition: run.config
         for run in reversed(comparison.runs)
-        if run.method == comparison.control
+        if run.trial.method == comparison.file.control
     }
 
-    def copy(run: Run) -> Run:
-        number = copies.index((run.method, run.strength))
-        seed = (run.seed + number * (max(comparison.seeds) + 1)) % 2**32
-        control = controls[run.condition]
-        return replace(run, config=replace(control, name=run.config.name, seed=seed))
+    def copy(run: Run, place: tuple[str, str]) -> Run:
+        seed = run.seed + copies.index(place) * (max(comparison.file.seeds) + 1)
+        control = controls[run.trial.condition]
+        config = replace(control, name=run.config.name, seed=seed % 2**32)
+        return replace(run, config=config)
 
     name = run_name(f"{comparison.name}_against_itself")
-    return replace(
-        comparison, name=name, runs=tuple(map(copy, comparison.runs)), grow=0
-    )
+    runs = tuple(map(copy, comparison.runs, places))
+    file = comparison.file.model_copy(update={"grow": 0})
+    return replace(comparison, name=name, file=file, runs=runs)
+
+
+def short(value: Any) -> str:
+    return "-".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
 def in_words(settings: Settings) -> str:

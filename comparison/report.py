@@ -1,6 +1,7 @@
 """Writes all that a comparison came to: tables, figures and a page that holds both."""
 
 import base64
+import io
 import platform
 import re
 import shlex
@@ -16,16 +17,23 @@ from matplotlib import rc_context, rcParams
 from matplotlib.backends.backend_pdf import PdfPages
 from matplotlib.figure import Figure
 
-from comparison.answer import FEW, Answer, find_answer, mean_curves, short
+from comparison.answer import (
+    FEW,
+    MOMENTS,
+    Answer,
+    find_answer,
+    mean_curves,
+    read_curves,
+    summarize,
+)
 from comparison.board import write_board
 from comparison.colors import CSS_NAMES, color_of
-from comparison.figures import Panels, draw_answer, draw_course, threshold
+from comparison.figures import Panels, draw_answer, draw_course
 from comparison.findings import notes, sentences
 from comparison.pictures import DIGITS, FILTERS, read_pictures
-from comparison.plan import Comparison, Results, Run
-from comparison.summary import MOMENTS, read_curves, summarize
-from comparison.tables import WORDS, all_pairs, latex, matrix, tables_of
-from experiment.config import flatten, resolve
+from comparison.plan import Comparison, Results, Run, short
+from comparison.tables import WORDS, all_pairs, latex, tables_of
+from experiment.config import resolve
 from experiment.run_directory import path_within
 from monitoring.card import find_commit
 from system.files import replacing
@@ -70,7 +78,7 @@ def write_report(comparison: Comparison, directory: Path, results: Results) -> A
     summary, of_runs = write_tables(comparison, directory, results)
     answers = {moment: find_answer(comparison, summary, moment) for moment in MOMENTS}
     write(directory / "pairs.csv", all_pairs(answers.values()).to_csv(index=False))
-    selected = answers[comparison.select]
+    selected = answers[comparison.file.select.at]
     curves = mean_curves(selected, of_runs)
     folder = path_within(directory, Path("figures"))
     folder.mkdir(exist_ok=True)
@@ -78,13 +86,11 @@ def write_report(comparison: Comparison, directory: Path, results: Results) -> A
         write(folder / f"table-{number}.tex", latex(table))
         write(folder / f"table-{number}.csv", table.to_csv(index=False))
     pictures = read_pictures(selected, directory)
-    colors = color_of(selected)
     config, bare = comparison.runs[0].config, resolve({"name": "bare"})
-    settings = settings_of(comparison.runs)
-    of_methods = {
-        method: settings_of(run for run in comparison.runs if run.method == method)
-        for method in comparison.methods
-    }
+    settings, differing = settings_of(comparison.runs), {}
+    for method in comparison.file.methods:
+        own = settings_of(r for r in comparison.runs if r.trial.method == method)
+        differing[method] = dict(sorted(own.items() - settings.items()))
     versions = ChainMap(*(result["versions"] for result in results.values()))
     environment = jinja2.Environment(
         autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True
@@ -101,23 +107,18 @@ def write_report(comparison: Comparison, directory: Path, results: Results) -> A
         today=time.strftime("%Y-%m-%d"),
         commit=find_commit(),
         command=shlex.join(["python", Path(sys.argv[0]).name, *sys.argv[1:]]),
-        colors={method: CSS_NAMES[color] for method, color in colors.items()},
+        colors={m: CSS_NAMES[color] for m, color in color_of(selected).items()},
         drawn={m: save_panels(draw_answer(a), folder, m) for m, a in answers.items()},
         course=save_panels(draw_course(selected, curves), folder),
-        threshold=threshold(selected),
         filters=pictures[FILTERS],
         digits=pictures[DIGITS],
         few=FEW,
-        matrix=matrix,
         tables_of=tables_of,
         words=WORDS,
         changed={
             k: here for k, _, here in bare.differences(config) if here is not None
         },
-        differing={
-            method: {key: v for key, v in own.items() if v != settings[key]}
-            for method, own in of_methods.items()
-        },
+        differing=differing,
         versions={"machine": f"{platform.system()} {platform.machine()}", **versions},
     )
     write(directory / "report.html", page)
@@ -131,55 +132,53 @@ def write(path: Path, content: str) -> None:
 
 
 def save_panels(panels: Panels, folder: Path, *moment: str) -> dict[str, list[str]]:
-    """Save each panel as an SVG file, and each figure as a PDF file of its panels.
+    """Save figures, and return the panels of each as a page holds them."""
+    figures: dict[str, list[Figure]] = {}
+    with rc_context(fname=STYLE):
+        for name, panel in panels:
+            if panel:
+                figures.setdefault(name, []).append(panel)
+        return {
+            name: save_figure(drawn, folder / "-".join([name, *moment]))
+            for name, drawn in figures.items()
+        }
+
+
+def save_figure(panels: Iterable[Figure], path: Path) -> list[str]:
+    """Save each panel as an SVG file, and a figure as a PDF file of its panels.
 
     One PDF for each panel would embed the fonts each time, which takes longer than all
     else.
 
     Returns:
-        The panels of each figure as a page holds them.
+        The panels as a page holds them.
     """
-    found: dict[str, list[str]] = {}
-    with rc_context(fname=STYLE):
-        drawn: dict[str, list[Figure]] = {}
-        for name, panel in panels:
-            if panel:
-                drawn.setdefault("-".join([name, *moment]), []).append(panel)
-        for name, figures in drawn.items():
-            with (
-                replacing(folder / f"{name}.pdf") as partial,
-                PdfPages(partial, metadata={"CreationDate": None}) as pages,
-            ):
-                shown = found.setdefault(name.partition("-")[0], [])
-                for number, panel in enumerate(figures, start=1):
-                    panel.draw_without_rendering()
-                    panel.set_layout_engine("none")  # It is laid out for both files.
-                    pages.savefig(panel)
-                    shown.append(save_svg(panel, folder / f"{name}-{number}.svg"))
-    return found
-
-
-def save_svg(panel: Figure, path: Path) -> str:
-    """Save a panel, and return it as a page holds it."""
-    rcParams["svg.hashsalt"] = path.stem  # Else two panels have ids in common.
-    with replacing(path) as partial:
-        panel.savefig(partial, metadata={"Date": None})
-    return inline(path.read_text(encoding="utf-8"))
+    shown = []
+    with (
+        replacing(path.with_name(f"{path.name}.pdf")) as pdf,
+        PdfPages(pdf, metadata={"CreationDate": None}) as pages,
+    ):
+        for number, panel in enumerate(panels, start=1):
+            panel.draw_without_rendering()
+            panel.set_layout_engine("none")  # It is laid out for both files.
+            pages.savefig(panel)
+            name = f"{path.name}-{number}"
+            rcParams["svg.hashsalt"] = name  # Else two panels have ids in common.
+            svg = io.StringIO()
+            panel.savefig(svg, format="svg", metadata={"Date": None})
+            write(path.with_name(f"{name}.svg"), svg.getvalue())
+            shown.append(inline(svg.getvalue()))
+    return shown
 
 
 def inline(svg: str) -> str:
-    """Make matplotlib's SVG a part of a page, whose font and colors it takes.
+    """Make matplotlib's SVG a part of a page, whose colors it takes.
 
-    A group with the gid "method|text" of `figures.Panel` gets the method's name, and a
-    title that browsers show where one points.
+    A group with the gid of a method (`figures.gid`) gets the method's name.
     """
+    svg = svg[svg.index("<svg") :]
     svg = re.sub(r"<metadata>.*?</metadata>|<!--.*?-->|\n\s*", "", svg, flags=re.S)
-    svg = re.sub(r' (width|height)="[\d.]+pt"', "", svg[svg.index("<svg") :])
-    svg = re.sub(r"font: (bold|\d+) ([\d.]+px) [^;\"]*", r"font-weight: \1; @\2", svg)
-    svg = re.sub(r"(font: |@)([\d.]+px)[^;\"]*", r"font-size: \2", svg)
-    svg = re.sub(
-        r'<g id="(\w+)\|([^"]*)">', r'<g data-method="\1"><title>\2</title>', svg
-    ).replace("<title></title>", "")
+    svg = re.sub(r'<g id="method:(\w+)">', r'<g data-method="\1">', svg)
     used = set(re.findall(r"#([\w-]+)", svg))
     svg = re.sub(r' id="([^"]*)"', lambda g: g[0] if g[1] in used else "", svg)
     for color, name in CSS_NAMES.items():
@@ -191,7 +190,7 @@ def settings_of(runs: Iterable[Run]) -> dict[str, str]:
     """Every setting with all its values in some runs, in words."""
     found: dict[str, dict[str, None]] = {}
     for run in runs:
-        for key, value in flatten(run.config.tables()):
+        for key, value in run.settings.items():
             text = f"{value:,}" if type(value) is int else short(value)
             found.setdefault(key, {})[text] = None
     return {key: " / ".join(values) for key, values in found.items() if key != "name"}

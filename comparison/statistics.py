@@ -1,9 +1,7 @@
-"""Which strength is best for a method, and how two methods differ."""
+"""How two methods differ, and how sure that is."""
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -112,51 +110,3 @@ def paired_difference(
             low, high, p = 0.0, 0.0, 1.0
     by_seed = tuple(values.tolist())
     return Difference(by_seed, mean, float(low), float(high), float(p), family, margin)
-
-
-@dataclass(frozen=True)
-class Choice:
-    """The strength chosen for a method.
-
-    Attributes:
-        varied: What the method varies, by dotted name.
-        at_edge: The settings of it that are the least or the greatest of three or more
-            values: a better one may lie beyond the grid.
-        missing: Runs of this method without a finite result.
-    """
-
-    varied: dict[str, Any]
-    at_edge: tuple[str, ...]
-    missing: int
-
-
-def choose_strength(
-    grid: Sequence[dict[str, Any]], losses: Sequence[pd.Series]
-) -> Choice | None:
-    """Choose the strength with the lowest mean loss over seeds.
-
-    Args:
-        grid: What each strength of one method sets, by dotted name.
-        losses: Losses of each strength, one per seed; NaN for a run that has none,
-            whose strength is not chosen.
-
-    Returns:
-        None if no strength has all its runs.
-    """
-    table = np.asarray(losses, float)
-    means = table.mean(axis=1)
-    if np.isnan(means).all():
-        return None
-    varied = grid[int(np.nanargmin(means))]
-    edges = []
-    for key, value in varied.items():
-        axis = [other[key] for other in grid]
-        if has_edges(axis) and value in (min(axis), max(axis)):
-            edges.append(key)
-    return Choice(varied, tuple(edges), int(np.isnan(table).sum()))
-
-
-def has_edges(axis: Sequence[Any]) -> bool:
-    """Whether the least and the greatest are the edges of a grid: of three or more
-    different numbers."""
-    return all(type(v) in (int, float) for v in axis) and len(set(axis)) > 2

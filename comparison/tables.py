@@ -5,10 +5,9 @@ from collections.abc import Iterable, Iterator, Mapping
 
 import pandas as pd
 
-from comparison.answer import Answer, Entry
+from comparison.answer import MOMENTS, Answer
 from comparison.findings import notes, sentences
-from comparison.statistics import DIFFERENT, EQUAL, UNDECIDED, Difference
-from comparison.summary import MOMENTS
+from comparison.statistics import UNDECIDED, Difference
 from monitoring.measures import MEASURES, MINUS, Measure, count
 
 BESIDES = (
@@ -18,7 +17,7 @@ BESIDES = (
 )
 """What a table of methods shows besides what they are compared in, if runs have it."""
 
-WORDS = ("condition", "method", "strength", "pair", "")
+WORDS = ("condition", "method", "strength", "pair")
 """Columns that are no numbers, and stand to the left."""
 
 
@@ -42,14 +41,16 @@ def table_of_methods(answer: Answer) -> pd.DataFrame:
     """A row for each condition and method: means ± standard deviations over seeds."""
     there = answer.summary.columns[answer.summary.notna().any()]
     besides = [MEASURES[k] for k in BESIDES if f"{answer.moment}_{k}" in there]
-    seeds = count(len(answer.comparison.seeds), "seed")
+    seeds = count(len(answer.comparison.file.seeds), "seed")
     rows = []
-    for entry in answer.entries:
-        row = {"condition": entry.condition, "method": entry.method}
-        row["strength"] = entry.strength if entry.choice else "none has all its runs"
-        for measure in (*answer.measures, *besides) if entry.choice else ():
-            row[measure.label] = spread(answer.values(entry, measure), measure)
-        rows.append(row)
+    for trial in answer.chosen:
+        names = {"condition": trial.condition, "method": trial.method}
+        names["strength"] = trial.strength
+        numbers = {
+            measure.label: spread(answer.values(trial, measure), measure)
+            for measure in (*answer.measures, *besides)
+        }
+        rows.append(names | numbers)
     caption = f"{MOMENTS[answer.moment]}: means ± standard deviations over {seeds}."
     return as_table(answer, caption, rows)
 
@@ -92,26 +93,6 @@ def verdict_in_words(found: Difference) -> str:
     return f"{UNDECIDED} ({found.seeds_to_decide or '> 1,000'})"
 
 
-def matrix(answer: Answer, measure: Measure, condition: str) -> pd.DataFrame:
-    """The difference of every pair of a condition, row minus column, best row first."""
-    marks = {DIFFERENT: "*", EQUAL: "=", UNDECIDED: ""}
-    ranked = answer.ranked(condition)
-
-    def cell(row: Entry, column: Entry) -> str:
-        if row is column:
-            return ""
-        found = answer.difference(row, column, measure)
-        return measure.change(found.mean) + marks[found.verdict]
-
-    table = pd.DataFrame(
-        {"": row.method} | {column.method: cell(row, column) for column in ranked}
-        for row in ranked
-    )
-    caption = f"{measure.label}, row minus column; * {DIFFERENT}, = {EQUAL}."
-    table.attrs["caption"] = f"{condition} {caption}".strip()
-    return table
-
-
 def latex(table: pd.DataFrame) -> str:
     """A tabular environment; it needs the package booktabs."""
     columns = "".join("l" if column in WORDS else "r" for column in table)
@@ -126,7 +107,7 @@ def results_card(answer: Answer, links: Mapping[str, str]) -> str:
         links: By name, relative to TensorBoard's address.
     """
     comparison = answer.comparison
-    parts = [f"# {comparison.question or comparison.name}"]
+    parts = [f"# {comparison.file.question or comparison.name}"]
     parts += [f"**{sentence}**" for sentence in sentences(answer)]
     pages = ", ".join(f"[{name}]({link})" for name, link in links.items())
     parts.append(f"Look at {pages}.")

@@ -24,7 +24,7 @@ def show_answer(answer: Answer, console: Console) -> None:
         console: The terminal, or what stands for it.
     """
     of_methods, of_pairs, price = tables_of(answer)
-    few = len(answer.comparison.methods) <= FEW
+    few = len(answer.comparison.file.methods) <= FEW
     for table in (of_methods, of_pairs, *([price] if few else [])):
         if len(table):
             console.print()

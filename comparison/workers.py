@@ -9,6 +9,7 @@ what it was when it began, and nobody else draws from Keras' random numbers.
 
 import contextlib
 import errno
+import functools
 import multiprocessing
 import signal
 import threading
@@ -20,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from comparison.plan import Result, Run, Setting
+from comparison.plan import Result, Run, Trial
 from experiment.config import differences
 from experiment.fingerprint import Fingerprint, compute_fingerprint, load_code
 from experiment.run_directory import BusyError, inspect_run, read_fingerprint
@@ -30,7 +31,7 @@ from system.errors import ChangedError, DamagedError
 MOST_DEATHS = 2
 """Worker processes that may die of a run before it is given up."""
 
-MOST_SETTINGS = 25
+MOST_TRIALS = 25
 """After so many, a process ends and another takes its place: TensorFlow never frees
 what it has compiled, ten megabytes or more for each."""
 
@@ -117,31 +118,30 @@ def perform(
     refuse_changes(
         compute_fingerprint(run.config, fingerprint["data"], code), fingerprint
     )
-    damaged = False
+    make = functools.partial(
+        train,
+        run.config,
+        directory,
+        should_stop=should_stop,
+        programs=programs,
+        pictures=run.pictures,
+        code=code,
+    )
     while True:
         state = inspect_run(directory, run.config, fingerprint).state
+        stale = state in ("other", "changed")
         try:
-            result = train(
-                run.config,
-                directory,
-                resume=state == "unfinished" and not damaged,
-                overwrite=state in ("other", "changed") or damaged,
-                should_stop=should_stop,
-                programs=programs,
-                pictures=run.pictures,
-                code=code,
-            )
+            result = make(resume=state == "unfinished", overwrite=stale)
+            break
         except DamagedError:
-            if damaged:
-                raise
-            damaged = True
+            result = make(overwrite=True)
+            break
         except BusyError:
             if should_stop():
                 raise
             time.sleep(ASK_SECONDS)
-        else:
-            refuse_changes(read_fingerprint(directory / "config.toml"), fingerprint)
-            return result
+    refuse_changes(read_fingerprint(directory / "config.toml"), fingerprint)
+    return result
 
 
 def refuse_changes(here: Fingerprint, fingerprint: Fingerprint) -> None:
@@ -163,8 +163,8 @@ class WorkerProcess:
     """A process that makes runs one after the other.
 
     Attributes:
-        setting: Setting of its last run, whose seeds share what it has compiled.
-        settings: How many it has compiled.
+        trial: Trial of its last run, whose seeds share what it has compiled.
+        trials: How many it has compiled.
     """
 
     def __init__(self, code: str):
@@ -179,8 +179,8 @@ class WorkerProcess:
         self._process = context.Process(target=serve, args=(theirs, code), daemon=True)
         self._process.start()
         theirs.close()
-        self.setting: Setting | None = None
-        self.settings = 0
+        self.trial: Trial | None = None
+        self.trials = 0
         try:
             answer = self._connection.recv()
         except (EOFError, ConnectionError):
@@ -196,8 +196,8 @@ class WorkerProcess:
         Raises:
             EOFError, ConnectionError: The process has died.
         """
-        self.settings += order.run.setting != self.setting
-        self.setting = order.run.setting
+        self.trials += order.run.trial != self.trial
+        self.trial = order.run.trial
         self._connection.send(order)
         while not self._connection.poll(ASK_SECONDS):
             if stop.is_set():
@@ -229,7 +229,7 @@ def make_in_process(code: str, stop: Any, order: Order) -> Result:
         order: The run, and where.
     """
     for _ in range(MOST_DEATHS):
-        process = take_process(code, order.run.setting)
+        process = take_process(code, order.run.trial)
         try:
             answer = process.make(order, stop)
         except (EOFError, ConnectionError):
@@ -248,13 +248,13 @@ def make_in_process(code: str, stop: Any, order: Order) -> Result:
     raise RunError(f"its process died {MOST_DEATHS} times ({death})")
 
 
-def take_process(code: str, setting: Setting) -> WorkerProcess:
-    """Take an idle process, best one that has compiled the setting, or start one."""
+def take_process(code: str, trial: Trial) -> WorkerProcess:
+    """Take an idle process, best one that has compiled the trial, or start one."""
     with IDLE_LOCK:
         if idle := IDLE[code]:
-            best = min(idle, key=lambda process: process.setting != setting)
+            best = min(idle, key=lambda process: process.trial != trial)
             idle.remove(best)
-            if best.setting == setting or best.settings < MOST_SETTINGS:
+            if best.trial == trial or best.trials < MOST_TRIALS:
                 return best
             best.close()
     return WorkerProcess(code)
@@ -313,23 +313,22 @@ def make_runs(
         ChangedError: Code or data have been changed since the comparison was started.
         OSError: There is no room for results, or no worker process can start.
     """
-    waiting: dict[Setting, list[Order]] = {}
-    for order in orders:
-        waiting.setdefault(order.run.setting, []).append(order)
+    waiting = list(orders)
     running: dict[futures.Future, Run] = {}
-    compiled: set[Setting] = set()
+    compiled: set[Trial] = set()
     while running or waiting:
         if should_stop():
             workers.stop.set()
             waiting.clear()
         while waiting and len(running) < workers.count():
-            busy = {run.setting for run in running.values()}
-            # The seeds of a setting share a program, where one process makes them.
-            setting = min(waiting, key=lambda s: (s in busy, s not in compiled))
-            compiled.add(setting)
-            order = waiting[setting].pop(0)
-            if not waiting[setting]:
-                del waiting[setting]
+            busy = {run.trial for run in running.values()}
+            # The seeds of a trial share a program, where one process makes them.
+            order = min(
+                waiting,
+                key=lambda o: (o.run.trial in busy, o.run.trial not in compiled),
+            )
+            waiting.remove(order)
+            compiled.add(order.run.trial)
             future = workers.executor.submit(
                 make_in_process, workers.code, workers.stop, order
             )

@@ -36,7 +36,11 @@ def serve_lightly(connection, code):
     while order := connection.recv():
         run, directory, _ = order
         deaths = directory / "deaths"
-        if run.method == "killer" or run.method == "once" and not deaths.exists():
+        if (
+            run.trial.method == "killer"
+            or run.trial.method == "once"
+            and not deaths.exists()
+        ):
             deaths.mkdir(parents=True)
             os.kill(os.getpid(), signal.SIGKILL)
         connection.send({"status": "completed", "process": os.getpid()})

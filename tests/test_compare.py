@@ -145,6 +145,7 @@ def test_a_run_that_diverges_does_not_stop_the_others(compare, tmp_path):
     status, stdout, _ = compare(methods=methods)
     assert status == 0
     assert "l2: 2 runs diverged or without a result." in stdout
+    assert "6/6 runs, 2 failed" in stdout
     statuses = [row["status"] for row in summary(tmp_path)]
     assert statuses == ["completed"] * 4 + ["diverged"] * 2
 
@@ -224,6 +225,7 @@ def test_an_interrupted_comparison_stops_soon_and_goes_on(begin, tmp_path):
         stdout, stderr = process.communicate(timeout=60)
         assert process.returncode == 130
         assert "goes on where this stopped" in stdout
+        assert "failed" not in stdout
         assert stderr == ""
     assert list((tmp_path / "small").glob("**/checkpoint/state.npz"))
 

@@ -53,7 +53,7 @@ def test_a_page_is_whole_and_its_numbers_are_in_its_tables(name):
 def test_every_study_has_all_runs_of_its_files_and_a_row_in_the_overview():
     overview = (PAGES / "README.md").read_text(encoding="utf-8")
     planned = {
-        (file.stem, run.condition, run.method, run.strength, run.seed)
+        (file.stem, run.trial.condition, run.trial.method, run.trial.strength, run.seed)
         for file in CONFIGS.glob("*.toml")
         for run in load_comparison(file).runs
     }

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from comparison.answer import summarize
 from comparison.plan import load_comparison
-from comparison.summary import summarize
 
 FILE = """
 base = "base.toml"
@@ -35,17 +35,20 @@ def simulate(tmp_path_factory):
         path.write_text(FILE.format(conditions=conditions))
         comparison = load_comparison(path)
         random = np.random.default_rng(seed)
-        of_seed = random.normal(scale=0.2, size=len(comparison.seeds))
+        of_seed = random.normal(scale=0.2, size=len(comparison.file.seeds))
         results = {}
         for run in comparison.runs:
             if run.path.as_posix() in lost:
                 continue
             loss = 1.0 + of_seed[run.seed] + random.normal(scale=0.02)
-            middle = {"none": True, "better": run.varied.get("regularizer.l2") == 1e-2}
-            equal = run.varied.get("decay.strength") == 1.0
-            if not middle.get(run.method, equal):
+            middle = {
+                "none": True,
+                "better": run.trial.varied.get("regularizer.l2") == 1e-2,
+            }
+            equal = run.trial.varied.get("decay.strength") == 1.0
+            if not middle.get(run.trial.method, equal):
                 loss += 0.5
-            elif run.method == "better":
+            elif run.trial.method == "better":
                 loss -= effect
             split = {"cross_entropy": loss, "accuracy": 1 - loss / 10, "loss": loss}
             moment = {

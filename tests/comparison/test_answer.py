@@ -2,23 +2,23 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pandas as pd
 import pytest
 
-from comparison.answer import FEW, find_answer, mean_curves
+from comparison.answer import FEW, choose_strengths, find_answer, mean_curves, summarize
 from comparison.findings import notes, sentences
 from comparison.growth import grow_grids
-from comparison.plan import against_itself
+from comparison.plan import Run, Trial, against_itself
 from comparison.statistics import DIFFERENT, EQUAL, UNDECIDED
-from comparison.summary import summarize
 from monitoring.measures import find_measure
 
 CONDITIONS = "conditions = [{data.train_size = 300}, {data.train_size = 3000}]"
 TEST, ACCURACY = find_measure("test_cross_entropy"), find_measure("test_accuracy")
 
 
-def entries(answer):
-    return {entry.label: entry for entry in answer.entries}
+def chosen(answer):
+    return {trial.label: trial for trial in answer.chosen}
 
 
 def verdicts(answer, number=1):
@@ -47,7 +47,7 @@ def with_losses(results, of_strength, condition=None):
 def test_every_pair_is_compared_and_a_planted_difference_found(simulate):
     comparison, _, summary = simulate()
     answer = find_answer(comparison, summary, "final")
-    assert entries(answer)["better"].choice.varied == {"regularizer.l2": 1e-2}
+    assert chosen(answer)["better"].varied == {"regularizer.l2": 1e-2}
     assert verdicts(answer) == {
         "better - none": DIFFERENT,
         "equal - none": UNDECIDED,
@@ -57,8 +57,8 @@ def test_every_pair_is_compared_and_a_planted_difference_found(simulate):
     assert found.mean == pytest.approx(-0.1, abs=0.03)
     assert found.by_seed == pytest.approx(
         (
-            answer.values(entries(answer)["better"], TEST)
-            - answer.values(entries(answer)["none"], TEST)
+            answer.values(chosen(answer)["better"], TEST)
+            - answer.values(chosen(answer)["none"], TEST)
         ).tolist()
     )
     assert found.family == 3
@@ -72,7 +72,7 @@ def test_the_control_is_what_others_are_compared_with_wherever_it_stands(simulat
         "better - equal",
         "better - none",
     ]
-    pair = (entries(answer)["none"], entries(answer)["better"])
+    pair = (chosen(answer)["none"], chosen(answer)["better"])
     assert answer.difference(*pair, TEST).mean == pytest.approx(0.1, abs=0.03)
 
 
@@ -123,7 +123,7 @@ def test_with_conditions_the_answer_says_which_wins_where(simulate):
     summary.loc[there, losses] += 2.0
     first, second, third = sentences(find_answer(comparison, summary, "final"))
     assert first.startswith("Lowest test cross-entropy: better under train_size=300; ")
-    assert second.startswith("The best is different from the second under 1 of 2 cond")
+    assert second.startswith("The best against the second, under 2 conditions: 1 is ")
     assert third.startswith("Of 6 pairs ")
 
 
@@ -138,7 +138,7 @@ def test_with_one_seed_nothing_is_shown(simulate):
     comparison, results, _ = simulate()
     one = replace(
         comparison,
-        seeds=(0,),
+        file=comparison.file.model_copy(update={"seeds": [0]}),
         runs=tuple(run for run in comparison.runs if run.seed == 0),
     )
     answer = find_answer(one, summarize(one, results), "final")
@@ -162,7 +162,7 @@ def test_of_five_methods_every_pair_is_shown_in_one_figure(simulate):
     comparison, _, summary = simulate("[methods.m0]\n[methods.m1]")
     answer = find_answer(comparison, summary, "final")
     assert [len(pairs) for pairs in answer.pairs_to_show("")] == [10]
-    assert len(comparison.methods) == FEW
+    assert len(comparison.file.methods) == FEW
 
 
 def test_families_of_copies_are_seldom_called_different(simulate):
@@ -182,7 +182,7 @@ def test_each_condition_has_its_own_strengths_and_differences(simulate):
     strongest = there & (summary["strength"] == "l2=0.1")
     summary.loc[strongest, losses] -= 2.0
     answer = find_answer(comparison, summary, "final")
-    found = entries(answer)
+    found = chosen(answer)
     assert len(found) == 6
     assert len(answer.pairs) == 6
     assert found["better train_size=300"].strength == "l2=0.01"
@@ -218,7 +218,7 @@ def test_strengths_are_chosen_by_what_is_asked(simulate, select, strength, measu
     losses = {"l2=1e-03": 0.1, "l2=1e-02": 0.2, "l2=1e-01": 0.3}
     summary = summarize(comparison, with_losses(results, losses))
     answer = find_answer(comparison, summary, "final")
-    assert entries(answer)["better"].strength == strength
+    assert chosen(answer)["better"].strength == strength
     assert [measure.key for measure in answer.measures] == measures
 
 
@@ -247,7 +247,7 @@ def test_a_run_whose_test_was_removed_counts_as_lost(simulate):
     damaged = next(path for path in results if "l2=1e-02/seed=02" in path.as_posix())
     results[damaged]["final"] = {**results[damaged]["final"], "test": None}
     answer = find_answer(comparison, summarize(comparison, results), "final")
-    assert entries(answer)["better"].strength != "l2=0.01"
+    assert chosen(answer)["better"].strength != "l2=0.01"
     assert "better: 1 run diverged or without a result." in notes(answer)
 
 
@@ -257,11 +257,11 @@ def test_a_mean_curve_ends_where_a_seed_ends(simulate):
     run = {"method": "none", "condition": "", "strength": ""}
     curves = pd.DataFrame(
         {**run, "epoch": epoch, "loss/train": 1.0}
-        for seed in comparison.seeds
+        for seed in comparison.file.seeds
         for epoch in range(4 if seed == 3 else 9)
     )
-    ((entry, table),) = mean_curves(answer, curves).items()
-    assert entry.method == "none"
+    ((trial, table),) = mean_curves(answer, curves).items()
+    assert trial.method == "none"
     assert table["loss/train"].index.tolist() == [0, 1, 2, 3]
 
 
@@ -271,14 +271,13 @@ def test_a_grid_grows_where_its_best_strength_lies_on_the_edge(simulate):
     results = with_losses(results, losses, "better/train_size=003000")
     grown, added = grow_grids(comparison, results)
     assert added == ["better train_size=3000: regularizer.l2 = 1, for the best is 0.1"]
-    assert list(grown.grid("train_size=3000", "better")) == [
+    few, many = (Trial(f"train_size={n}", "better", {}) for n in (300, 3000))
+    assert [trial.strength for trial in grown.grid(many)] == [
         *("l2=0.001", "l2=0.01", "l2=0.1", "l2=1.0"),
     ]
-    assert grown.grid("train_size=300", "better") == comparison.grid(
-        "train_size=300", "better"
-    )
+    assert grown.grid(few) == comparison.grid(few)
     new = [run for run in grown.runs if run not in comparison.runs]
-    assert [run.seed for run in new] == list(comparison.seeds)
+    assert [run.seed for run in new] == list(comparison.file.seeds)
     assert {run.config.regularizer.settings["l2"] for run in new} == {1.0}
     assert {run.config.split.settings["train_size"] for run in new} == {3000}
     assert new[0].path.as_posix() == "better/train_size=003000/l2=1e00/seed=00"
@@ -291,10 +290,55 @@ def test_against_itself_every_method_is_the_control_with_other_seeds(simulate):
     comparison, _, _ = simulate()
     itself = against_itself(comparison)
     assert itself.name == "planted_against_itself"
-    assert (itself.methods, itself.grow) == (comparison.methods, 0)
+    assert (itself.file.methods, itself.file.grow) == (comparison.file.methods, 0)
     control = comparison.runs[0].config
     for run in itself.runs:
         assert {key for key, _, _ in control.differences(run.config)} <= {"seed"}
     seeds = [run.config.seed for run in itself.runs]
     assert len(set(seeds)) == len(seeds) == len(comparison.runs)
     assert [run.path for run in itself.runs] == [run.path for run in comparison.runs]
+
+
+@pytest.fixture
+def choose(simulate):
+    """What is chosen of a grid of strengths, and on which of its edges that lies."""
+
+    def choose(grid, losses):
+        trials = [Trial("", "any", varied) for varied in grid]
+        index = [t for t, values in zip(trials, losses, strict=True) for _ in values]
+        found = choose_strengths(pd.Series(np.concatenate(losses), index, dtype=float))
+        runs = tuple(Run(trial, 0, None, None, False) for trial in trials)
+        comparison = replace(simulate()[0], runs=runs)
+        return [(trial.varied, list(comparison.edges(trial))) for trial in found]
+
+    return choose
+
+
+L2 = [{"l2": 0.0}, {"l2": 1.0}, {"l2": 2.0}]
+
+
+def test_the_strength_with_the_lowest_mean_is_chosen(choose):
+    assert choose(L2, [[2, 2.4], [1, 3], [2.5, 2.5]]) == [({"l2": 1.0}, [])]
+
+
+def test_a_choice_on_the_edge_of_its_grid_is_said(choose):
+    assert choose(L2, [[1], [2], [3]]) == [({"l2": 0.0}, ["l2"])]
+    assert choose(L2, [[3], [2], [1]]) == [({"l2": 2.0}, ["l2"])]
+    assert choose(L2[:2], [[1], [2]]) == [({"l2": 0.0}, [])]
+
+
+def test_an_edge_is_that_of_a_setting_not_of_the_order_of_the_grid(choose):
+    grid = [{"l2": l2, "rate": r} for l2 in (1.0, 2.0, 3.0) for r in (0.3, 0.1)]
+    assert choose(grid, [[9], [9], [9], [1], [9], [9]]) == [(grid[3], [])]
+
+
+@pytest.mark.parametrize("values", [["none", 1.0, 2.0], ["relu", "tanh", "elu"]])
+def test_values_without_an_order_have_no_edge(choose, values):
+    grid = [{"bound": value} for value in values]
+    assert choose(grid, [[1], [2], [3]]) == [(grid[0], [])]
+
+
+def test_a_strength_with_a_lost_run_is_not_chosen(choose):
+    nan = float("nan")
+    assert choose(L2[:2], [[1, nan], [2, 2]]) == [(L2[1], [])]
+    assert choose(L2[:1], [[nan, 1]]) == []

@@ -10,16 +10,15 @@ from scipy import stats
 from tensorboard.backend.event_processing.event_file_loader import EventFileLoader
 from tensorboard.util.tensor_util import make_ndarray
 
-from comparison.answer import find_answer, mean_curves
+from comparison.answer import find_answer, identity, mean_curves
 from comparison.board import (
     METRICS,
     SESSION_FILE,
     ensure_session,
-    list_trials,
+    list_rows,
     write_board,
     write_experiment,
 )
-from comparison.summary import identity
 from monitoring.events import EventWriter
 from monitoring.links import views
 from tests.board import open_plugins
@@ -43,7 +42,7 @@ def board(simulate, tmp_path):
             rows.append({**identity(run), "epoch": epoch, **scalars})
             writer.write(epoch, scalars)
         writer.close()
-        if run.method == "none":
+        if run.trial.method == "none":
             results[run.path] = {**results[run.path], "status": "diverged"}
     curves = pd.DataFrame(rows)
     answer = find_answer(comparison, summary, "final")
@@ -115,16 +114,16 @@ def test_hparams_has_one_row_per_method_and_strength(board):
 
 def test_a_run_that_failed_and_was_completed_later_is_a_success(board):
     directory, comparison, _ = board
-    path = comparison.runs[0].path
-    trial = list_trials(comparison)[path]
+    path, trial = comparison.runs[0].path, comparison.runs[0].trial
+    row = list_rows(comparison)[trial]
     statuses = []
     for result in ({}, {"status": "interrupted"}, {"status": "completed"}):
-        ensure_session(directory / path, trial, result)
+        ensure_session(directory / path, trial, row, result)
         sessions = open_plugins(directory).trials()["none"]["sessions"]
         statuses += [s["status"] for s in sessions if s["name"] == path.as_posix()]
     assert statuses == ["STATUS_FAILURE", "STATUS_FAILURE", "STATUS_SUCCESS"]
     written = (directory / path / SESSION_FILE).stat()
-    ensure_session(directory / path, trial, {"status": "completed"})
+    ensure_session(directory / path, trial, row, {"status": "completed"})
     assert (directory / path / SESSION_FILE).stat() == written
 
 
@@ -176,7 +175,7 @@ def test_links_show_means_and_the_runs_at_the_chosen_strengths(board):
         "every seed": {
             f"{folder}/seed={seed:02d}"
             for folder in ("none", "better/l2=1e-02", "equal/strength=1e00")
-            for seed in comparison.seeds
+            for seed in comparison.file.seeds
         },
     }
     for page, runs in expected.items():

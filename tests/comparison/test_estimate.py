@@ -1,7 +1,5 @@
 """What the estimate counts; that it is near the truth, no test can hold."""
 
-import itertools
-
 import pytest
 
 from comparison import estimate
@@ -26,31 +24,30 @@ def runs(tmp_path, configure):
     return load_comparison(path).runs
 
 
-def test_each_kind_of_run_is_timed_once_and_counted_as_often_as_it_is_made(
-    runs, monkeypatch
-):
-    """Another width is another kind; the seeds of a setting share what one compiles."""
-    seconds = {(16, 8): 3.0, (64,): 5.0}
+def test_a_trial_is_timed_once_and_compiled_once_whatever_its_seeds(runs, monkeypatch):
+    """Three small trials and a wide one, of two runs each."""
     timed = []
 
-    def take(config, programs):
-        units, shares = tuple(config.model.settings["hidden_units"]), bool(programs)
-        timed.append((units, shares))
-        programs["compiled"] = True
-        return seconds[units] - 2.0 * shares
+    def take(config):
+        timed.append(tuple(config.model.settings["hidden_units"]))
+        return 2.0, len(timed)
 
-    monkeypatch.setattr(estimate, "seconds_of", take)
-    whole = 3 * (3.0 + 1.0) + (5.0 + 3.0)
-    one, four = (estimate.estimate_seconds(runs, workers) for workers in (1, 4))
-    assert sorted(timed) == sorted([*itertools.product(seconds, (False, True))] * 2)
-    assert one == pytest.approx(estimate.SECONDS_TO_START + whole)
-    assert four == pytest.approx(estimate.SECONDS_TO_START + whole / 4)
+    monkeypatch.setattr(estimate, "time_run", take)
+    start, compiled, trained = estimate.SECONDS_TO_START, 4 * 2.0, 2 * (1 + 2 + 3 + 4)
+    one = estimate.estimate_seconds(runs, 1)
+    assert timed == [(16, 8)] * 3 + [(64,)]
+    assert one == pytest.approx(start + compiled + trained)
+    timed.clear()
+    monkeypatch.setattr(estimate, "MOST_TIMED", 2)
+    few = estimate.estimate_seconds(runs, 4)
+    assert timed == [(16, 8)] * 2
+    assert few == pytest.approx(start + 2 * (2 * 2.0 + 2 * (1 + 2)) / 4)
 
 
-def test_a_run_of_more_epochs_takes_longer_and_leaves_nothing(configure, tmp_path):
+def test_a_run_of_more_epochs_trains_longer_and_leaves_nothing(configure, tmp_path):
     before = sorted(tmp_path.iterdir())
-    short, long = (
-        estimate.seconds_of(configure(f"training.epochs={epochs}"), {})
+    (_, short), (_, long) = (
+        estimate.time_run(configure(f"training.epochs={epochs}"))
         for epochs in (1, 1_000_000)
     )
     assert 0 < short < long

@@ -80,8 +80,8 @@ def make_up(path, random):
     directory = path.with_suffix("")
     results = {}
     for run in comparison.runs:
-        method = comparison.methods.index(run.method)
-        place = sum(f"{run.varied}".encode()) % 3
+        method = list(comparison.file.methods).index(run.trial.method)
+        place = sum(f"{run.trial.varied}".encode()) % 3
         loss = 0.5 - 0.02 * method + 0.03 * place + random.normal(scale=0.01)
         settings = dict(flatten(run.config.tables()))
         fitted = 0.9 if settings["model.hidden_units"] == [16] else 1.0

@@ -38,8 +38,8 @@ def write(tmp_path):
 
 def test_runs_are_every_method_strength_and_seed(write):
     comparison = load_comparison(write())
-    assert comparison.control == "none"
-    assert comparison.select == "final"
+    assert comparison.file.control == "none"
+    assert comparison.file.select.at == "final"
     paths = [run.path.as_posix() for run in comparison.runs]
     adamw = "adamw/strength={}/learning_rate=1e-03/seed={}"
     assert paths == [
@@ -66,8 +66,8 @@ def test_conditions_are_named_by_their_first_setting(write):
     assert runs[-1].path.as_posix() == (
         "adamw/train_size=000600/strength=1e01/learning_rate=1e-03/seed=07"
     )
-    assert (runs[0].condition, runs[0].strength) == ("train_size=300", "")
-    assert runs[-1].strength == "strength=10.0 learning_rate=0.001"
+    assert (runs[0].trial.condition, runs[0].trial.strength) == ("train_size=300", "")
+    assert runs[-1].trial.strength == "strength=10.0 learning_rate=0.001"
     assert [run.config.training.settings["epochs"] for run in (runs[0], runs[-1])] == [
         9,
         4,
@@ -306,13 +306,13 @@ def test_a_base_below_the_home_directory(write, tmp_path, monkeypatch):
 def test_strengths_are_selected_at_a_moment_and_by_a_measure(write, select, found):
     text = FILE.replace("set.training.epochs = 4", select)
     comparison = load_comparison(write(text))
-    assert (comparison.select, comparison.select_by) == found
+    assert (comparison.file.select.at, comparison.file.select.by) == found
 
 
 def test_losses_that_differ_do_not_select(write):
     varied = FILE.replace("optimizer.learning_rate = [1e-3]", "loss.gamma = [1.0, 4.0]")
     text = varied.replace("set.training.epochs = 4", 'set.loss.name = "focal"')
-    assert load_comparison(write(text)).select_by == "cross_entropy"
+    assert load_comparison(write(text)).file.select.by == "cross_entropy"
     with pytest.raises(UserError, match="select.by: expected a measure.* differ"):
         load_comparison(write('select.by = "loss"' + text))
 
@@ -350,4 +350,4 @@ def test_the_example_of_the_docs_loads(tmp_path):
     path.write_text(example)
     comparison = load_comparison(path)
     assert len(comparison.runs) == 5 * (1 + 3)
-    assert comparison.margins == {"accuracy": 0.005}
+    assert comparison.file.margins == {"accuracy": 0.005}

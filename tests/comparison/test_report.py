@@ -12,10 +12,9 @@ import pandas as pd
 import pytest
 from rich.console import Console
 
-from comparison.answer import find_answer, mean_curves
+from comparison.answer import find_answer, identity, mean_curves
 from comparison.figures import draw_conditions, draw_course, draw_curves
 from comparison.report import write_report
-from comparison.summary import identity
 from comparison.terminal import show_answer
 from monitoring.events import EventWriter, image_pb
 from monitoring.links import read_board
@@ -110,7 +109,7 @@ def test_the_page_and_tensorboard_color_methods_in_one_order(report):
 def test_conditions_have_a_figure_of_their_own(report):
     directory, _, _ = report(CONDITIONS)
     panels = {path.stem for path in (directory / "figures").glob("*.svg")}
-    # The measure, the test error and the training accuracy; then a panel a condition.
+    # Both measures and the training accuracy; then a panel a condition.
     assert {f"conditions-final-{i}" for i in (1, 2, 3)} <= panels
     assert {name for name in panels if name.startswith("methods-final")} == {
         "methods-final-1",
@@ -126,7 +125,7 @@ def test_filters_slide_through_epochs_that_all_methods_have(simulate, tmp_path, 
     for run in comparison.runs:
         if run.pictures:
             writer = EventWriter(tmp_path / run.path, {})
-            for epoch in (0, last if run.method == "none" else 4):
+            for epoch in (0, last if run.trial.method == "none" else 4):
                 png = draw_filters(np.zeros((16, 32)), (4, 4))
                 writer.add(epoch, summary=image_pb("first_layer/filters", png, "F"))
             writer.close()
@@ -136,25 +135,22 @@ def test_filters_slide_through_epochs_that_all_methods_have(simulate, tmp_path, 
     assert ('data-rows="' in page) == (last == 4)
 
 
-def test_names_stand_at_the_ends_of_their_lines(simulate):
+def test_names_stand_in_the_order_of_the_ends_of_their_lines(simulate):
     """Also one that begins with a line, which Matplotlib would leave out of legends."""
     another = "[methods._l2]\nset.regularizer.l2 = 0.1"
     comparison, _, summary = simulate(f"{CONDITIONS}\n{another}")
     for figure in draw_conditions(find_answer(comparison, summary, "final")):
-        figure.draw_without_rendering()
-        (axes,) = figure.axes
-        (bottom, top), names = axes.get_ylim(), axes.texts
+        (axes,), (legend,) = figure.axes, figure.legends
         ends = {
-            line.get_gid().partition("|")[0]: line.get_ydata()[-1]
+            line.get_gid().removeprefix("method:"): line.get_ydata()[-1]
             for line in axes.lines
-            if line.get_gid() and len(line.get_xdata()) == len(comparison.conditions)
+            if line.get_gid()
         }
-        heights = {name.get_text(): name.xy[1] for name in names}
-        order = sorted(heights, key=heights.get)
-        assert order == sorted(ends, key=ends.get)
-        assert "_l2" in order
-        best = (ends[order[0]] - bottom) / (top - bottom)
-        assert heights[order[0]] == pytest.approx(best, abs=0.15)
+        names = [text.get_text() for text in legend.get_texts()]
+        assert names == sorted(ends, key=ends.get, reverse=True)
+        assert "_l2" in names
+        marks = [text.get_gid() for text in legend.get_texts()]
+        assert marks == [f"method:{name}" for name in names]
 
 
 def test_shares_that_are_memorized_are_shown_in_percent(simulate):

@@ -13,7 +13,6 @@ from comparison.statistics import (
     EQUAL,
     MOST_SEEDS,
     UNDECIDED,
-    choose_strength,
     paired_difference,
 )
 
@@ -164,44 +163,3 @@ def test_too_few_or_equal_pairs_claim_nothing():
     assert math.isnan(constant.low)
     assert math.isnan(constant.p)
     assert constant.verdict == UNDECIDED
-
-
-def choose(**losses):
-    """Choose among strengths a, b, c of a setting `l2` that grows by one each."""
-    strengths = [{"l2": float(number)} for number in range(len(losses))]
-    return choose_strength(strengths, [series(values) for values in losses.values()])
-
-
-def test_the_strength_with_the_lowest_mean_is_chosen():
-    choice = choose(a=[2, 2.4], b=[1, 3], c=[2.5, 2.5])
-    assert choice.varied == {"l2": 1.0}
-    assert choice.at_edge == ()
-
-
-def test_a_choice_on_the_edge_of_its_grid_is_said():
-    assert choose(a=[1], b=[2], c=[3]).at_edge == ("l2",)
-    assert choose(a=[3], b=[2], c=[1]).at_edge == ("l2",)
-    assert choose(a=[1], b=[2]).at_edge == ()
-
-
-def test_an_edge_is_that_of_a_setting_not_of_the_order_of_the_grid():
-    strengths = [{"l2": l2, "rate": r} for l2 in (1.0, 2.0, 3.0) for r in (0.3, 0.1)]
-    losses = [series([value]) for value in (9, 9, 9, 1, 9, 9)]
-    choice = choose_strength(strengths, losses)
-    assert choice.varied == {"l2": 2.0, "rate": 0.1}
-    assert choice.at_edge == ()
-
-
-@pytest.mark.parametrize("values", [["none", 1.0, 2.0], ["relu", "tanh", "elu"]])
-def test_values_without_an_order_have_no_edge(values):
-    strengths = [{"bound": value} for value in values]
-    choice = choose_strength(strengths, [series([1]), series([2]), series([3])])
-    assert choice.varied == {"bound": values[0]}
-    assert choice.at_edge == ()
-
-
-def test_a_strength_with_a_lost_run_is_not_chosen():
-    nan = math.nan
-    choice = choose(a=[1, nan], b=[2, 2])
-    assert (choice.varied, choice.missing) == ({"l2": 1.0}, 1)
-    assert choose(a=[nan, 1]) is None

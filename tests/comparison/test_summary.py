@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from comparison.summary import read_curves, summarize
+from comparison.answer import read_curves, summarize
 
 HISTORY = "epoch,step,loss/train\n0,0,2.3\n4,20,0.5\n"
 

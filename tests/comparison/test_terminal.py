@@ -5,10 +5,9 @@ import re
 import pytest
 from rich.console import Console
 
-from comparison.answer import find_answer
+from comparison.answer import find_answer, summarize
 from comparison.findings import sentences
-from comparison.summary import summarize
-from comparison.tables import WORDS, latex, matrix, table_of_methods, tables_of
+from comparison.tables import WORDS, latex, table_of_methods, tables_of
 from comparison.terminal import show_answer
 from monitoring.measures import MEASURES, count, find_measure
 
@@ -21,7 +20,7 @@ def show(simulate, capsys):
 
     def make(width, *arguments, **keywords):
         comparison, _, summary = simulate(*arguments, **keywords)
-        answer = find_answer(comparison, summary, comparison.select)
+        answer = find_answer(comparison, summary, comparison.file.select.at)
         show_answer(answer, Console(width=width))
         return capsys.readouterr().out.splitlines(), answer
 
@@ -93,17 +92,6 @@ def test_the_table_of_methods_is_what_latex_shows(simulate):
         "gap",
         "norm of all kernels",
     ]
-
-
-def test_a_matrix_holds_every_pair_the_best_first(simulate):
-    comparison, _, summary = simulate()
-    answer = find_answer(comparison, summary, "final")
-    table = matrix(answer, answer.headline, "")
-    assert list(table) == ["", "better", "none", "equal"]
-    better, none, _ = table.to_numpy()
-    assert (better[0], better[1], none[2]) == ("better", "", "")
-    assert better[2].endswith("*")
-    assert better[2].replace("−", "+") == none[1]
 
 
 def test_memorized_labels_and_calibration_have_columns_where_runs_have_them(simulate):

@@ -7,17 +7,18 @@ import pytest
 
 from comparison import workers
 from comparison.cluster import find_hindrance
-from comparison.plan import Run
+from comparison.plan import Run, Trial
 from comparison.workers import Order, make_runs, perform
 from data import as_arrays
 from experiment.fingerprint import all_choices, compute_fingerprint, digest_of_modules
+from experiment.run_directory import RunDirectory
 from system.errors import ChangedError
 from tests.processes import serve_lightly
 
 
 def make_run(method, config=None, seed=0):
     path = Path(method, str(seed))
-    return Run(method, "", "", {}, seed, config, path, pictures=False)
+    return Run(Trial("", method, {}), seed, config, path, pictures=False)
 
 
 @pytest.fixture
@@ -36,7 +37,7 @@ def make(monkeypatch, tmp_path):
 def test_a_run_that_kills_its_process_is_given_up_and_takes_no_other_with_it(make):
     """After two deaths; one that does so once is made again."""
     names = ("a", "killer", "b", "once", "c")
-    came = {run.method: result for run, result in make(map(make_run, names))}
+    came = {run.trial.method: result for run, result in make(map(make_run, names))}
     assert came.keys() == set(names)
     assert str(came.pop("killer")) == "its process died 2 times (SIGKILL)"
     assert all(result["status"] == "completed" for result in came.values())
@@ -53,16 +54,16 @@ def test_seeds_of_one_setting_go_to_the_process_that_has_compiled_it(make):
     runs = [make_run(method, seed=seed) for method in "abcd" for seed in range(9)]
     came = make(runs)
     assert len(came) == len(runs)
-    compiled = {(run.method, result["process"]) for run, result in came}
+    compiled = {(run.trial.method, result["process"]) for run, result in came}
     assert 4 <= len(compiled) <= 5
 
 
 def test_a_process_ends_when_it_has_compiled_many_settings(make, monkeypatch):
-    monkeypatch.setattr(workers, "MOST_SETTINGS", 3)
+    monkeypatch.setattr(workers, "MOST_TRIALS", 3)
     runs = [make_run(f"m{n}", seed=seed) for n in range(7) for seed in range(2)]
     made = defaultdict(set)
     for run, result in make(runs, count=1):
-        made[result["process"]].add(run.method)
+        made[result["process"]].add(run.trial.method)
     assert [len(methods) for methods in made.values()] == [3, 3, 1]
 
 
@@ -110,16 +111,14 @@ def test_a_process_that_finds_other_code_makes_no_run():
 def test_a_cluster_needs_the_same_folder_code_and_packages(configure, tmp_path):
     config = configure()
     here, code = compute_fingerprint(config, "d"), digest_of_modules(all_choices())
-    assert find_hindrance(code, tmp_path, config, here) is None
-    hindrances = {
-        name: find_hindrance(code, tmp_path, config, here | {name: "0.1"})
-        for name in ("keras", "files")
-    }
-    assert hindrances == {
-        "keras": f"has keras {here['keras']}, expected 0.1 as here",
-        "files": "has other files than this folder",
-    }
-    hindrance = find_hindrance("other", tmp_path, config, here)
-    assert hindrance == "has other code than this folder"
-    hindrance = find_hindrance(code, tmp_path / "x/.probe", config, here)
-    assert hindrance == f"does not see {tmp_path / 'x'}"
+
+    def hindrance(code=code, probe=tmp_path, **changed):
+        first = RunDirectory(tmp_path, "free", config, here | changed)
+        return find_hindrance(code, probe, first)
+
+    assert hindrance() is None
+    assert hindrance(keras="0.1") == f"has keras {here['keras']}, expected 0.1 as here"
+    assert hindrance(files="0.1") == "has other files than this folder"
+    assert hindrance("other") == "has other code than this folder"
+    elsewhere = tmp_path / "x/.probe"
+    assert hindrance(probe=elsewhere) == f"does not see {tmp_path / 'x'}"

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from comparison.workers import MOST_SETTINGS
+from comparison.workers import MOST_TRIALS
 from tests.faults.runs import finish, start
 from tests.processes import is_alive
 from tests.test_compare import children
@@ -102,7 +102,7 @@ def test_sixty_networks(comparison, tmp_path, tried):
     assert (status, stderr) == (0, "")
     print(most)
     first, *later = most.values()
-    assert len(later) == NETWORKS // MOST_SETTINGS
+    assert len(later) == NETWORKS // MOST_TRIALS
     assert max(later) < 1.03 * first
     tried("60 different networks in a row", 1, "memory stays the same")
 

@@ -18,7 +18,7 @@ import pandas as pd
 import pytest
 from playwright.sync_api import expect
 
-from comparison.board import METRICS, list_trials
+from comparison.board import METRICS
 from comparison.colors import COLORS
 from comparison.plan import load_comparison
 from comparison.report import write_report
@@ -307,7 +307,7 @@ def test_the_hparams_table(compared, comparison):
     for name in METRICS.values():
         assert any(name in text for text in texts)
     assert not any("seed" in text for text in texts)
-    trials = {path: trial.name for path, trial in list_trials(made).items()}
+    trials = {run.path: run.trial.title for run in made.runs}
     numbers = [float(text) for text in texts if text[:1].isdigit() and "." in text]
     for trial in set(trials.values()):
         assert trial in texts
@@ -331,7 +331,7 @@ def test_parallel_coordinates_show_every_line(compared, comparison):
         )
         if d
     ]
-    assert len(drawn) == len({trial.name for trial in list_trials(made).values()})
+    assert len(drawn) == len({run.trial for run in made.runs})
     compared.shoot("parallel_coordinates")
 
 
