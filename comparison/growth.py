@@ -5,8 +5,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from comparison.answer import find_answer, summarize
-from comparison.plan import Comparison, Results, Run, Trial, make_trial
-from experiment.config import Settings, assign
+from comparison.plan import Comparison, Results, plan_runs
 from system.errors import UserError
 
 
@@ -31,23 +30,16 @@ def grow_grids(
     added = []
     for trial in answer.chosen:
         for key in comparison.edges(trial):
-            grid, best = comparison.grid(trial), trial.varied[key]
-            beyond = next_value({other.varied[key] for other in grid}, best)
-            of_edge = [other for other in grid if other.varied[key] == best]
+            place, best = (trial.condition, trial.method), trial.varied[key]
+            grid = comparison.grids[place]
+            values, beyond = grid[key], next_value(grid[key], best)
+            longer = [beyond, *values] if values[0] == best else [*values, beyond]
+            grids = comparison.grids | {place: grid | {key: longer}}
+            grown = replace(comparison, grids=grids)
             try:
-                new = [
-                    run
-                    for other in of_edge
-                    for run in beside(comparison, other, {key: beyond})
-                ]
+                comparison = replace(grown, runs=plan_runs(grown))
             except UserError:
                 continue
-            runs = list(comparison.runs)
-            edge = [run for other in of_edge for run in comparison.runs_of(other)]
-            is_first = grid[0] in of_edge
-            at = runs.index(edge[0]) if is_first else runs.index(edge[-1]) + 1
-            runs[at:at] = new
-            comparison = replace(comparison, runs=tuple(runs))
             added.append(f"{trial.label}: {key} = {beyond:g}, for the best is {best:g}")
     return comparison, added
 
@@ -63,12 +55,3 @@ def next_value(values: Iterable[float], edge: float) -> float:
     if not math.isnan(value):
         value = round(value) if isinstance(edge, int) else float(f"{value:.3g}")
     return value if (value - edge) * (edge - last) > 0 else math.nan
-
-
-def beside(comparison: Comparison, trial: Trial, changes: Settings) -> list[Run]:
-    """The runs of the trial that differs from another in settings that it varies."""
-    tables = comparison.runs_of(trial)[0].config.tables()
-    assign(tables, changes)
-    condition = comparison.conditions[trial.condition]
-    new = replace(trial, varied=trial.varied | changes)
-    return make_trial(comparison.name, tables, new, condition, comparison.file.seeds)

@@ -171,16 +171,20 @@ class Comparison:
         name: Name of its directory.
         file: What is asked. It says which control is meant, and by what strengths are
             chosen, also if it left that open.
-        loss: What the updates minimize: the criterion of the task, or "loss".
+        base: Tables of the config that all is a change of.
         conditions: Their settings, by name.
+        grids: The values of what each method varies, by condition and method.
         runs: In order of conditions, methods, strengths and seeds.
+        loss: What the updates minimize: the criterion of the task, or "loss".
     """
 
     name: str
     file: ComparisonFile
-    loss: str
+    base: Tables
     conditions: dict[str, Settings]
-    runs: tuple[Run, ...]
+    grids: dict[tuple[str, str], dict[str, list[Any]]]
+    runs: tuple[Run, ...] = ()
+    loss: str = ""
 
     def runs_of(self, trial: Trial) -> list[Run]:
         return [run for run in self.runs if run.trial == trial]
@@ -222,18 +226,14 @@ def load_comparison(path: Path, overrides: Sequence[str] = ()) -> Comparison:
     assign(base, given)
     name = validate_name(file.name or run_name(path.stem) or "comparison")
     conditions = name_conditions(file.conditions)
-    runs: list[Run] = []
-    for condition, method in itertools.product(conditions, file.methods):
-        table = file.methods[method]
-        grid = dict(flatten(table.vary))
-        for values in itertools.product(*grid.values()):
-            trial = Trial(condition, method, dict(zip(grid, values, strict=True)))
-            tables = copy.deepcopy(base)
-            assign(tables, conditions[condition])
-            assign(tables, dict(flatten(table.set)) | trial.varied)
-            runs += make_trial(name, tables, trial, conditions[condition], file.seeds)
-    refuse_lost_conditions(runs, conditions)
-    refuse_equal(runs)
+    grids = {
+        (condition, method): dict(flatten(table.vary))
+        for condition, (method, table) in itertools.product(
+            conditions, file.methods.items()
+        )
+    }
+    comparison = Comparison(name, file, base, conditions, grids)
+    runs = plan_runs(comparison)
     for key, value in given.items():
         if not any(run.settings.get(key) == value for run in runs):
             received = f"one that {path} sets for each method or condition"
@@ -251,7 +251,7 @@ def load_comparison(path: Path, overrides: Sequence[str] = ()) -> Comparison:
         one = "a measure: the runs of a condition train different losses"
         raise UserError("select.by", one, "loss")
     file.select.by = file.select.by or loss
-    return Comparison(name, file, loss, conditions, tuple(runs))
+    return replace(comparison, runs=runs, loss=loss)
 
 
 def read_comparison(path: Path) -> ComparisonFile:
@@ -312,39 +312,35 @@ def first_of(settings: Settings) -> Settings:
     return dict(list(settings.items())[:1])
 
 
-def make_trial(
-    name: str, tables: Tables, trial: Trial, condition: Settings, seeds: Sequence[int]
-) -> list[Run]:
-    """Make the runs of a trial, one for each seed, of which the first has pictures.
+def plan_runs(comparison: Comparison) -> tuple[Run, ...]:
+    """The runs of every condition, method, strength and seed, each of them checked."""
+    runs: list[Run] = []
+    for (condition, method), grid in comparison.grids.items():
+        for values in itertools.product(*grid.values()):
+            trial = Trial(condition, method, dict(zip(grid, values, strict=True)))
+            runs += runs_of_seeds(comparison, trial)
+    refuse_lost_conditions(runs, comparison.conditions)
+    refuse_equal(runs)
+    return tuple(runs)
 
-    Args:
-        name: Name of the comparison.
-        tables: Tables of a config.
-        trial: What they are runs of.
-        condition: Settings of its condition.
-        seeds: Of the comparison.
-    """
-    # Without the sections: TensorBoard cuts off names of more than 30 characters.
-    folders = [
-        trial.method,
-        *(
-            f"{key.partition('.')[2]}={sortable(value)}"
-            for key, value in (first_of(condition) | trial.varied).items()
-        ),
-    ]
+
+def runs_of_seeds(comparison: Comparison, trial: Trial) -> Iterator[Run]:
+    """The runs of a trial, one for each seed, of which the first has pictures."""
+    seeds, condition = comparison.file.seeds, comparison.conditions[trial.condition]
+    tables = copy.deepcopy(comparison.base)
+    assign(tables, condition)
+    own = dict(flatten(comparison.file.methods[trial.method].set))
+    assign(tables, own | trial.varied)
     # One thread for each run: bits then do not depend on the number of workers.
-    training = {"threads": 1} | tables.get("training", {})
-    config = resolve(tables | {"training": training, "name": run_name(name, folders)})
-    return [
-        Run(
-            trial,
-            seed,
-            replace(config, seed=seed),
-            Path(*folders, f"seed={seed:02d}"),
-            pictures=seed == seeds[0],
-        )
-        for seed in seeds
-    ]
+    tables["training"] = {"threads": 1} | tables.get("training", {})
+    # Without the sections: TensorBoard cuts off names of more than 30 characters.
+    named = first_of(condition) | trial.varied
+    values = [f"{key.partition('.')[2]}={sortable(v)}" for key, v in named.items()]
+    folders = [trial.method, *values]
+    config = resolve(tables | {"name": run_name(comparison.name, folders)})
+    for seed in seeds:
+        path = Path(*folders, f"seed={seed:02d}")
+        yield Run(trial, seed, replace(config, seed=seed), path, seed == seeds[0])
 
 
 def refuse_lost_conditions(
