@@ -1,7 +1,6 @@
-"""How long runs will take: some updates and an evaluation of a few, timed."""
+"""How long runs will take: some updates and an evaluation of one, timed."""
 
 import time
-from collections import Counter
 from collections.abc import Sequence
 
 from comparison.plan import Run
@@ -13,25 +12,21 @@ from train import make_trainer
 SECONDS_TO_START = 4.0
 """To load TensorFlow, measured on two cores."""
 
-MOST_TIMED = 6
-"""Trials that are timed, at most: the others are taken to be like these."""
-
 
 def estimate_seconds(runs: Sequence[Run], workers: int) -> float:
     """Seconds that runs will take in worker processes of this machine, start included.
 
-    What is compiled for the first run of a trial serves the others.
+    One run of each condition is timed, and the others are taken to be like it. What is
+    compiled for the first run of a trial serves the others.
     """
     import_keras()
-    counts = Counter(run.trial for run in runs)
-    first = {run.trial: run for run in reversed(runs)}
-    timed = list(counts)[:: -(-len(counts) // MOST_TIMED)]
-    seconds = 0.0
-    for trial in timed:
-        compiling, training = time_run(first[trial].config)
-        seconds += compiling + counts[trial] * training
-    every = sum(counts.values()) / sum(counts[trial] for trial in timed)
-    return SECONDS_TO_START + seconds * every / workers
+    seconds = SECONDS_TO_START * workers
+    for condition in {run.trial.condition for run in runs}:
+        alike = [run for run in runs if run.trial.condition == condition]
+        compiling, training = time_run(alike[0].config)
+        trials = {run.trial for run in alike}
+        seconds += compiling * len(trials) + training * len(alike)
+    return seconds / workers
 
 
 def time_run(config: Config) -> tuple[float, float]:

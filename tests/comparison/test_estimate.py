@@ -14,34 +14,30 @@ def runs(tmp_path, configure):
         """
         base = "base.toml"
         seeds = [0, 1]
+        conditions = [{model.hidden_units = [8]}, {model.hidden_units = [64]}]
         [methods.none]
         [methods.l2]
         vary.regularizer.l2 = [1e-3, 1e-2]
-        [methods.wide]
-        set.model.hidden_units = [64]
         """
     )
     return load_comparison(path).runs
 
 
-def test_a_trial_is_timed_once_and_compiled_once_whatever_its_seeds(runs, monkeypatch):
-    """Three small trials and a wide one, of two runs each."""
+def test_one_run_of_a_condition_is_timed_and_a_trial_compiled_once(runs, monkeypatch):
+    """Three trials of a condition, of two seeds each."""
+    seconds = {(8,): (2.0, 3.0), (64,): (4.0, 5.0)}
     timed = []
 
     def take(config):
         timed.append(tuple(config.model.settings["hidden_units"]))
-        return 2.0, len(timed)
+        return seconds[timed[-1]]
 
     monkeypatch.setattr(estimate, "time_run", take)
-    start, compiled, trained = estimate.SECONDS_TO_START, 4 * 2.0, 2 * (1 + 2 + 3 + 4)
-    one = estimate.estimate_seconds(runs, 1)
-    assert timed == [(16, 8)] * 3 + [(64,)]
-    assert one == pytest.approx(start + compiled + trained)
-    timed.clear()
-    monkeypatch.setattr(estimate, "MOST_TIMED", 2)
-    few = estimate.estimate_seconds(runs, 4)
-    assert timed == [(16, 8)] * 2
-    assert few == pytest.approx(start + 2 * (2 * 2.0 + 2 * (1 + 2)) / 4)
+    whole = 3 * (2.0 + 4.0) + 6 * (3.0 + 5.0)
+    one, four = (estimate.estimate_seconds(runs, workers) for workers in (1, 4))
+    assert sorted(timed) == sorted([*seconds] * 2)
+    assert one == pytest.approx(estimate.SECONDS_TO_START + whole)
+    assert four == pytest.approx(estimate.SECONDS_TO_START + whole / 4)
 
 
 def test_a_run_of_more_epochs_trains_longer_and_leaves_nothing(configure, tmp_path):
