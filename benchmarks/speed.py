@@ -190,6 +190,18 @@ def answer(process, name: str, question: str = ""):
     return json.loads(line)
 
 
+def devices() -> str:
+    """What TensorFlow computes on: CPU, or GPU by its name."""
+    code = (
+        "import tensorflow as tf; details = tf.config.experimental.get_device_details\n"
+        "found = tf.config.list_physical_devices\n"
+        "names = [details(gpu).get('device_name', 'GPU') for gpu in found('GPU')]\n"
+        "print(', '.join(names) or 'no GPU')"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    return done.stdout.strip()
+
+
 def installed(peer: str) -> bool:
     return importlib.util.find_spec(NEEDS.get(peer, "numpy")) is not None
 
@@ -299,7 +311,7 @@ def main() -> None:
     arguments = parser.parse_args()
     console = Console(width=110, record=True)
     console.print(
-        f"{platform.machine()}, {os.cpu_count()} processors, Python "
+        f"{platform.machine()}, {os.cpu_count()} processors, {devices()}, Python "
         f"{platform.python_version()}; medians of {arguments.rounds} rounds\n"
     )
     for each in CONTESTS:
