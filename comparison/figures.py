@@ -9,7 +9,6 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -56,9 +55,8 @@ def draw_course(answer: Answer, curves: Curves) -> Panels:
     conditions = answer.comparison.conditions
     loss = answer.comparison.loss
     for trial in answer.chosen:
-        if trial.varied:
-            draw_strengths = draw_map if len(trial.varied) > 1 else draw_line
-            yield "strengths", draw_strengths(answer, trial)
+        for key in trial.varied:
+            yield "strengths", draw_strengths(answer, trial, key)
     for condition in conditions:
         draw = functools.partial(draw_curves, answer, curves, condition)
         yield "when", draw(MEASURES[f"validation_{loss}"])
@@ -340,13 +338,18 @@ def find_numbers(answer: Answer, trial: Trial, name: str) -> pd.DataFrame:
     return table.sort_index(axis="columns")
 
 
-def draw_line(answer: Answer, trial: Trial) -> Figure:
-    """What strengths are chosen by, validation and training, with every run."""
-    measure, (key,) = answer.measures[0], trial.varied
-    many = sum(bool(other.varied) for other in answer.chosen) > 2
-    size = NARROW if many else (WIDTH, NARROW[1])
-    panel = Panel(answer, trial.label, *size)
-    grid = answer.comparison.grid(trial)
+def draw_strengths(answer: Answer, trial: Trial, key: str) -> Figure:
+    """What strengths are chosen by over a setting that a method varies, validation and
+    training, with every run; other settings that it varies stay as chosen."""
+    measure = answer.measures[0]
+    many = sum(len(other.varied) for other in answer.chosen) > 2
+    panel = Panel(answer, trial.label, *(NARROW if many else (WIDTH, NARROW[1])))
+    chosen = trial.varied[key]
+    grid = [
+        other
+        for other in answer.comparison.grid(trial)
+        if other.varied | {key: chosen} == trial.varied
+    ]
     at, means = [short(other.varied[key]) for other in grid], {}
     for split, style in (("validation", "-"), ("train", "--")):
         same = find_measure(f"{split}_{measure.key.partition('_')[2]}")
@@ -354,43 +357,14 @@ def draw_line(answer: Answer, trial: Trial) -> Figure:
         means[split] = runs.mean(axis="columns").tolist()
         panel.plot(trial, at, runs, ".", alpha=0.3)
         panel.plot(trial, at, means[split], style)
-        if not many:
-            panel.ends.append((means[split][-1], split, trial))
     panel.fill(trial, at, means["validation"], means["train"])
-    ring = grid.index(trial)
-    y = means["validation"][ring]
-    panel.plot(trial, at[ring], y, "o", ms=11, mfc="none", mew=2)
+    y = means["validation"][grid.index(trial)]
+    panel.plot(trial, short(chosen), y, "o", ms=11, mfc="none", mew=2)
     for other in answer.under(trial.condition):
         if other.method == answer.comparison.file.control != trial.method:
             mean = measure.scale * answer.mean(other, measure)
             panel.axes.axhline(mean, color=MUTED, linestyle=":", linewidth=1.2)
     return panel.finish(xlabel=key.partition(".")[2], ylabel=measure.label)
-
-
-def draw_map(answer: Answer, trial: Trial) -> Figure:
-    """The mean over seeds for each two values of the last two settings; where a method
-    varies more settings, the best of these means."""
-    *_, down, across = trial.varied
-    measure, grid = answer.measures[0], answer.comparison.grid(trial)
-    table = pd.DataFrame([other.varied for other in grid]).map(short)
-    table["mean"] = [answer.mean(other, measure) for other in grid]
-    best = "min" if measure.better == "lower" else "max"
-    cells = table.pivot_table("mean", down, across, best, sort=False)
-    panel = Panel(answer, trial.label, height=height_of(len(cells) + 1))
-    colors = "Blues_r" if best == "min" else "Blues"
-    panel.axes.pcolormesh(cells, cmap=colors, alpha=0.5, edgecolor=PAPER)
-    for (y, x), value in np.ndenumerate(cells):
-        text = measure.number(value)
-        panel.axes.text(x + 0.5, y + 0.5, text, ha="center", va="center")
-    x = cells.columns.get_loc(short(trial.varied[across]))
-    y = cells.index.get_loc(short(trial.varied[down]))
-    frame = [x, x + 1, x + 1, x, x], [y, y, y + 1, y + 1, y]
-    panel.plot(trial, *frame, "-", linewidth=3, clip_on=False)
-    panel.axes.set_xticks(np.arange(len(cells.columns)) + 0.5, cells.columns)
-    panel.axes.set_yticks(np.arange(len(cells)) + 0.5, cells.index)
-    panel.axes.grid(visible=False)
-    x_name, y_name = (key.partition(".")[2] for key in (across, down))
-    return panel.finish(xlabel=x_name, ylabel=y_name, ylim=(0, len(cells)))
 
 
 def draw_conditions(answer: Answer) -> Iterator[Figure]:

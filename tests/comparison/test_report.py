@@ -13,7 +13,7 @@ import pytest
 from rich.console import Console
 
 from comparison.answer import find_answer, identity, mean_curves
-from comparison.figures import draw_conditions, draw_course, draw_curves
+from comparison.figures import draw_conditions, draw_course, draw_curves, draw_strengths
 from comparison.report import write_report
 from comparison.terminal import show_answer
 from monitoring.events import EventWriter, image_pb
@@ -151,6 +151,26 @@ def test_names_stand_in_the_order_of_the_ends_of_their_lines(simulate):
         assert "_l2" in names
         marks = [text.get_gid() for text in legend.get_texts()]
         assert marks == [f"method:{name}" for name in names]
+
+
+def test_each_varied_setting_is_shown_with_the_others_as_chosen(simulate):
+    comparison, _, summary = simulate(
+        """
+        control = "none"
+        [methods.both]
+        set.decay.name = "decoupled"
+        vary.regularizer.l2 = [1e-3, 1e-2, 1e-1]
+        vary.decay.strength = [0.3, 1.0]
+        """
+    )
+    answer = find_answer(comparison, summary, "final")
+    (trial,) = (trial for trial in answer.chosen if trial.method == "both")
+    loss = answer.mean(trial, MEASURES["validation_cross_entropy"])
+    for key, values in (("regularizer.l2", 3), ("decay.strength", 2)):
+        (axes,) = draw_strengths(answer, trial, key).axes
+        runs, *_, ring, _ = axes.lines  # And the control's line.
+        assert len(runs.get_xdata()) == values
+        assert ring.get_ydata() == pytest.approx([loss])
 
 
 def test_shares_that_are_memorized_are_shown_in_percent(simulate):
