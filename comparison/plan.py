@@ -228,9 +228,8 @@ def load_comparison(path: Path, overrides: Sequence[str] = ()) -> Comparison:
     conditions = name_conditions(file.conditions)
     grids = {
         (condition, method): dict(flatten(table.vary))
-        for condition, (method, table) in itertools.product(
-            conditions, file.methods.items()
-        )
+        for condition in conditions
+        for method, table in file.methods.items()
     }
     comparison = Comparison(name, file, base, conditions, grids)
     runs = plan_runs(comparison)
@@ -238,20 +237,27 @@ def load_comparison(path: Path, overrides: Sequence[str] = ()) -> Comparison:
         if not any(run.settings.get(key) == value for run in runs):
             received = f"one that {path} sets for each method or condition"
             raise UserError(key, "a setting that runs share", received)
-    task = runs[0].config.split.settings["task"]
-    losses = {run.config.loss.name for run in runs}
-    trained = {(run.trial.condition, str(run.config.loss)) for run in runs}
-    shared = len(trained) == len(conditions)
-    own_loss = shared and len(losses) == 1 and TASKS[task].criterion not in losses
-    loss = "loss" if own_loss else TASKS[task].criterion
-    if file.select.by not in (None, "loss", *measures_of(task)):
-        measures = f"one of {', '.join(measures_of(task))}, loss"
-        raise UserError(f"select.by with data.task = {task}", measures, file.select.by)
-    if file.select.by == "loss" and not shared:
-        one = "a measure: the runs of a condition train different losses"
-        raise UserError("select.by", one, "loss")
+    loss = decide_loss(file, runs)
     file.select.by = file.select.by or loss
     return replace(comparison, runs=runs, loss=loss)
+
+
+def decide_loss(file: ComparisonFile, runs: Sequence[Run]) -> str:
+    """What losses are compared by: the criterion of the task, or "loss" where all runs
+    train another one; and whether strengths can be chosen by what the file says."""
+    task, by = runs[0].config.split.settings["task"], file.select.by
+    losses = {run.config.loss.name for run in runs}
+    trained = {(run.trial.condition, str(run.config.loss)) for run in runs}
+    shared = len(trained) == len(file.conditions)
+    if by not in (None, "loss", *measures_of(task)):
+        measures = f"one of {', '.join(measures_of(task))}, loss"
+        raise UserError(f"select.by with data.task = {task}", measures, by)
+    if by == "loss" and not shared:
+        one = "a measure: the runs of a condition train different losses"
+        raise UserError("select.by", one, by)
+    criterion = TASKS[task].criterion
+    own = shared and len(losses) == 1 and criterion not in losses
+    return "loss" if own else criterion
 
 
 def read_comparison(path: Path) -> ComparisonFile:
