@@ -21,7 +21,7 @@ from rich.console import Console
 from rich.text import Text
 
 from comparison.cluster import cluster_workers
-from comparison.plan import Comparison, Results, against_itself, load_comparison
+from comparison.plan import Comparison, Results, against_itself, count, load_comparison
 from comparison.workers import Order, RunError, Workers, local_workers, make_runs
 from data import as_arrays
 from experiment.command_line import Parser, exit_with_status, run_until_signal
@@ -32,7 +32,6 @@ from experiment.fingerprint import (
     digest_of_modules,
 )
 from experiment.run_directory import RunDirectory, inspect_run, path_within
-from monitoring.measures import count
 from monitoring.progress import ProgressDisplay
 from monitoring.summary import how_to_look
 from system.errors import UserError

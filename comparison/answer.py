@@ -13,9 +13,8 @@ import pandas as pd
 from comparison.plan import Comparison, Results, Run, Trial
 from comparison.statistics import Difference, paired_difference
 from monitoring.history import read_history
-from monitoring.measures import MEASURES, Measure, find_measure
 from system.errors import UserError
-from training.measures import measures_of
+from training.measures import OF_A_RUN, Measure, find_measure, measures_of
 
 MOMENTS = {
     "final": "Final weights",
@@ -148,7 +147,7 @@ def summarize(comparison: Comparison, results: Results) -> pd.DataFrame:
         for run, result in pairs
     ]
     table = pd.json_normalize(rows, sep="_")
-    expected = [f"{moment}_{key}" for moment in MOMENTS for key in MEASURES]
+    expected = [f"{moment}_{key}" for moment in MOMENTS for key in OF_A_RUN]
     return table.reindex(columns=table.columns.union(expected, sort=False))
 
 

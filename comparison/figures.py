@@ -21,8 +21,7 @@ from comparison.colors import COLORS, INK, MUTED, PAPER, RULE, color_of, shade
 from comparison.plan import Trial, short
 from comparison.statistics import DIFFERENT
 from comparison.tables import verdict_in_words
-from monitoring.measures import MEASURES, MINUS, Measure, find_measure
-from training.measures import MEMORIZED
+from training.measures import MEMORIZED, MINUS, Measure, find_measure
 
 WIDTH, HEIGHT = 5.2, 3.3
 NARROW = (3.4, 2.7)
@@ -59,13 +58,13 @@ def draw_course(answer: Answer, curves: Curves) -> Panels:
             yield "strengths", draw_strengths(answer, trial, key)
     for condition in conditions:
         draw = functools.partial(draw_curves, answer, curves, condition)
-        yield "when", draw(MEASURES[f"validation_{loss}"])
-        yield "when", draw(MEASURES[f"train_{loss}"], log=True)
+        yield "when", draw(find_measure(f"validation_{loss}"))
+        yield "when", draw(find_measure(f"train_{loss}"), log=True)
         yield "weights", draw_layers(answer, curves, condition)
         if len(conditions) == 1:
-            yield "weights", draw(MEASURES["weight_norm"], relative=True)
+            yield "weights", draw(find_measure("weight_norm"), relative=True)
         for key in MEMORIZED:
-            yield "memorized", draw(MEASURES[f"memorized_{key}"])
+            yield "memorized", draw(find_measure(f"memorized_{key}"))
         yield "classes", draw_recall(answer, condition)
         yield "classes", draw_reliability(answer, condition)
 
@@ -309,7 +308,7 @@ def draw_reliability(answer: Answer, condition: str) -> Figure | None:
     """
     panel = Panel(answer, condition)
     panel.axes.plot([0, 100], [0, 100], color=INK, linewidth=0.8)
-    error, trials = MEASURES["test_calibration_error"], answer.under(condition)
+    error, trials = find_measure("test_calibration_error"), answer.under(condition)
     for trial in trials:
         images = find_numbers(answer, trial, "images_by_confidence").sum()
         images = images[images > 0]

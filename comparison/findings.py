@@ -5,9 +5,9 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 
 from comparison.answer import Answer
-from comparison.plan import Trial
+from comparison.plan import Trial, count
 from comparison.statistics import DIFFERENT, EQUAL, UNDECIDED, Difference
-from monitoring.measures import Measure, count
+from training.measures import Measure
 
 FEW = 3
 """Seeds to be given: with two, an interval is 18 standard deviations wide."""

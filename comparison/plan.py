@@ -56,8 +56,8 @@ from experiment.config import (
 )
 from experiment.schema import did_you_mean, quote, refusal
 from system.errors import UserError
+from training.losses import TASKS
 from training.measures import MEASURES, measures_of
-from training.tasks import TASKS
 
 OWN_FOLDERS = ("figures", "mean")
 """Folders of a comparison that hold no method's runs."""
@@ -66,7 +66,7 @@ Tables = dict[str, dict[str, Any]]
 Grids = dict[str, dict[str, Annotated[list[Any], MinLen(1)]]]
 MethodName = Annotated[str, StringConstraints(pattern="^[A-Za-z0-9_]+$")]
 Moment = Literal["final", "best"]
-By: Any = Literal[(*MEASURES, "loss")]
+By: Any = Literal[tuple(MEASURES)]
 Result = dict[str, Any]
 """The contents of a run's result.json."""
 Results = dict[Path, Result]
@@ -249,8 +249,8 @@ def decide_loss(file: ComparisonFile, runs: Sequence[Run]) -> str:
     losses = {run.config.loss.name for run in runs}
     trained = {(run.trial.condition, str(run.config.loss)) for run in runs}
     shared = len(trained) == len(file.conditions)
-    if by not in (None, "loss", *measures_of(task)):
-        measures = f"one of {', '.join(measures_of(task))}, loss"
+    if by not in (None, *measures_of(task)):
+        measures = f"one of {', '.join(measures_of(task))}"
         raise UserError(f"select.by with data.task = {task}", measures, by)
     if by == "loss" and not shared:
         one = "a measure: the runs of a condition train different losses"
@@ -403,6 +403,11 @@ def against_itself(comparison: Comparison) -> Comparison:
     runs = tuple(map(copy, comparison.runs, places))
     file = comparison.file.model_copy(update={"grow": 0})
     return replace(comparison, name=name, file=file, runs=runs)
+
+
+def count(number: int, noun: str, plural: str = "s") -> str:
+    """ "1 seed", "5 seeds"."""
+    return f"{number} {noun}{'' if number == 1 else plural}"
 
 
 def short(value: Any) -> str:

@@ -7,8 +7,9 @@ import pandas as pd
 
 from comparison.answer import MOMENTS, Answer
 from comparison.findings import notes, sentences
+from comparison.plan import count
 from comparison.statistics import UNDECIDED, Difference
-from monitoring.measures import MEASURES, MINUS, Measure, count
+from training.measures import MINUS, Measure, find_measure
 
 BESIDES = (
     *("train_accuracy", "validation_calibration_error"),
@@ -40,7 +41,7 @@ def as_table(
 def table_of_methods(answer: Answer) -> pd.DataFrame:
     """A row for each condition and method: means ± standard deviations over seeds."""
     there = answer.summary.columns[answer.summary.notna().any()]
-    besides = [MEASURES[k] for k in BESIDES if f"{answer.moment}_{k}" in there]
+    besides = [find_measure(k) for k in BESIDES if f"{answer.moment}_{k}" in there]
     seeds = count(len(answer.comparison.file.seeds), "seed")
     rows = []
     for trial in answer.chosen:

@@ -33,10 +33,9 @@ from optimizers import DECAYS, OPTIMIZERS, prepare
 from optimizers.schedules import SCHEDULES
 from system.errors import UserError
 from system.files import is_file, read_file
-from training.losses import LOSSES
+from training.losses import LOSSES, TASKS
 from training.measures import watched
 from training.settings import TrainingSettings
-from training.tasks import TASKS
 
 SCHEMA_VERSION = 3
 """Raised when a config.toml written by an older version can no longer be read."""

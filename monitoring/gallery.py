@@ -12,7 +12,7 @@ from data import Data, Split
 from models import kernels
 from monitoring import pictures
 from monitoring.events import EventWriter, image_pb
-from monitoring.weights import describe
+from training.measures import describe
 
 SHOWINGS = 10
 """Times that kernels are shown over a run, besides the start."""

@@ -14,7 +14,7 @@ from monitoring.history import History, Row
 from monitoring.progress import RunDisplay
 from monitoring.scalars import ScalarReader
 from monitoring.settings import MonitoringSettings
-from training.measurement import Measurement
+from training.measures import Measurement
 from training.trainer import Trainer
 
 

@@ -5,8 +5,7 @@ import math
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from training.measurement import Measurement
-from training.measures import MEASURES
+from training.measures import MEASURES, Measurement
 
 LINES = 10
 
@@ -83,7 +82,7 @@ class RunDisplay(ProgressDisplay):
         )
         self.show_line(
             measurement.step,
-            f"{self._epoch(measurement.step)}  {MEASURES[key].label}: "
+            f"{self._epoch(measurement.step)}  {MEASURES[key].name}: "
             f"{self._losses}{self._speed()}",
         )
 

@@ -8,26 +8,14 @@ docstring beside the curve.
 
 from collections.abc import Callable
 
-from monitoring.weights import WeightReader, describe, finite
-from training.measurement import Measurement
-from training.measures import MEMORIZED
+from monitoring.weights import WeightReader, finite
+from training.measures import MEMORIZED, Measurement, describe
 from training.trainer import Trainer
 
 SPLITS = {
     "train": "training images (their labels may be noisy), dropout off",
     "validation": "images that are not trained on",
 }
-
-
-def trained_loss(measurement: Measurement) -> float:
-    """Mean of what the updates minimize, without penalty, on the training images."""
-    return measurement.train["loss"]
-
-
-def trained_loss_validation(measurement: Measurement) -> float:
-    """Mean of what the updates minimize, without penalty, on the validation images: it
-    tells overfitting where runs are not compared by the loss that is trained."""
-    return measurement.validation["loss"]
 
 
 def loss_gap(measurement: Measurement) -> float:
@@ -94,8 +82,6 @@ def epoch_seconds(measurement: Measurement) -> float | None:
 
 
 SCALARS: dict[str, Callable[[Measurement], float | None]] = {
-    "trained_loss/train": trained_loss,
-    "trained_loss/validation": trained_loss_validation,
     "gap/loss": loss_gap,
     "gap/accuracy": accuracy_gap,
     "best/validation_loss": best_validation_loss,
@@ -131,23 +117,22 @@ class ScalarReader:
         """
         self._trainer, self._detail = trainer, detail
         self._scalars = SCALARS | (SCALARS_IN_DETAIL if detail else {})
-        self._measures = trainer.measures
-        without = set()
-        if trainer.program.loss is trainer.measures[trainer.criterion].sums:
-            without |= {"trained_loss/train", "trained_loss/validation"}
-        if "accuracy" not in trainer.measures:
-            without |= {"gap/accuracy", "logits/scale"}
-        self._scalars = {k: v for k, v in self._scalars.items() if k not in without}
+        self._measures = dict(trainer.measures)
+        if trainer.program.loss is self._measures[trainer.criterion].sums:
+            del self._measures["loss"]  # The same number has one name.
+        if "accuracy" not in self._measures:
+            del self._scalars["gap/accuracy"]
+            self._scalars.pop("logits/scale", None)
         self._weights = WeightReader(trainer.model, detail, trainer.data.train.pixels)
         noisy = trainer.data.memorized(trainer.curve_images)
         self.descriptions = {
             **{
-                f"{measure.group}/{split}": f"{measure.description} On at most "
+                f"{measure.tag}/{split}": f"{measure.description} On at most "
                 f"{trainer.curve_images:,} {images}."
                 for measure in self._measures.values()
                 for split, images in SPLITS.items()
             },
-            **{f"memorized/{key}": MEMORIZED[key].description for key in noisy},
+            **{f"memorized/{key}": MEMORIZED[key].about for key in noisy},
             **{tag: describe(function) for tag, function in self._scalars.items()},
             **self._weights.descriptions,
         }
@@ -159,7 +144,7 @@ class ScalarReader:
         )
         values = {
             **{
-                f"{measure.group}/{split}": getattr(measurement, split)[key]
+                f"{measure.tag}/{split}": getattr(measurement, split)[key]
                 for key, measure in self._measures.items()
                 for split in SPLITS
             },

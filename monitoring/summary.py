@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from monitoring.measures import MEASURES, Measure
+from training.measures import OF_A_RUN, Measure
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -51,7 +51,7 @@ def table_of_result(result: Mapping[str, Any]) -> "pd.DataFrame":
     moments = [moment for moment in ("final", "best") if result[moment]]
     numbers = pd.json_normalize([result[moment] for moment in moments], sep="_")
     of_layers = {
-        f"weight_norm_of_layer_{layer}": Measure("", f"norm of {layer}", margin=0.1)
+        f"weight_norm_of_layer_{layer}": Measure(f"norm of {layer}", margin=0.1)
         for layer in result["final"]["weight_norm_of_layer"]
     }
     train = result["final"]["train"]
@@ -60,7 +60,7 @@ def table_of_result(result: Mapping[str, Any]) -> "pd.DataFrame":
         numbers = numbers.drop(columns=losses, errors="ignore")
     rows = {
         measure.label: [measure.number(value) for value in numbers[key].astype(float)]
-        for key, measure in {**MEASURES, **of_layers}.items()
+        for key, measure in {**OF_A_RUN, **of_layers}.items()
         if key in numbers
     }
     headings = [f"{moment} (epoch {result[moment]['epoch']})" for moment in moments]

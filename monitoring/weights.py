@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from models import kernels
+from training.measures import describe
 
 if TYPE_CHECKING:
     import keras
@@ -299,8 +300,3 @@ def as_float64(arrays: Iterable[np.ndarray]) -> list[np.ndarray]:
 def find_dead_pixels(images: np.ndarray) -> np.ndarray:
     """Whether each pixel is 0 in all images; bool, (pixels,)."""
     return np.logical_not(images.reshape(len(images), -1).any(axis=0))
-
-
-def describe(function: Callable) -> str:
-    """The first paragraph of a function's docstring, in one line."""
-    return " ".join((function.__doc__ or "").partition("\n\n")[0].split())

@@ -10,8 +10,7 @@ import keras
 import numpy as np
 
 from system.errors import DamagedError
-from training.measurement import Measurement
-from training.measures import MEASURES, name_in_logs, watched
+from training.measures import MEASURES, Measurement, name_in_logs, watched
 
 BATCH_HOOKS = (
     "on_batch_begin",
@@ -85,7 +84,7 @@ def logs_of(measurement: Measurement) -> dict[str, float]:
         of + name_in_logs(key, measurement.criterion): value
         for of, found in (("", measurement.train), ("val_", measurement.validation))
         for key, value in found.items()
-        if key in MEASURES and math.isfinite(value)
+        if key in MEASURES and key != "loss" and math.isfinite(value)
     }
 
 

@@ -9,7 +9,7 @@ import keras
 
 from training.callbacks import logs_of, make_callback_list, restore_states
 from training.checkpoint import load_checkpoint, save_checkpoint
-from training.measurement import Measurement
+from training.measures import Measurement
 from training.trainer import Trainer
 
 CHECKPOINT_SECONDS = 10.0

@@ -1,4 +1,4 @@
-"""What the updates minimize, before any penalty.
+"""What a network is trained to tell, and what the updates minimize before any penalty.
 
 A function of LOSSES returns a loss: a function `(labels, outputs)` of tensors to one
 value per image. Labels are class numbers, (images,), where outputs are logits, (images,
@@ -6,6 +6,7 @@ classes), and numbers, (images,), where they are predictions, (images, 1).
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Annotated, Any
 
 from annotated_types import Ge, Interval, MinLen
@@ -17,6 +18,8 @@ Loss = Callable[[Any, Any], Any]
 
 
 def softmax_cross_entropy(labels, logits):
+    """Cross-entropy, without penalty. Rising again on validation images:
+    overfitting."""
     import keras
 
     return keras.losses.sparse_categorical_crossentropy(
@@ -25,6 +28,8 @@ def softmax_cross_entropy(labels, logits):
 
 
 def squared_error(labels, outputs):
+    """Mean squared error, without penalty. Rising again on validation images:
+    overfitting."""
     import keras
 
     return keras.losses.mean_squared_error(targets(labels, outputs), outputs)
@@ -124,3 +129,25 @@ LOSSES: dict[str, Callable[..., Loss]] = {
     "mean_squared_error": mean_squared_error,
     "huber": huber,
 }
+
+
+@dataclass(frozen=True)
+class Task:
+    """What the labels of a task allow.
+
+    Attributes:
+        criterion: Name of the loss that is minimized by default, and of the measure
+            that runs are compared by.
+        unfit_losses: Names of losses that its labels have no meaning for.
+    """
+
+    criterion: str
+    unfit_losses: tuple[str, ...] = ()
+
+
+TASKS = {
+    "classification": Task("cross_entropy"),
+    "binary": Task("cross_entropy"),
+    "regression": Task("mean_squared_error", ("cross_entropy", "focal")),
+}
+"""What a network is trained to tell of an image: the setting `data.task`."""

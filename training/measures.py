@@ -1,18 +1,19 @@
-"""What an evaluation finds, each measure a sum over images.
+"""What is measured of a network: one name, one unit and one format for each number.
 
-To add one, add an entry: evaluations, history.csv, result.json, TensorBoard and the
-tables of a comparison take it from here.
+To add a measure, add an entry to MEASURES: evaluations, history.csv, result.json,
+TensorBoard and the tables of a comparison take it from there.
 """
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, NamedTuple
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
 
-from training.losses import softmax_cross_entropy, squared_error
-from training.tasks import TASKS
+from training.losses import TASKS, softmax_cross_entropy, squared_error
 
 CALIBRATION_BINS = 15
+MINUS = "\N{MINUS SIGN}"
+SPACE = "\N{NO-BREAK SPACE}"
 
 
 def mean(total, count: int):
@@ -21,53 +22,138 @@ def mean(total, count: int):
 
 @dataclass(frozen=True)
 class Measure:
-    """A number that tells how good a network is on a set of images.
+    """A number of a run, as every table, page, figure and sentence shows it.
 
     Attributes:
-        label: Its name on every page.
-        unit: Unit of its values.
-        better: Which way is better, "lower" or "higher".
-        margin: Methods that differ by less are practically equal; None where the scale
-            of the labels decides it.
-        group: Group of its tags in TensorBoard: `<group>/train`, `<group>/validation`.
-        description: What TensorBoard says of it.
+        name: "cross-entropy"; with a split, "test cross-entropy".
+        unit: "nats"; "%" for a fraction that is shown in percent; empty without one.
+        better: "lower" or "higher"; empty where neither is.
+        margin: Methods that differ by less are practically equal; None where no scale
+            is known. A tenth of it is the last digit shown.
+        tag: Its tag in TensorBoard and history.csv, empty if it is not there; of an
+            entry of MEASURES the group of its tags, `<group>/train`,
+            `<group>/validation`.
         sums: Function `(labels, outputs)` of tensors, as a loss is one, to values whose
-            sum over the images is needed, (images,) or (images, width).
-        value: Function of their sum, () or (width,), and the number of images, to the
+            sum over the images is needed, (images,) or (images, width). TensorBoard
+            shows its docstring. None for what is no sum over images, and for the loss
+            that the run minimizes.
+        reduce: Function of their sum, () or (width,), and the number of images, to the
             measure.
         tasks: Names of the tasks in which it is measured.
+        about: What TensorBoard says of it where no docstring does.
+        key: Column of summary.csv, behind the moment: "test_cross_entropy".
     """
 
-    label: str
-    unit: str
-    better: str
-    margin: float | None
-    group: str
-    description: str
-    sums: Callable[[Any, Any], Any]
-    value: Callable[[Any, int], float] = mean
+    name: str
+    unit: str = ""
+    better: str = ""
+    margin: float | None = None
+    tag: str = ""
+    sums: Callable[[Any, Any], Any] | None = None
+    reduce: Callable[[Any, int], float] = mean
     tasks: tuple[str, ...] = ("classification", "binary")
+    about: str = ""
+    key: str = ""
+
+    @property
+    def description(self) -> str:
+        """What TensorBoard says of it."""
+        return self.about or describe(self.sums)
+
+    @property
+    def label(self) -> str:
+        """For an axis or the head of a column: "test cross-entropy (nats)"."""
+        return f"{self.name} ({self.unit})" if self.unit else self.name
+
+    @property
+    def scale(self) -> int:
+        return 100 if self.unit == "%" else 1
+
+    @property
+    def unit_of_change(self) -> str:
+        return "points" if self.unit == "%" else self.unit
+
+    @property
+    def within(self) -> str:
+        """The margin: "within 0.50 points"."""
+        size = self._write(self.margin or 0, "")
+        return f"within {size} {self.unit_of_change}".rstrip()
+
+    @property
+    def best(self) -> str:
+        return "highest" if self.better == "higher" else "lowest"
+
+    @property
+    def digits(self) -> int:
+        """Behind the decimal point."""
+        if self.margin is None:
+            return 4
+        return max(0, 1 - math.floor(math.log10(self.scale * self.margin) + 1e-9))
+
+    def number(self, number: float) -> str:
+        """ "0.348" or "90.81": the unit stands elsewhere."""
+        return self._write(number, "")
+
+    def value(self, number: float) -> str:
+        """ "0.348 nats" or "90.81 %"."""
+        return SPACE.join(filter(None, (self.number(number), self.unit)))
+
+    def change(self, number: float) -> str:
+        """ "+0.027" or "−1.14": nats or points stand elsewhere."""
+        return self._write(number, "+")
+
+    def interval(self, low: float, high: float) -> str:
+        """ "[−0.049, −0.005]"; "no interval" of too few runs."""
+        if math.isnan(low):
+            return "no interval"
+        return f"[{self.change(low)},{SPACE}{self.change(high)}]"
+
+    def _write(self, number: float, sign: str) -> str:
+        if not math.isfinite(number):
+            return "not finite"
+        text = f"{self.scale * number:{sign}z.{self.digits}f}"
+        return text.replace("-", MINUS)
 
 
-def accuracy_sums(labels, logits):
+def describe(function: Callable | None) -> str:
+    """The first paragraph of a function's docstring, in one line."""
+    return " ".join((function.__doc__ or "").partition("\n\n")[0].split())
+
+
+def accuracy(labels, logits):
+    """Fraction of the images classified right."""
     import tensorflow as tf
 
     return tf.equal(tf.argmax(logits, axis=1, output_type=tf.int32), labels)
 
 
-def calibration_sums(labels, logits):
-    """Confidence minus correctness, in the column of the bin of the confidence."""
+def calibration(labels, logits):
+    """Expected calibration error: mean distance of confidence and accuracy, over 15
+    bins of confidence (Guo et al. 2017).
+
+    Returns:
+        Confidence minus correctness, in the column of the bin of the confidence.
+    """
     import tensorflow as tf
 
     confidence = tf.reduce_max(tf.nn.softmax(logits), axis=1)
-    correct = tf.cast(accuracy_sums(labels, logits), confidence.dtype)
+    correct = tf.cast(accuracy(labels, logits), confidence.dtype)
     bins = tf.cast(tf.math.ceil(confidence * CALIBRATION_BINS), tf.int32) - 1
     excess = confidence - correct
     return tf.one_hot(bins, CALIBRATION_BINS, dtype=excess.dtype) * excess[:, None]
 
 
+def mean_of_sizes(sums, count: int) -> float:
+    return math.fsum(map(abs, sums)) / count
+
+
 def squares(labels, predictions):
-    """What the coefficient of determination needs: the error and the label, squared."""
+    """Coefficient of determination: fraction of the variance of the labels that is
+    explained.
+
+    Returns:
+        The error and the label, squared, and the label.
+    """
     import tensorflow as tf
 
     label = tf.cast(labels, tf.float64)
@@ -87,62 +173,78 @@ def logit_scales(labels, logits):
     return tf.math.reduce_std(logits, axis=1)
 
 
+NUMBERS = ("regression",)
 MEASURES = {
     "cross_entropy": Measure(
-        "cross-entropy",
-        "nats",
-        "lower",
-        0.01,
-        "loss",
-        "Cross-entropy, without penalty. Rising again on validation images: "
-        "overfitting.",
-        softmax_cross_entropy,
+        "cross-entropy", "nats", "lower", 0.01, "loss", softmax_cross_entropy
     ),
-    "accuracy": Measure(
-        "accuracy",
-        "%",
-        "higher",
-        0.005,
-        "accuracy",
-        "Fraction of the images classified right.",
-        accuracy_sums,
-    ),
+    "accuracy": Measure("accuracy", "%", "higher", 0.005, "accuracy", accuracy),
     "calibration_error": Measure(
-        "calibration error",
-        "%",
-        "lower",
-        0.005,
-        "calibration",
-        "Expected calibration error: mean distance of confidence and accuracy, over "
-        f"{CALIBRATION_BINS} bins of confidence (Guo et al. 2017).",
-        calibration_sums,
-        lambda sums, count: math.fsum(map(abs, sums)) / count,
+        *("calibration error", "%", "lower", 0.005, "calibration"),
+        calibration,
+        mean_of_sizes,
     ),
     "mean_squared_error": Measure(
-        "mean squared error",
-        "",
-        "lower",
-        None,
-        "loss",
-        "Mean squared error, without penalty. Rising again on validation images: "
-        "overfitting.",
-        squared_error,
-        tasks=("regression",),
+        "mean squared error", "", "lower", None, "loss", squared_error, tasks=NUMBERS
     ),
     "r_squared": Measure(
-        "R squared",
-        "%",
-        "higher",
-        0.005,
-        "r_squared",
-        "Coefficient of determination: fraction of the variance of the labels that is "
-        "explained.",
+        *("R squared", "%", "higher", 0.005, "r_squared"),
         squares,
         determination,
-        tasks=("regression",),
+        tasks=NUMBERS,
+    ),
+    "loss": Measure(
+        *("loss", "", "lower", None, "trained_loss"),
+        tasks=tuple(TASKS),
+        about="Mean of what the updates minimize, without penalty.",
     ),
 }
 """By the key that result.json has."""
+
+MEMORIZED = {
+    "wrong_label": Measure(
+        *("wrong labels fitted", "%", "", 0.005, "memorized/wrong_label"),
+        about="Of the training images whose label was redrawn wrong: the fraction "
+        "predicted as that label. It is learned by heart (Zhang et al. 2017).",
+    ),
+    "true_label": Measure(
+        *("wrong labels corrected", "%", "", 0.005, "memorized/true_label"),
+        about="Of the training images whose label was redrawn wrong: the fraction "
+        "predicted as what they are, against their label.",
+    ),
+    "clean_label": Measure(
+        *("right labels fitted", "%", "", 0.005, "memorized/clean_label"),
+        about="Of the training images whose label is right: the fraction predicted "
+        "right.",
+    ),
+}
+"""What becomes of noisy labels, by the key that result.json has."""
+
+OF_A_RUN = {
+    **{
+        f"{split}_{key}": replace(
+            measure, name=f"{split} {measure.name}", tag=f"{measure.tag}/{split}"
+        )
+        for key, measure in MEASURES.items()
+        for split in ("train", "validation", "test")
+    },
+    **{f"memorized_{key}": measure for key, measure in MEMORIZED.items()},
+    "generalization_gap": Measure("gap", margin=0.01, tag="gap/loss"),
+    "penalty": Measure("penalty", tag="objective/penalty"),
+    "weight_norm": Measure("norm of all kernels", margin=0.1, tag="weights/norm"),
+}
+"""By the column of summary.csv, behind the moment."""
+
+
+def find_measure(key: str, margin: float | None = None) -> Measure:
+    """A measure by its column; one that is not listed goes by that.
+
+    Args:
+        key: Column of summary.csv, behind the moment.
+        margin: Another one than the measure's own.
+    """
+    measure = OF_A_RUN.get(key) or Measure(key.replace("_", " "))
+    return replace(measure, key=key, margin=margin or measure.margin)
 
 
 def measures_of(task: str) -> dict[str, Measure]:
@@ -159,35 +261,77 @@ def name_in_logs(key: str, criterion: str) -> str:
 
 def watched(task: str) -> dict[str, str]:
     """Which way each number is better that callbacks of a task see, by its name."""
-    measures = measures_of(task)
     return {
         of + name_in_logs(key, TASKS[task].criterion): measure.better
         for of in ("val_", "")
-        for key, measure in measures.items()
+        for key, measure in measures_of(task).items()
+        if key != "loss"
     }
 
 
-class Share(NamedTuple):
-    """A share of the training images: its name on every page, and what it is."""
+Evaluation = Mapping[str, float]
+"""A set of images, dropout off: the values of the task's measures, `loss` (the mean of
+what the updates minimize, without penalty) and `logit_scale` (the standard deviation of
+the logits over the classes)."""
 
-    label: str
-    description: str
 
+@dataclass(frozen=True)
+class Measurement:
+    """All that is known of a model at the end of an epoch, on the same weights.
 
-MEMORIZED = {
-    "wrong_label": Share(
-        "wrong labels fitted",
-        "Of the training images whose label was redrawn wrong: the fraction predicted "
-        "as that label. It is learned by heart (Zhang et al. 2017).",
-    ),
-    "true_label": Share(
-        "wrong labels corrected",
-        "Of the training images whose label was redrawn wrong: the fraction predicted "
-        "as what they are, against their label.",
-    ),
-    "clean_label": Share(
-        "right labels fitted",
-        "Of the training images whose label is right: the fraction predicted right.",
-    ),
-}
-"""What becomes of noisy labels, by the key that result.json has."""
+    Attributes:
+        epoch: Epochs completed; 0 is before training.
+        step: Updates made.
+        train: The first training images, as many as validation images.
+        validation: The validation images; while training, `training.curve_images`.
+        memorized: Only with noisy labels, fractions of the training images measured.
+            `wrong_label`: of those whose label was redrawn wrong, predicted as that
+            label; `true_label`: of the same, predicted as what they are;
+            `clean_label`: of the others, predicted right.
+        penalty: Sum of all weight penalties (not of penalties on activations).
+        criterion: Key of the measure that runs are compared by, in the evaluations.
+        best_validation: Its lowest value on the validation images so far.
+        learning_rate: As the optimizer holds it.
+        weight_decay: As the optimizer holds it; 0 if it has none.
+        decay: Share of the kernels that the last update took off; None under a rule
+            that does not take the same off all weights.
+        epoch_seconds: Seconds for the updates of one epoch since the last evaluation,
+            without evaluation and compilation; None before training.
+        updates_per_epoch: Number of updates in an epoch of the run.
+        weights_finite: Whether all weights are finite numbers.
+    """
+
+    epoch: int
+    step: int
+    train: Evaluation
+    validation: Evaluation
+    penalty: float
+    criterion: str
+    best_validation: float
+    learning_rate: float
+    weight_decay: float
+    decay: float | None
+    epoch_seconds: float | None
+    updates_per_epoch: int
+    weights_finite: bool = True
+    memorized: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def objective(self) -> float:
+        return self.train["loss"] + self.penalty
+
+    @property
+    def gap(self) -> float:
+        return self.validation[self.criterion] - self.train[self.criterion]
+
+    @property
+    def decay_epochs(self) -> float | None:
+        """Epochs in which decay alone shrinks the kernels e-fold; None without it."""
+        return 1 / (self.decay * self.updates_per_epoch) if self.decay else None
+
+    @property
+    def finite(self) -> bool:
+        losses = (self.train[self.criterion], self.validation[self.criterion])
+        return self.weights_finite and all(
+            map(math.isfinite, (*losses, self.objective))
+        )

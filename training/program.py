@@ -14,8 +14,7 @@ import tensorflow as tf
 from models import kernels
 from training.dropout import at_least_float32, keyed_masks
 from training.losses import Loss
-from training.measurement import Evaluation
-from training.measures import logit_scales, mean, measures_of
+from training.measures import Evaluation, logit_scales, mean, measures_of
 
 EVALUATION_BLOCK = 1000
 """Images evaluated at once: enough for the processor, and little memory."""
@@ -77,10 +76,10 @@ class Program:
         self._updater = scaling(model, optimizer)
         self._white = tf.Variable(255.0, trainable=False)
         self._measured = {
-            **{name: (m.sums, m.value) for name, m in measures_of(task).items()},
-            "loss": (loss, mean),
-            "logit_scale": (logit_scales, mean),
+            name: (measure.sums or loss, measure.reduce)
+            for name, measure in measures_of(task).items()
         }
+        self._measured["logit_scale"] = logit_scales, mean
         compiled = functools.partial(tf.function, autograph=False, jit_compile=jit)
         self.train = compiled(self._train)
         self._sums = compiled(self._sum_up)

@@ -12,8 +12,7 @@ from data import Split
 from models import kernels
 from system.files import replacing
 from system.processes import package_versions
-from training.measurement import Evaluation, Measurement
-from training.measures import CALIBRATION_BINS
+from training.measures import CALIBRATION_BINS, Evaluation, Measurement
 from training.trainer import AS_TRAINED, RESTORED, Trainer
 
 

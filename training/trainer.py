@@ -15,8 +15,7 @@ from pydantic import AfterValidator, ConfigDict, FiniteFloat, NonNegativeInt
 from data import Data, Split
 from models import kernels
 from system.errors import UserError
-from training.measurement import Evaluation, Measurement
-from training.measures import measures_of
+from training.measures import Evaluation, Measurement, measures_of
 from training.program import Program, all_nodes
 from training.settings import TrainingSettings
 

@@ -11,7 +11,7 @@ from comparison.findings import notes, sentences
 from comparison.growth import grow_grids
 from comparison.plan import Run, Trial, against_itself
 from comparison.statistics import DIFFERENT, EQUAL, UNDECIDED
-from monitoring.measures import find_measure
+from training.measures import find_measure
 
 CONDITIONS = "conditions = [{data.train_size = 300}, {data.train_size = 3000}]"
 TEST, ACCURACY = find_measure("test_cross_entropy"), find_measure("test_accuracy")

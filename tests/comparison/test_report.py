@@ -18,8 +18,8 @@ from comparison.report import write_report
 from comparison.terminal import show_answer
 from monitoring.events import EventWriter, image_pb
 from monitoring.links import read_board
-from monitoring.measures import MEASURES
 from monitoring.pictures import draw_filters
+from training.measures import find_measure
 
 CONDITIONS = "conditions = [{data.train_size = 300}, {data.train_size = 3000}]"
 
@@ -182,7 +182,7 @@ def test_shares_that_are_memorized_are_shown_in_percent(simulate):
     ]
     answer = find_answer(comparison, summary, "final")
     curves = mean_curves(answer, pd.DataFrame(rows))
-    figure = draw_curves(answer, curves, "", MEASURES["memorized_wrong_label"])
+    figure = draw_curves(answer, curves, "", find_measure("memorized_wrong_label"))
     assert figure.axes[0].get_ylabel() == "wrong labels fitted (%)"
     assert figure.axes[0].get_ylim()[1] == pytest.approx(100, abs=5)
 

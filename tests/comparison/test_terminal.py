@@ -7,9 +7,10 @@ from rich.console import Console
 
 from comparison.answer import find_answer, summarize
 from comparison.findings import sentences
+from comparison.plan import count
 from comparison.tables import WORDS, latex, table_of_methods, tables_of
 from comparison.terminal import show_answer
-from monitoring.measures import MEASURES, count, find_measure
+from training.measures import find_measure
 
 CONDITIONS = "conditions = [{data.train_size = 300}, {data.train_size = 3000}]"
 
@@ -108,7 +109,7 @@ def test_memorized_labels_and_calibration_have_columns_where_runs_have_them(simu
 
 
 def test_one_format_for_each_number():
-    loss, accuracy = MEASURES["test_cross_entropy"], MEASURES["test_accuracy"]
+    loss, accuracy = find_measure("test_cross_entropy"), find_measure("test_accuracy")
     assert loss.value(0.34567) == "0.346\N{NO-BREAK SPACE}nats"
     assert accuracy.value(0.90809) == "90.81\N{NO-BREAK SPACE}%"
     assert (loss.change(-0.0274), accuracy.change(0.0114)) == ("−0.027", "+1.14")

@@ -77,6 +77,6 @@ def test_links_to_a_comparison_among_others_show_it_alone():
 
 
 def test_front_cards_are_logged_by_every_run():
-    measured = {f"{measure.group}/validation" for measure in MEASURES.values()}
+    measured = {f"{measure.tag}/validation" for measure in MEASURES.values()}
     assert set(FRONT_CARDS) <= measured | SCALARS.keys() | KERNEL_SCALARS.keys()
     assert 4 <= len(FRONT_CARDS) <= 6

@@ -31,7 +31,7 @@ def tags(detail):
     return {
         *shown,
         *(
-            f"{measure.group}/{split}"
+            f"{measure.tag}/{split}"
             for measure in measures_of("classification").values()
             for split in SPLITS
         ),

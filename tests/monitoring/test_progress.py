@@ -3,7 +3,7 @@ import io
 from rich.console import Console
 
 from monitoring.progress import RunDisplay
-from training.measurement import Measurement
+from training.measures import Measurement
 
 
 def measurement(epoch):

@@ -12,12 +12,12 @@ from PIL import Image
 from monitoring.gallery import SHOWINGS
 from monitoring.links import SINGLE_RUNS, time_series
 from monitoring.scalars import SCALARS, SPLITS
-from monitoring.weights import FIRST_LAYER, KERNEL_SCALARS, describe
+from monitoring.weights import FIRST_LAYER, KERNEL_SCALARS
 from tests.board import eventually, open_plugins, open_server, serve
 from tests.monitoring.conftest import CONFIGS, EPOCHS
 from tests.monitoring.test_monitor import read_history
 from train import train
-from training.measures import MEASURES
+from training.measures import MEASURES, describe
 
 RUNS = {f"{name}/seed={seed:02d}" for name in CONFIGS for seed in (0, 1)}
 LAYERS = ("hidden_1", "hidden_2", "logits")
@@ -52,9 +52,7 @@ def test_curves_are_those_of_the_history(board, runs, run):
 def test_every_curve_says_what_it_reveals(board):
     functions = SCALARS | FIRST_LAYER | KERNEL_SCALARS
     descriptions = {tag: describe(function) for tag, function in functions.items()} | {
-        f"{m.group}/{split}": m.description
-        for m in MEASURES.values()
-        for split in SPLITS
+        f"{m.tag}/{split}": m.description for m in MEASURES.values() for split in SPLITS
     }
     for tags in board("scalars/tags").values():
         for tag, about in tags.items():

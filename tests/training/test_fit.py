@@ -185,7 +185,7 @@ def not_a_number_at_first(labels, logits):
 
 
 def test_a_measure_that_is_no_number_once_is_null_and_harms_nothing(run, monkeypatch):
-    own = replace(MEASURES["accuracy"], sums=not_a_number_at_first, group="own")
+    own = replace(MEASURES["accuracy"], sums=not_a_number_at_first, tag="own")
     monkeypatch.setitem(MEASURES, "own", own)
     longer = ("training.epochs=3", "training.evaluate_every=2", "training.threads=1")
     _, cut = run(*longer, directory="cut", should_stop=asked(2))

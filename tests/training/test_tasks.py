@@ -11,9 +11,8 @@ from experiment.config import load_config
 from system.errors import UserError
 from tests.training.test_fit import read_history
 from train import train
-from training.losses import LOSSES
+from training.losses import LOSSES, TASKS
 from training.measures import measures_of, watched
-from training.tasks import TASKS
 
 RANDOM = np.random.default_rng(0)
 IMAGES = RANDOM.random((300, 5), np.float32)
