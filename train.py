@@ -28,7 +28,7 @@ from experiment.run_directory import open_run, run_path, write_result
 from monitoring.summary import show_result
 from system.errors import named_causes
 from system.processes import import_keras, load_keras, threads_in_use
-from training.settings import CHECKPOINT
+from training import CHECKPOINT
 
 if TYPE_CHECKING:
     import keras
@@ -222,8 +222,7 @@ def make_trainer(
     """
     chosen = config.training.settings
     load_keras(config.seed, chosen["threads"], chosen["precision"])
-    from models.check import check_model
-    from models.standardize import standardize
+    from models.prepare import check_model, standardize
     from training.sharing import share_program
     from training.trainer import Trainer, check_optimizer, compiles_faster
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from rich.console import Console
 
+from comparison.links import views
 from experiment.command_line import exit_with_status
-from monitoring.links import views
 from system.errors import UserError
 
 IMAGES_KEPT = 100

@@ -85,13 +85,13 @@ def ours(work: Work) -> Epoch:
 
     from data import Data
     from models import cnn, mlp
+    from monitoring import MonitoringSettings
     from monitoring.monitor import Monitor
-    from monitoring.settings import MonitoringSettings
     from optimizers import prepare
     from optimizers.steps import adam
+    from training import TrainingSettings
     from training.losses import cross_entropy
     from training.program import Program
-    from training.settings import TrainingSettings
     from training.trainer import Trainer, compiles_faster
 
     digits = mnist()

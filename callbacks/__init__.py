@@ -8,8 +8,7 @@ name it here. Hooks for batches are not called: an epoch is one compiled call.
 
 from collections.abc import Callable
 
-from callbacks.early_stopping import early_stopping
-from callbacks.reduce_on_plateau import reduce_on_plateau
+from callbacks.plateau import early_stopping, reduce_on_plateau
 
 CALLBACKS: dict[str, Callable] = {
     "early_stopping": early_stopping,

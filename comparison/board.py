@@ -24,12 +24,12 @@ from tensorboard.plugins.text.summary_v2 import text_pb
 
 from comparison.answer import Answer, Curves, find_tags
 from comparison.colors import colored_methods
+from comparison.links import MEANS, Board
 from comparison.pictures import Pictures, draw_last_filters
 from comparison.plan import Comparison, Results, Trial
 from comparison.tables import results_card
 from experiment.run_directory import path_within
 from monitoring.events import SESSION_START, image_pb, write_events
-from monitoring.links import MEANS, Board
 
 METRICS = {
     "loss/validation": "val loss",

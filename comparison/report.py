@@ -35,7 +35,7 @@ from comparison.plan import Comparison, Results, Run, short
 from comparison.tables import WORDS, all_pairs, latex, tables_of
 from experiment.config import resolve
 from experiment.run_directory import path_within
-from monitoring.card import find_commit
+from monitoring.summary import find_commit
 from system.files import replacing
 
 TEMPLATE = Path(__file__).with_name("report.html.jinja")

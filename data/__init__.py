@@ -3,11 +3,9 @@
 from collections.abc import Callable
 
 from data.arrays import Arrays, as_arrays
-from data.csv import csv
+from data.files import csv, idx, npz
 from data.folders import folders
-from data.idx import idx
 from data.mnist import mnist
-from data.npz import npz
 from data.split import Data, Split, split
 
 DATASETS: dict[str, Callable] = {

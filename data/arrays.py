@@ -1,17 +1,14 @@
 """A dataset in memory, and the checks that every dataset passes, your own included."""
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
-from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
 from annotated_types import Interval
 
 from system.errors import UserError
-from system.files import most_bytes, read_file
 
 MOST_CLASSES = 10_000
 Share = Annotated[float, Interval(gt=0, lt=1)]
@@ -121,14 +118,6 @@ def stratified_order(labels: np.ndarray, random: np.random.Generator) -> np.ndar
         members = random.permutation(np.flatnonzero(labels == label))
         place[members] = (np.arange(len(members)) + 0.5) / len(members)
     return np.lexsort((random.permutation(len(labels)), place))
-
-
-def read(path: str | Path) -> bytes:
-    """The contents of a file of data, whose path may begin with ~."""
-    try:
-        return read_file(Path(os.path.expanduser(path)), most_bytes())
-    except OSError as error:
-        raise UserError(f"{path}: {error.strerror}") from None
 
 
 def as_array(name: str, values: Any) -> np.ndarray:

@@ -4,7 +4,7 @@ import functools
 from pathlib import Path
 
 from data.arrays import Arrays
-from data.npz import npz
+from data.files import npz
 from system.errors import UserError
 
 PATH = Path(__file__).with_name("mnist.npz")

@@ -28,14 +28,14 @@ from experiment.schema import (
 )
 from models import MODELS, REGULARIZERS
 from models.regularizers import regularize
-from monitoring.settings import MonitoringSettings
+from monitoring import MonitoringSettings
 from optimizers import DECAYS, OPTIMIZERS, prepare
 from optimizers.schedules import SCHEDULES
 from system.errors import UserError
 from system.files import is_file, read_file
+from training import TrainingSettings
 from training.losses import LOSSES, TASKS
 from training.measures import watched
-from training.settings import TrainingSettings
 
 SCHEMA_VERSION = 3
 """Raised when a config.toml written by an older version can no longer be read."""

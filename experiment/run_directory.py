@@ -26,7 +26,7 @@ from experiment.fingerprint import DIGESTS, Fingerprint
 from monitoring.history import read_history
 from system.errors import UserError, say_once
 from system.files import UNSUPPORTED, first_problem, read_file, replacing
-from training.settings import CHECKPOINT
+from training import CHECKPOINT
 
 Number = float | None
 Values = dict[str, Number]

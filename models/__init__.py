@@ -9,8 +9,8 @@ from collections.abc import Callable
 
 from models import regularizers
 from models.cnn import cnn
-from models.kernels import is_kernel, kernels
 from models.mlp import mlp
+from models.regularizers import is_kernel, kernels
 from models.residual_mlp import residual_mlp
 
 MODELS: dict[str, Callable] = {

@@ -1,4 +1,4 @@
-"""Regularizers: the penalty on a kernel that training adds to the loss.
+"""Regularizers: the kernels of a model, and the penalty on one in the loss.
 
 A regularizer is a function of a kernel, as it is before the first update, that returns
 a function from the kernel to its penalty, or None for no penalty; its settings are its
@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import NonNegativeFloat
 
-from models.kernels import is_kernel
 from system.errors import UserError
 
 if TYPE_CHECKING:
@@ -25,6 +24,36 @@ Penalty = Callable[[Any], Any] | None
 
 POWER_ITERATIONS = 20
 """Steps towards the direction that a kernel stretches most."""
+
+
+def is_kernel(variable: "keras.Variable") -> bool:
+    """Whether a variable is what L2 and weight decay act on by default.
+
+    That is, if it has two or more axes and is not a bias and not the scale or offset of
+    a normalization.
+    """
+    return len(variable.shape) >= 2 and variable.name not in ("bias", "gamma", "beta")
+
+
+def kernels(model: "keras.Model") -> "dict[str, keras.Variable]":
+    """The trainable kernels of a model by name.
+
+    A kernel is named by its layer, `hidden_1`, without the model's name, so that the
+    names line up across models.
+
+    Raises:
+        UserError: Two have one name.
+    """
+    found = [variable for variable in model.trainable_variables if is_kernel(variable)]
+    named = {
+        v.path.removeprefix(f"{model.name}/").removesuffix("/kernel"): v for v in found
+    }
+    if len(named) < len(found):
+        raise UserError(
+            f"model {model.name}: expected layers of different names, received "
+            f"{', '.join(sorted(v.path for v in found))}"
+        )
+    return named
 
 
 def l1l2(

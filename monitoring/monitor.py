@@ -7,13 +7,13 @@ from typing import Any
 from rich.console import Console
 from tensorboard.plugins.text.summary_v2 import text_pb
 
-from monitoring.card import write_card
+from monitoring import MonitoringSettings
 from monitoring.events import EventWriter
 from monitoring.gallery import Gallery
 from monitoring.history import History, Row
 from monitoring.progress import RunDisplay
 from monitoring.scalars import ScalarReader
-from monitoring.settings import MonitoringSettings
+from monitoring.summary import write_card
 from training.measures import Measurement
 from training.trainer import Trainer
 

@@ -1,6 +1,7 @@
-"""What a run ends with: the table of its result, and how to go on."""
+"""What a run ends with: its result on the terminal and on a card for TensorBoard."""
 
 import shlex
+import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from monitoring import links
 from training.measures import OF_A_RUN, Measure
 
 if TYPE_CHECKING:
@@ -78,3 +80,49 @@ def command(*words: str | Path) -> str:
     if python.is_relative_to(Path.cwd()):
         python = python.relative_to(Path.cwd())
     return shlex.join(map(str, (python, *words)))
+
+
+def write_card(result: Mapping[str, Any], directory: Path) -> str:
+    """Results, settings, versions, and the command that repeats the run, in Markdown.
+
+    Args:
+        result: The contents of result.json.
+        directory: Directory of the run.
+    """
+    config = directory / "config.toml"
+    command = shlex.join(["python", "train.py", str(config), "--runs", "repeated"])
+    versions = ", ".join(f"{k} {v}" for k, v in result["versions"].items())
+    commit = find_commit()
+    made_with = f"{versions}, commit {commit}" if commit else versions
+    pages = {
+        "the curves of all runs": links.time_series(links.SINGLE_RUNS),
+        "pictures": links.page("images"),
+        "histograms": links.page("histograms"),
+        "the graph": links.page("graphs"),
+    }
+    return "\n\n".join(
+        [
+            f"# {directory.parent.name}, seed {result['seed']}: {result['status']} "
+            f"in {result['seconds']:.1f} s",
+            "Look at " + ", ".join(f"[{k}]({v})" for k, v in pages.items()) + ".",
+            table_of_result(result).to_html(),
+            f"To repeat it: `{command}`",
+            f"Made with {made_with}.",
+            "```\n" + config.read_text(encoding="utf-8") + "```",
+        ]
+    )
+
+
+def find_commit() -> str | None:
+    """The git commit of this code, "-dirty" if changed since; None outside of git."""
+    try:
+        found = subprocess.run(
+            ["git", "describe", "--always", "--dirty", "--abbrev=12"],
+            cwd=Path(__file__).parent,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return found.stdout.strip()

@@ -8,7 +8,7 @@ parameters. To add one, write it in a file of its own and name it here.
 from collections.abc import Callable
 
 from optimizers import decay, steps
-from optimizers.prepare import prepare
+from optimizers.steps import prepare
 
 OPTIMIZERS: dict[str, Callable] = {
     "sgd": steps.sgd,

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import view
-from monitoring.links import views
+from comparison.links import views
 from system.errors import UserError
 
 ROOT = Path(__file__).parent.parent

@@ -11,8 +11,8 @@ from pydantic import TypeAdapter, ValidationError
 
 from system.errors import DamagedError
 from system.files import first_problem, read_file, replacing, unpack
+from training import CHECKPOINT
 from training.callbacks import states_of
-from training.settings import CHECKPOINT
 from training.trainer import State, Trainer
 
 FILE = f"{CHECKPOINT}/state.npz"

@@ -15,9 +15,9 @@ from pydantic import AfterValidator, ConfigDict, FiniteFloat, NonNegativeInt
 from data import Data, Split
 from models import kernels
 from system.errors import UserError
+from training import TrainingSettings
 from training.measures import Evaluation, Measurement, measures_of
 from training.program import Program, all_nodes
-from training.settings import TrainingSettings
 
 ORDER_STREAM = 2
 GRADIENT_IMAGES = 2000

@@ -19,8 +19,8 @@ from comparison.board import (
     write_board,
     write_experiment,
 )
+from comparison.links import views
 from monitoring.events import EventWriter
-from monitoring.links import views
 from tests.board import open_plugins
 
 TAGS = ("loss/train", "loss/validation", "accuracy/train", "accuracy/validation")

@@ -14,10 +14,10 @@ from rich.console import Console
 
 from comparison.answer import find_answer, identity, mean_curves
 from comparison.figures import draw_conditions, draw_course, draw_curves, draw_strengths
+from comparison.links import read_board
 from comparison.report import write_report
 from comparison.terminal import show_answer
 from monitoring.events import EventWriter, image_pb
-from monitoring.links import read_board
 from monitoring.pictures import draw_filters
 from training.measures import find_measure
 
@@ -165,7 +165,7 @@ def test_each_varied_setting_is_shown_with_the_others_as_chosen(simulate):
     )
     answer = find_answer(comparison, summary, "final")
     (trial,) = (trial for trial in answer.chosen if trial.method == "both")
-    loss = answer.mean(trial, MEASURES["validation_cross_entropy"])
+    loss = answer.mean(trial, find_measure("validation_cross_entropy"))
     for key, values in (("regularizer.l2", 3), ("decay.strength", 2)):
         (axes,) = draw_strengths(answer, trial, key).axes
         runs, *_, ring, _ = axes.lines  # And the control's line.

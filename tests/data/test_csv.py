@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from data.csv import csv
+from data.files import csv
 from system.errors import UserError
 
 ROWS = [f"{i},{i % 7 / 7},{('left', 'right')[i % 2]},{i % 3}" for i in range(30)]

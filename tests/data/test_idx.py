@@ -3,7 +3,7 @@ import gzip
 import numpy as np
 import pytest
 
-from data.idx import idx
+from data.files import idx
 from system.errors import UserError
 
 IMAGES = np.random.default_rng(0).integers(256, size=(20, 5, 4), dtype=np.uint8)

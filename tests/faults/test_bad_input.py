@@ -308,7 +308,7 @@ def test_a_zip_bomb_is_refused_before_it_is_unpacked(tmp_path, monkeypatch, limi
     path = tmp_path / "bomb.npz"
     path.write_bytes(dataset(x_train=zeros(20_000_000)))
     assert path.stat().st_size < 10**5
-    monkeypatch.setattr(sys.modules["data.npz"], "most_bytes", lambda: limit)
+    monkeypatch.setattr(sys.modules["data.files"], "most_bytes", lambda: limit)
     monkeypatch.setattr(
         "system.files.zipfile.ZipFile.open", None
     )  # Nothing is unpacked.

@@ -19,7 +19,7 @@ from tensorboard.plugin_util import markdown_to_safe_html
 from comparison.plan import load_comparison
 from experiment.config import load_config
 from experiment.run_directory import path_within
-from monitoring.card import write_card
+from monitoring.summary import write_card
 from system.errors import UserError
 from train import BASELINE, train
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from data import Data, Split
-from models.check import check_model
+from models.prepare import check_model
 from system.errors import UserError
 
 RANDOM = np.random.default_rng(0)

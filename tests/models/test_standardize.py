@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from models import kernels, mlp
-from models.standardize import standardize
+from models.prepare import standardize
 
 
 @pytest.fixture

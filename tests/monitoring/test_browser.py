@@ -20,9 +20,10 @@ from playwright.sync_api import expect
 
 from comparison.board import METRICS
 from comparison.colors import COLORS
+from comparison.links import COMPARED, read_board, views
 from comparison.plan import load_comparison
 from comparison.report import write_report
-from monitoring.links import COMPARED, FRONT_CARDS, page, read_board, views
+from monitoring.links import FRONT_CARDS, page
 from tests.board import eventually, serve
 from tests.conftest import SCREENSHOTS
 from tests.monitoring.conftest import CONFIGS

@@ -3,14 +3,13 @@ import os
 import re
 from urllib.parse import parse_qs, urlsplit
 
+from comparison.links import Board, views
 from monitoring.links import (
     BY_FOLDER,
     FRONT_CARDS,
     SINGLE_RUNS,
-    Board,
     page,
     time_series,
-    views,
 )
 from monitoring.scalars import SCALARS
 from monitoring.weights import KERNEL_SCALARS

@@ -22,10 +22,10 @@ from tests import reference
 from tests.optimizers import task
 from tests.penalties import penalized
 from tests.reference import float32
+from training import TrainingSettings
 from training.checkpoint import load_checkpoint, save_checkpoint
 from training.losses import cross_entropy
 from training.program import Program
-from training.settings import TrainingSettings
 from training.trainer import Trainer
 
 pytestmark = pytest.mark.usefixtures("float64")

@@ -17,10 +17,10 @@ from optimizers import prepare
 from optimizers.steps import adam
 from system.errors import UserError
 from tests.monitoring.test_monitor import read_events
+from training import TrainingSettings
 from training.losses import cross_entropy
 from training.measures import MEASURES
 from training.program import Program
-from training.settings import TrainingSettings
 from training.trainer import Trainer, compiles_faster
 
 EVERYTHING = (

@@ -1,4 +1,4 @@
-"""Refuses a model that cannot be trained, compared or saved, in one line."""
+"""Readies a model: refuses what cannot be trained or saved, and scales what it sees."""
 
 import keras
 import numpy as np
@@ -67,3 +67,21 @@ def check_model(model: keras.Model, data: Data) -> keras.Model:
     for variable in model.variables:
         variable.of_a_run = True
     return model
+
+
+def standardize(
+    model: keras.Model, mean: np.ndarray, variance: np.ndarray
+) -> keras.Model:
+    """The same model of images as they are: a saved one needs no scaling beside it.
+
+    Args:
+        model: A built model of scaled images.
+        mean: Of all numbers, (), or of each along the last axis.
+        variance: The same.
+    """
+    images = keras.Input(model.input_shape[1:], name="images")
+    axis = -1 if mean.ndim else None
+    scaled = keras.layers.Normalization(
+        axis, mean, variance, dtype=keras.config.floatx(), name="scaled"
+    )
+    return keras.Model(images, model(scaled(images)), name=model.name)
