@@ -223,8 +223,8 @@ def make_trainer(
     chosen = config.training.settings
     load_keras(config.seed, chosen["threads"], chosen["precision"])
     from models.prepare import check_model, standardize
-    from training.sharing import share_program
-    from training.trainer import Trainer, check_optimizer, compiles_faster
+    from training.program import Program, compiles_faster
+    from training.trainer import Trainer, check_optimizer
 
     model = config.model.build(data.image_shape, data.num_outputs)
     check_model(model, data)
@@ -238,14 +238,22 @@ def make_trainer(
     )
     check_optimizer(optimizer)
     multipliers = config.schedule.build(*horizon)
-    program = share_program(
-        programs,
-        config.tables(),
-        model,
-        optimizer,
-        config.loss.build(),
-        lambda: compiles_faster(model, data.image_shape),
-    )
+
+    def make_program() -> Program:
+        jit = settings.jit_compile
+        if jit == "auto":
+            jit = compiles_faster(model, data.image_shape)
+        task = config.split.settings["task"]
+        return Program(model, optimizer, config.loss.build(), jit, task)
+
+    if programs is None:
+        program = make_program()
+    else:
+        from training.sharing import share_program
+
+        program = share_program(
+            programs, config.tables(), model, optimizer, make_program
+        )
     decided = config.decide(threads=threads_in_use, jit_compile=lambda: program.jit)
     trainer = Trainer(
         program, data, multipliers, settings, config.seed, decided.identity

@@ -91,8 +91,8 @@ def ours(work: Work) -> Epoch:
     from optimizers.steps import adam
     from training import TrainingSettings
     from training.losses import cross_entropy
-    from training.program import Program
-    from training.trainer import Trainer, compiles_faster
+    from training.program import Program, compiles_faster
+    from training.trainer import Trainer
 
     digits = mnist()
     train = Split(digits.x_train, digits.y_train)[: work.train_size]

@@ -11,6 +11,7 @@ import numpy as np
 
 from system.errors import DamagedError
 from training.measures import MEASURES, Measurement, name_in_logs, watched
+from training.trainer import Trainer
 
 BATCH_HOOKS = (
     "on_batch_begin",
@@ -36,28 +37,23 @@ OF_KERAS = ("_model", "params")
 
 
 def make_callback_list(
-    callbacks: Iterable[keras.callbacks.Callback],
-    model: keras.Model,
-    optimizer: keras.Optimizer,
-    params: dict[str, int],
-    task: str,
+    callbacks: Iterable[keras.callbacks.Callback], trainer: Trainer
 ) -> keras.callbacks.CallbackList:
     """Ready the callbacks, and the model so that they find it as under `model.fit`.
+
+    The model is compiled with the task's loss and metrics, so that `model.evaluate`
+    works.
 
     Args:
         callbacks: A warning says of each whose hooks for batches cannot be called.
             Those that watch a measure are told which way it is better.
-        model: It is compiled with the task's loss and metrics, so that `model.evaluate`
-            works.
-        optimizer: Optimizer of the run.
-        params: What callbacks are told of the run: numbers of `epochs`, and of `steps`
-            in one.
-        task: Name of the task.
+        trainer: Trainer of the run.
     """
-    callbacks = list(callbacks)
+    callbacks, model = list(callbacks), trainer.model
     if callbacks:
-        model.compile(optimizer, auto_scale_loss=False, **KERAS_METRICS[task]())
-    better = watched(task)
+        metrics = KERAS_METRICS[trainer.program.task]()
+        model.compile(trainer.optimizer, auto_scale_loss=False, **metrics)
+    better = watched(trainer.program.task)
     for callback in callbacks:
         monitor = getattr(callback, "monitor", None)
         if monitor in better and getattr(callback, "mode", None) == "auto":
@@ -70,7 +66,13 @@ def make_callback_list(
                 stacklevel=2,
             )
     model.stop_training = False
-    return keras.callbacks.CallbackList(callbacks, model=model, verbose=0, **params)
+    return keras.callbacks.CallbackList(
+        callbacks,
+        model=model,
+        verbose=0,
+        epochs=trainer.settings.epochs,
+        steps=trainer.updates_per_epoch,
+    )
 
 
 def overrides(callback: keras.callbacks.Callback, hook: str) -> bool:

@@ -63,38 +63,9 @@ def fit(
     Raises:
         UserError: XLA cannot compile the model, or the checkpoint does not fit.
     """
-    callbacks = list(callbacks)
     trainer.compile()
-    callback_list = make_callback_list(
-        callbacks,
-        trainer.model,
-        trainer.optimizer,
-        {"epochs": trainer.settings.epochs, "steps": trainer.updates_per_epoch},
-        trainer.program.task,
-    )
+    called = make_callback_list(callbacks, trainer)
     remembered = load_checkpoint(directory, trainer) if resume else None
-    status = None
-    if remembered is None:
-        status = None if evaluate(trainer, listener).finite else "diverged"
-        with trainer.open_to_callbacks():
-            callback_list.on_train_begin()
-    else:
-        callback_list.on_train_begin()
-        listener.resume(trainer.epoch)
-        for missing in restore_states(callbacks, remembered, directory):
-            listener.warn(missing)
-    status = status or train_epochs(
-        trainer, listener, directory, callbacks, callback_list, should_stop
-    )
-    callback_list.on_train_end()
-    trainer.note_change()
-    return status
-
-
-def train_epochs(
-    trainer, listener, directory, callbacks, callback_list, should_stop
-) -> str:
-    """Train epoch by epoch, and say how that ended."""
     last_save = time.monotonic()
 
     def save_and_stop() -> bool:
@@ -103,47 +74,62 @@ def train_epochs(
         stop = should_stop()
         if stop or time.monotonic() - last_save > CHECKPOINT_SECONDS:
             listener.save()
-            save_checkpoint(directory, trainer, callbacks)
+            save_checkpoint(directory, trainer, called.callbacks)
             last_save = time.monotonic()
         return stop
 
-    if should_stop() and save_and_stop():
-        return "interrupted"
-    while True:
-        epoch = trainer.epoch
-        if not trainer.within_epoch:
-            with trainer.open_to_callbacks():
-                callback_list.on_epoch_begin(epoch)
-        recorded = trainer.settings.evaluates_after(epoch + 1)
-        for _ in trainer.train_epoch(evaluated=recorded or bool(callbacks)):
-            listener.advance(trainer.state.updates)
-            if trainer.within_epoch and save_and_stop():
-                return "interrupted"
-        measurement = None
-        if recorded or callbacks:
-            measurement = trainer.measure()
-            if recorded or not measurement.finite:
-                record(trainer, listener, measurement)
-            if not measurement.finite:
-                return "diverged"
-        trainer.trained_weights = trainer.weights() if callbacks else []
+    status = ""
+    if remembered is None:
+        status = "" if evaluate(trainer, listener).finite else "diverged"
         with trainer.open_to_callbacks():
-            logs = logs_of(measurement) if measurement else {}
-            callback_list.on_epoch_end(epoch, logs)
-        if trainer.epoch == trainer.settings.epochs or trainer.model.stop_training:
-            finite = recorded or evaluate(trainer, listener).finite
-            return "completed" if finite else "diverged"
-        if save_and_stop():
+            called.on_train_begin()
+    else:
+        called.on_train_begin()
+        listener.resume(trainer.epoch)
+        for missing in restore_states(called.callbacks, remembered, directory):
+            listener.warn(missing)
+    if not status and should_stop() and save_and_stop():
+        status = "interrupted"
+    while not status:
+        status = train_epoch(trainer, listener, called, save_and_stop)
+    called.on_train_end()
+    trainer.note_change()
+    return status
+
+
+def train_epoch(trainer, listener, called, save_and_stop) -> str:
+    """Train for one epoch, and say how that ended the run; nothing if it goes on."""
+    epoch = trainer.epoch
+    if not trainer.within_epoch:
+        with trainer.open_to_callbacks():
+            called.on_epoch_begin(epoch)
+    recorded = trainer.settings.evaluates_after(epoch + 1)
+    measured = recorded or bool(called.callbacks)
+    for _ in trainer.train_epoch(evaluated=measured):
+        listener.advance(trainer.state.updates)
+        if trainer.within_epoch and save_and_stop():
             return "interrupted"
+    logs = {}
+    if measured:
+        measurement = evaluate(trainer, listener, recorded)
+        if not measurement.finite:
+            return "diverged"
+        logs = logs_of(measurement)
+    trainer.trained_weights = trainer.weights() if called.callbacks else []
+    with trainer.open_to_callbacks():
+        called.on_epoch_end(epoch, logs)
+    if trainer.epoch == trainer.settings.epochs or trainer.model.stop_training:
+        finite = recorded or evaluate(trainer, listener).finite
+        return "completed" if finite else "diverged"
+    return "interrupted" if save_and_stop() else ""
 
 
-def evaluate(trainer: Trainer, listener: Listener) -> Measurement:
+def evaluate(
+    trainer: Trainer, listener: Listener, recorded: bool = True
+) -> Measurement:
+    """Measure, and record what is found; in any case if it is not finite."""
     measurement = trainer.measure()
-    record(trainer, listener, measurement)
-    return measurement
-
-
-def record(trainer: Trainer, listener: Listener, measurement: Measurement) -> None:
-    if measurement.finite:
+    if recorded or not measurement.finite:
         trainer.keep_if_best(measurement)
-    listener.record(measurement)
+        listener.record(measurement)
+    return measurement

@@ -15,7 +15,6 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from training.losses import Loss
 from training.program import Program
 
 KERAS_LAYERS = re.compile(r"keras\.src\.(layers\.(?!preprocessing)|models\.)")
@@ -24,37 +23,30 @@ adapt to, or where a picture is moved, elsewhere too."""
 
 
 def share_program(
-    programs: dict[str, Program] | None,
+    programs: dict[str, Program],
     tables: Mapping[str, Any],
     model: keras.Model,
     optimizer: keras.Optimizer,
-    loss: Loss,
-    decide_jit: Callable[[], bool] = lambda: True,
+    make_program: Callable[[], Program],
 ) -> Program:
     """A program for a run: that of the run before in this process, or a new one.
 
     Args:
-        programs: At most one, by its key, which is replaced by a new one; None where
-            no other run follows.
+        programs: At most one, by its key, which is replaced by a new one.
         tables: The tables of the run's config file.
         model: Model of the run, fresh.
         optimizer: Optimizer of the run, built for the model.
-        loss: Loss of the run.
-        decide_jit: Whether XLA is to compile a new program, where the tables leave it
-            to be decided. What it looks at, TensorFlow keeps: 0.2 MB each time.
+        make_program: Makes the new one.
     """
-    key = sharing_key(tables, model, optimizer) if programs is not None else None
-    earlier = programs.get(key) if programs and key else None
+    key = sharing_key(tables, model, optimizer)
+    earlier = programs.get(key) if key else None
     if earlier and earlier.may_be_shared:
         earlier.restart(model, optimizer)
         return earlier
-    jit, task = tables["training"]["jit_compile"], tables["data"]["task"]
-    jit = decide_jit() if jit == "auto" else jit
-    program = Program(model, optimizer, loss, jit, task)
-    if programs is not None:
-        programs.clear()
-        if key:
-            programs[key] = program
+    program = make_program()
+    programs.clear()
+    if key:
+        programs[key] = program
     return program
 
 

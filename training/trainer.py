@@ -1,7 +1,6 @@
 """The updates and the evaluations of one run."""
 
 import contextlib
-import re
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,7 +16,7 @@ from models import kernels
 from system.errors import UserError
 from training import TrainingSettings
 from training.measures import Evaluation, Measurement, measures_of
-from training.program import Program, all_nodes
+from training.program import Program
 
 ORDER_STREAM = 2
 GRADIENT_IMAGES = 2000
@@ -25,10 +24,6 @@ GRADIENT_IMAGES = 2000
 
 LONGEST_CALL = 1.0
 """Seconds after which a compiled call should return, so that a signal is heard."""
-
-SLOW_UNDER_XLA = "Conv|Pool"
-"""Operations in whose names this is found."""
-
 
 INSTEAD = {
     "model.trainable_variables": "the function that makes a model freezes its layers",
@@ -348,9 +343,10 @@ class Trainer:
         return [g.numpy() for g in loss], [g.numpy() for g in penalty]
 
     def keep_if_best(self, measurement: Measurement) -> None:
-        """Keep the weights if no evaluation had a lower criterion."""
+        """Keep the weights if they are finite and none had a lower criterion."""
         best, key = self.state.best, self.criterion
-        if best is None or measurement.validation[key] < best.validation[key]:
+        lower = best is None or measurement.validation[key] < best.validation[key]
+        if lower and measurement.finite:
             self.state.best, self.best_weights = measurement, self.weights()
 
 
@@ -372,24 +368,3 @@ def check_optimizer(optimizer: keras.Optimizer) -> None:
             f"{type(rate).__name__}; [schedule] multiplies it, and takes a schedule of "
             "your own (optimizers/schedules.py)"
         )
-
-
-def compiles_faster(model: keras.Model, image_shape: tuple[int, ...]) -> bool:
-    """Whether XLA can compile a model, and trains it faster.
-
-    On a processor, loops of convolutions and of pooling take XLA five to eight times as
-    long as TensorFlow alone (TensorFlow 2.21).
-    """
-    images = tf.TensorSpec([2, *image_shape], tf.float32)
-    step = tf.function(
-        lambda x: model(x, training=True), autograph=False, jit_compile=True
-    )
-    nodes = all_nodes(step.get_concrete_function(images).graph)
-    on_processor = not tf.config.list_physical_devices("GPU")
-    if on_processor and any(re.search(SLOW_UNDER_XLA, node.op) for node in nodes):
-        return False
-    try:
-        step.experimental_get_compiler_ir(images)(stage="hlo")
-    except (tf.errors.OpError, ValueError, TypeError):
-        return False
-    return True

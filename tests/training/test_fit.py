@@ -20,8 +20,8 @@ from tests.monitoring.test_monitor import read_events
 from training import TrainingSettings
 from training.losses import cross_entropy
 from training.measures import MEASURES
-from training.program import Program
-from training.trainer import Trainer, compiles_faster
+from training.program import Program, compiles_faster
+from training.trainer import Trainer
 
 EVERYTHING = (
     "model.dropout=0.4",

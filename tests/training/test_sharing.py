@@ -8,6 +8,7 @@ from experiment.config import load_config
 from optimizers import prepare
 from system.processes import load_keras
 from training.losses import cross_entropy
+from training.program import Program
 from training.sharing import share_program, sharing_key
 
 LOSS = cross_entropy()
@@ -108,37 +109,35 @@ def test_an_optimizer_of_the_users_compiles_for_itself():
     assert sharing_key(tables, model, prepare(Mine(0.1), model)) is None
 
 
+def share(programs, *overrides):
+    tables, model, optimizer = make(*overrides)
+    return share_program(
+        programs,
+        tables,
+        model,
+        optimizer,
+        lambda: Program(model, optimizer, LOSS, jit=False),
+    )
+
+
 def test_a_process_keeps_the_program_of_the_last_setting_alone():
     programs = {}
-    first = share_program(programs, *make(), LOSS)
+    first = share(programs)
     assert list(programs.values()) == [first]
     first.may_be_shared = True  # As after a look at what its updates use.
     tables, model, optimizer = make("seed=1")
-    assert share_program(programs, tables, model, optimizer, LOSS) is first
+    assert share_program(programs, tables, model, optimizer, pytest.fail) is first
     for ours, theirs in zip(first.model.variables, model.variables, strict=True):
         np.testing.assert_array_equal(ours, theirs)
-    other = share_program(programs, *make("regularizer.l1=0.2"), LOSS)
+    other = share(programs, "regularizer.l1=0.2")
     assert other is not first
     assert list(programs.values()) == [other]
-    again = share_program(programs, *make("regularizer.l1=0.2", "seed=1"), LOSS)
+    again = share(programs, "regularizer.l1=0.2", "seed=1")
     assert again is not other
 
 
 def test_a_program_is_not_shared_before_or_unless_it_is_known_to_be_safe():
     programs = {}
-    first = share_program(programs, *make(), LOSS)
+    first = share(programs)
     assert not first.may_be_shared
-    assert share_program(programs, *make("seed=1"), LOSS) is not first
-
-
-def test_whether_xla_compiles_is_decided_once_for_all_seeds():
-    programs = {}
-    first = share_program(programs, *make(), LOSS, lambda: False)
-    assert not first.jit
-    first.may_be_shared = True
-    assert share_program(programs, *make("seed=1"), LOSS, pytest.fail) is first
-
-
-def test_a_single_run_keeps_no_program():
-    tables, model, optimizer = make()
-    assert share_program(None, tables, model, optimizer, LOSS).model is model
+    assert share(programs, "seed=1") is not first
