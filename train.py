@@ -22,9 +22,9 @@ from rich.console import Console
 
 from data import Data, as_arrays
 from experiment.command_line import Parser, exit_with_status, run_until_signal
-from experiment.config import Config, flatten, is_saved, load_config
+from experiment.config import Config, flatten, load_config
 from experiment.fingerprint import compute_fingerprint
-from experiment.run_directory import open_run, run_path, write_result
+from experiment.run_directory import is_saved, open_run, run_path, write_result
 from monitoring.summary import show_result
 from system.errors import named_causes
 from system.processes import import_keras, load_keras, threads_in_use
@@ -254,7 +254,7 @@ def make_trainer(
         program = share_program(
             programs, config.tables(), model, optimizer, make_program
         )
-    decided = config.decide(threads=threads_in_use, jit_compile=lambda: program.jit)
+    decided = config.decide(threads=threads_in_use(), jit_compile=program.jit)
     trainer = Trainer(
         program, data, multipliers, settings, config.seed, decided.identity
     )

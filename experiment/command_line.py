@@ -6,7 +6,7 @@ import os
 import signal
 import sys
 import textwrap
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NoReturn, TypeVar
@@ -75,16 +75,14 @@ class Parser(argparse.ArgumentParser):
             print(help_section(parsed.help) if parsed.help else self.format_help())
             self.exit()
         if unknown:
-            options = {
-                option[2:]: option
-                for option in self._option_string_actions
-                if option.startswith("--")
-            }
-            near = suggest_setting(unknown[0], *arguments)
-            near = near or did_you_mean(unknown[0].lstrip("-"), options)
+            options = [o for o in self._option_string_actions if o.startswith("--")]
+            settings = (*all_settings(), "name", "seed")
+            named = {s.rpartition(".")[2]: f"{s}=..." for s in settings}
+            named |= {option[2:]: option for option in options}
+            word = unknown[0].partition("=")[0].lstrip("-").replace("-", "_")
+            near = did_you_mean(word, named) or ";"
             self.error(
-                f"unknown option {unknown[0]}{near or ';'} expected "
-                f"{', '.join(options.values())}"
+                f"unknown option {unknown[0]}{near} expected {', '.join(options)}"
             )
         words = [config_of(word) for word in parsed.words]
         files = [word for word in words if word.endswith(".toml")]
@@ -96,18 +94,6 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         raise UserError(message)
-
-
-def suggest_setting(option: str, arguments: Sequence[str] | None = None) -> str:
-    """A question for the setting that an option like `--epochs 3` may stand for."""
-    words = list(sys.argv[1:] if arguments is None else arguments)
-    key, _, value = option.lstrip("-").partition("=")
-    key = key.replace("-", "_").rpartition(".")[2]
-    values = [value] if value else words[words.index(option) + 1 :][:1]
-    named = {s.rpartition(".")[2]: s for s in (*all_settings(), "name", "seed")}
-    if key not in named:
-        return ""
-    return f"; did you mean {named[key]}={(values or ['...'])[0]}?"
 
 
 def config_of(word: str) -> str:

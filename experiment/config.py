@@ -8,7 +8,7 @@ import re
 import tomllib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from copy import copy
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
@@ -104,33 +104,31 @@ class Part:
 class Config:
     """A resolved experiment: every setting of every part has its value.
 
-    It has those callbacks that its file has a section for.
+    A part is an attribute as well: `config.model`.
+
+    Attributes:
+        name: What the run is called.
+        seed: Seed of the run.
+        parts: All of OPTIONS, by their keys, but the callbacks that the file has no
+            section for.
     """
 
     name: str
     seed: int
-    dataset: Part
-    split: Part
-    model: Part
-    regularizer: Part
-    regularization: Part
-    loss: Part
-    optimizer: Part
-    preparation: Part
-    decay: Part
-    schedule: Part
-    training: Part
-    monitoring: Part
-    callbacks: dict[str, Part]
+    parts: dict[str, Part]
 
-    @property
-    def parts(self) -> dict[str, Part]:
-        always = [field.name for field in fields(self)[2:-1]]
-        return {key: getattr(self, key) for key in always} | self.callbacks
+    def __getattr__(self, key: str) -> Part:
+        if key not in OPTIONS:
+            raise AttributeError(key)
+        return self.parts[key]
 
     @property
     def functions(self) -> tuple[Callable, ...]:
         return tuple(part.function for part in self.parts.values())
+
+    @property
+    def callbacks(self) -> dict[str, Part]:
+        return {key: part for key, part in self.parts.items() if key in CALLBACKS}
 
     def build_callbacks(self) -> list[Any]:
         """Make the callbacks of one run, which keep its state."""
@@ -162,22 +160,15 @@ class Config:
 
     def with_settings(self, part: str, **settings: Any) -> "Config":
         """The same config with other values of some settings of one part."""
-        old: Part = getattr(self, part)
-        new = replace(old, settings={**old.settings, **settings})
-        return replace(self, **{part: new})  # type: ignore[arg-type]
+        old = self.parts[part]
+        new = replace(old, settings=old.settings | settings)
+        return replace(self, parts=self.parts | {part: new})
 
-    def decide(self, **choices: Callable[[], Any]) -> "Config":
-        """The same config with settings of training that are "auto" decided.
-
-        Args:
-            **choices: Functions that decide, by the setting.
-        """
+    def decide(self, **choices: Any) -> "Config":
+        """The same config, where settings of training are "auto" as they are chosen."""
         settings = self.training.settings
-        undecided = [name for name in choices if settings[name] == "auto"]
-        return self.with_settings("training", **{n: choices[n]() for n in undecided})
-
-
-assert [*(f.name for f in fields(Config)[2:-1]), *CALLBACKS] == list(OPTIONS)
+        undecided = {k: v for k, v in choices.items() if settings[k] == "auto"}
+        return self.with_settings("training", **undecided)
 
 
 def differences(
@@ -251,11 +242,6 @@ def read_tables(path: Path, above: tuple[Path, ...] = ()) -> dict[str, Any]:
     whole.pop("name", None)
     assign(whole, dict(flatten(tables)))
     return whole
-
-
-def is_saved(path: Path) -> bool:
-    """Whether a config file is that of a run."""
-    return path.name == "config.toml" and "fingerprint" in read_toml(path)
 
 
 def assign(tables: dict[str, Any], values: Mapping[str, Any]) -> None:
@@ -334,12 +320,8 @@ def resolve(tables: Mapping[str, Any]) -> Config:
         default = {"name": task.criterion} if table == "loss" else {}
         if table in tables or table not in CALLBACKS:
             parts |= resolve_table(table, tables.get(table, default))
-    config = Config(
-        name=validate_name(tables["name"]),
-        seed=validate("seed", Seed, tables.get("seed", 0)),
-        callbacks={name: parts.pop(name) for name in CALLBACKS if name in parts},
-        **parts,
-    )
+    seed = validate("seed", Seed, tables.get("seed", 0))
+    config = Config(validate_name(tables["name"]), seed, parts)
     if config.loss.name in task.unfit_losses:
         fitting = (name for name in LOSSES if name not in task.unfit_losses)
         raise UserError(

@@ -153,7 +153,7 @@ def inspect_run(path: Path, config: Config, fingerprint: Fingerprint) -> RunDire
             read_history(path / "history.csv")
     except UserError as error:
         return found("other", difference=f"cannot be read ({error})")
-    decided = decide_as(config, previous)
+    decided = config.decide(**previous.training.settings)
     settings = previous.differences(decided)
     changes = differences(previous_fingerprint, fingerprint)
     finished = result.get("status") in FINISHED
@@ -175,13 +175,6 @@ def describe_difference(name: str, there: Any, here: Any) -> str:
     if name in DIGESTS:
         return f"the {name} it was made with"
     return f"{name} ({there} there, {here} here)"
-
-
-def decide_as(config: Config, previous: Config) -> Config:
-    """A config, with what it leaves to be decided as an earlier one has it."""
-    settings = previous.training.settings
-    undecided = [key for key, v in config.training.settings.items() if v == "auto"]
-    return config.with_settings("training", **{key: settings[key] for key in undecided})
 
 
 def only_adds_epochs(previous: Config, config: Config) -> bool:
@@ -345,8 +338,13 @@ def remove_run_files(path: Path) -> None:
             file.unlink()
 
 
+def is_saved(path: Path) -> bool:
+    """Whether a config file is that of a run."""
+    return path.name == "config.toml" and bool(read_fingerprint(path))
+
+
 def read_fingerprint(path: Path) -> Fingerprint:
-    """The fingerprint in a run's config.toml; empty if it holds none."""
+    """The fingerprint in a run's config.toml; empty in another config."""
     fingerprint = read_toml(path).get("fingerprint", {})
     return fingerprint if isinstance(fingerprint, dict) else {}
 

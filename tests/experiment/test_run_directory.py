@@ -121,7 +121,7 @@ def test_an_unfinished_run_of_other_code_is_set_aside(directory, configure):
 
 def test_what_another_run_has_decided_is_no_rule_for_this_one(directory, configure):
     with open_run(directory, configure(), FINGERPRINT) as run:
-        run.write_config(run.config.decide(threads=lambda: 3))
+        run.write_config(run.config.decide(threads=3))
         (directory / "history.csv").write_text("")
     other = configure("regularizer.l2=0.5")
     with open_run(directory, other, FINGERPRINT) as run:
@@ -187,7 +187,7 @@ def test_what_the_same_run_has_decided_is_kept(directory, configure):
     config = configure()
     with open_run(directory, config, FINGERPRINT) as run:
         assert run.config == config
-        run.write_config(config.decide(threads=lambda: 3, jit_compile=lambda: False))
+        run.write_config(config.decide(threads=3, jit_compile=False))
         write_result(directory, result("interrupted"))
     with open_run(directory, config, FINGERPRINT, resume=True) as run:
         settings = run.config.training.settings
