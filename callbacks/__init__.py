@@ -14,5 +14,3 @@ CALLBACKS: dict[str, Callable] = {
     "early_stopping": early_stopping,
     "reduce_on_plateau": reduce_on_plateau,
 }
-
-__all__ = ["CALLBACKS", "early_stopping", "reduce_on_plateau"]

@@ -29,7 +29,8 @@ from comparison.pictures import Pictures, draw_last_filters
 from comparison.plan import Comparison, Results, Trial
 from comparison.tables import results_card
 from experiment.run_directory import path_within
-from monitoring.events import SESSION_START, image_pb, write_events
+from monitoring.events import SESSION_START, VERSION, as_record, image_pb
+from system.files import replacing
 
 METRICS = {
     "loss/validation": "val loss",
@@ -143,6 +144,17 @@ def rewrite(
     event = functools.partial(event_pb2.Event, wall_time=at)
     found = [event(step=step, summary=summary) for step, summary in events]
     write_events(path, [event(session_log=SESSION_START), *found])
+
+
+def write_events(path: Path, events: Iterable[event_pb2.Event]) -> None:
+    """Write an event file whole; one that is there and holds the same is left alone."""
+    opening = event_pb2.Event(file_version=VERSION)
+    content = b"".join(map(as_record, [opening, *events]))
+    if path.is_file() and path.read_bytes() == content:
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with replacing(path) as partial:
+        partial.write_bytes(content)
 
 
 def first_event_time(directory: Path) -> float:

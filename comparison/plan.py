@@ -255,7 +255,7 @@ def decide_loss(file: ComparisonFile, runs: Sequence[Run]) -> str:
     if by == "loss" and not shared:
         one = "a measure: the runs of a condition train different losses"
         raise UserError("select.by", one, by)
-    criterion = TASKS[task].criterion
+    criterion = TASKS[task]
     own = shared and len(losses) == 1 and criterion not in losses
     return "loss" if own else criterion
 

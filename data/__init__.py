@@ -16,13 +16,4 @@ DATASETS: dict[str, Callable] = {
     "csv": csv,
 }
 
-__all__ = [
-    "DATASETS",
-    "Arrays",
-    "Data",
-    "Split",
-    "as_arrays",
-    "mnist",
-    "npz",
-    "split",
-]
+__all__ = ["DATASETS", "Arrays", "Data", "Split", "as_arrays", "mnist", "npz", "split"]

@@ -5,23 +5,13 @@ import contextlib
 import os
 import signal
 import sys
-import textwrap
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NoReturn, TypeVar
 
-from experiment.config import OPTIONS, TABLES, all_settings
-from experiment.schema import (
-    REQUIRED,
-    describe_settings,
-    describe_type,
-    did_you_mean,
-    quote,
-    refusal,
-    settings_of,
-    summary,
-)
+from experiment.config import TABLES, all_settings
+from experiment.schema import did_you_mean
 from system.errors import UserError, say
 from system.files import is_file
 
@@ -72,7 +62,12 @@ class Parser(argparse.ArgumentParser):
     def parse_args(self, *arguments):
         parsed, unknown = self.parse_known_intermixed_args(*arguments)
         if parsed.help is not None:
-            print(help_section(parsed.help) if parsed.help else self.format_help())
+            if parsed.help:
+                from experiment.help import help_section
+
+                print(help_section(parsed.help))
+            else:
+                self.print_help()
             self.exit()
         if unknown:
             options = [o for o in self._option_string_actions if o.startswith("--")]
@@ -100,33 +95,6 @@ def config_of(word: str) -> str:
     """The config of a run, where a word is the run's directory; else the word."""
     config = Path(word) / "config.toml"
     return str(config) if is_file(config) else word
-
-
-def help_section(table: str) -> str:
-    """The settings of a section with their types, defaults and meanings."""
-    if table not in TABLES:
-        raise refusal("--help", f"one of {', '.join(TABLES)}", table, TABLES)
-    lines = []
-    for option in (o for o in OPTIONS.values() if o.table == table):
-        for name, function in option.functions.items():
-            choice = f' name = "{name}"' if name else ""
-            default = " (the default)" if name and name == option.default else ""
-            about = f": {summary(function)}" if name else ""
-            heading = f"[{table}]{choice}{default}{about}"
-            lines += ["", textwrap.fill(heading, 79, subsequent_indent="    ")]
-            lines += help_function(function)
-    return "\n".join(lines)
-
-
-def help_function(function: Callable) -> Iterator[str]:
-    """The settings of one function, two lines or more for each."""
-    texts = describe_settings(function)
-    for setting, parameter in settings_of(function).items():
-        default = parameter.default
-        shown = "none" if default is None else quote(default)
-        after = " (required)" if default is REQUIRED else f" = {shown}"
-        yield f"  {setting}: {describe_type(parameter.annotation)}{after}"
-        yield textwrap.indent(textwrap.fill(texts.get(setting, ""), 74), "      ")
 
 
 def exit_with_status(main: Callable[[], int]) -> int:

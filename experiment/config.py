@@ -34,7 +34,7 @@ from optimizers.schedules import SCHEDULES
 from system.errors import UserError
 from system.files import is_file, read_file
 from training import TrainingSettings
-from training.losses import LOSSES, TASKS
+from training.losses import CLASS_LOSSES, LOSSES, TASKS
 from training.measures import watched
 
 SCHEMA_VERSION = 3
@@ -315,21 +315,18 @@ def resolve(tables: Mapping[str, Any]) -> Config:
         expected = f"expected name, seed, or a setting of {', '.join(TABLES)}"
         refuse_unknown(key, [*all_settings(), *top], expected)
     parts = resolve_table("data", tables.get("data", {}))
-    task = TASKS[parts["split"].settings["task"]]
+    task = parts["split"].settings["task"]
     for table in TABLES[1:]:
-        default = {"name": task.criterion} if table == "loss" else {}
+        default = {"name": TASKS[task]} if table == "loss" else {}
         if table in tables or table not in CALLBACKS:
             parts |= resolve_table(table, tables.get(table, default))
     seed = validate("seed", Seed, tables.get("seed", 0))
     config = Config(validate_name(tables["name"]), seed, parts)
-    if config.loss.name in task.unfit_losses:
-        fitting = (name for name in LOSSES if name not in task.unfit_losses)
-        raise UserError(
-            f"loss.name with data.task = {config.split.settings['task']}",
-            f"one of {', '.join(fitting)}",
-            config.loss.name,
-        )
-    seen = list(watched(config.split.settings["task"]))
+    if task == "regression" and config.loss.name in CLASS_LOSSES:
+        fitting = ", ".join(name for name in LOSSES if name not in CLASS_LOSSES)
+        where = "loss.name with data.task = regression"
+        raise UserError(where, f"one of {fitting}", config.loss.name)
+    seen = list(watched(task))
     for name, part in config.callbacks.items():
         monitor = part.settings.get("monitor", "loss")
         if monitor not in seen:

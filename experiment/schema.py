@@ -8,7 +8,6 @@ import difflib
 import functools
 import inspect
 import json
-import re
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, get_args, get_origin
@@ -63,19 +62,6 @@ def settings_of(function: Callable) -> dict[str, inspect.Parameter]:
             default = validate(f"the default of {where}", annotation, default)
         found[name] = parameter.replace(annotation=annotation, default=default)
     return found
-
-
-def describe_settings(function: Callable) -> dict[str, str]:
-    """What the `Args:` of a docstring, or else of its module, say of each parameter."""
-    found: dict[str, str] = {}
-    for documented in (sys.modules[function.__module__], function):
-        args = re.search(
-            r"^Args:\n((?:    .*\n?|\n)*)", inspect.getdoc(documented) or "", re.M
-        )
-        found |= re.findall(
-            r"^    (\w+): (.*(?:\n {8}.*)*)", args[1] if args else "", re.M
-        )
-    return {name: " ".join(text.split()) for name, text in found.items()}
 
 
 def validate(key: str, annotation: Any, value: Any) -> Any:
@@ -194,8 +180,3 @@ def quote(value: Any) -> str:
     except (ValueError, TypeError):  # Such as an integer of thousands of digits.
         text = f"a {type(value).__name__} that cannot be shown"
     return text if len(text) <= 80 else text[:77] + "..."
-
-
-def summary(function: Callable) -> str:
-    """The first line of a docstring."""
-    return (inspect.getdoc(function) or "").partition("\n")[0]

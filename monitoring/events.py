@@ -5,7 +5,7 @@ import os
 import re
 import socket
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +16,7 @@ from tensorboard.plugins.scalar.summary_v2 import scalar_pb
 from tensorboard.summary.writer.record_writer import RecordWriter
 from tensorboard.util import tensor_util
 
-from system.files import name_file, replacing
+from system.files import name_file
 
 VERSION = "brain.Event:2"
 
@@ -76,17 +76,6 @@ def as_record(event: event_pb2.Event) -> bytes:
     record = io.BytesIO()
     RecordWriter(record).write(event.SerializeToString())
     return record.getvalue()
-
-
-def write_events(path: Path, events: Iterable[event_pb2.Event]) -> None:
-    """Write an event file whole; one that is there and holds the same is left alone."""
-    opening = event_pb2.Event(file_version=VERSION)
-    content = b"".join(map(as_record, [opening, *events]))
-    if path.is_file() and path.read_bytes() == content:
-        return
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with replacing(path) as partial:
-        partial.write_bytes(content)
 
 
 def new_path(directory: Path) -> Path:

@@ -15,11 +15,8 @@ from pathlib import Path
 from system.errors import UserError, say
 
 ROOT = Path(__file__).resolve().parent.parent
-FLOORS = (
-    *("callbacks", "data", "experiment", "models", "monitoring", "optimizers"),
-    "training",
-)
-"""Folders that a single run imports."""
+FLOORS = [path.parent.name for path in ROOT.glob("*/__init__.py")]
+"""The folders of this project's modules."""
 
 FLOATX = "float32"
 """What every run keeps its weights in, whatever keras.json says."""

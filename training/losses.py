@@ -6,7 +6,6 @@ classes), and numbers, (images,), where they are predictions, (images, 1).
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Annotated, Any
 
 from annotated_types import Ge, Interval, MinLen
@@ -130,24 +129,13 @@ LOSSES: dict[str, Callable[..., Loss]] = {
     "huber": huber,
 }
 
-
-@dataclass(frozen=True)
-class Task:
-    """What the labels of a task allow.
-
-    Attributes:
-        criterion: Name of the loss that is minimized by default, and of the measure
-            that runs are compared by.
-        unfit_losses: Names of losses that its labels have no meaning for.
-    """
-
-    criterion: str
-    unfit_losses: tuple[str, ...] = ()
-
+CLASS_LOSSES = ("cross_entropy", "focal")
+"""Losses that have no meaning where labels are numbers to be predicted."""
 
 TASKS = {
-    "classification": Task("cross_entropy"),
-    "binary": Task("cross_entropy"),
-    "regression": Task("mean_squared_error", ("cross_entropy", "focal")),
+    "classification": "cross_entropy",
+    "binary": "cross_entropy",
+    "regression": "mean_squared_error",
 }
-"""What a network is trained to tell of an image: the setting `data.task`."""
+"""What a network is trained to tell of an image, the setting `data.task`: the name of
+the loss that is minimized by default, and of the measure that runs are compared by."""

@@ -250,7 +250,7 @@ def find_measure(key: str, margin: float | None = None) -> Measure:
 def measures_of(task: str) -> dict[str, Measure]:
     """The measures of a task, by key, first that which runs are compared by."""
     found = {key: m for key, m in MEASURES.items() if task in m.tasks}
-    criterion = TASKS[task].criterion
+    criterion = TASKS[task]
     return {criterion: found[criterion]} | found
 
 
@@ -262,7 +262,7 @@ def name_in_logs(key: str, criterion: str) -> str:
 def watched(task: str) -> dict[str, str]:
     """Which way each number is better that callbacks of a task see, by its name."""
     return {
-        of + name_in_logs(key, TASKS[task].criterion): measure.better
+        of + name_in_logs(key, TASKS[task]): measure.better
         for of in ("val_", "")
         for key, measure in measures_of(task).items()
         if key != "loss"

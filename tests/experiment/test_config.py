@@ -9,7 +9,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from experiment.command_line import help_section
 from experiment.config import (
     OPTIONS,
     TABLES,
@@ -18,8 +17,9 @@ from experiment.config import (
     resolve,
     run_name,
 )
+from experiment.help import describe_settings, help_section
 from experiment.run_directory import format_config
-from experiment.schema import describe_settings, settings_of
+from experiment.schema import settings_of
 from models import MODELS
 from system.errors import UserError
 
