@@ -117,20 +117,24 @@ class ScalarReader:
         """
         self._trainer, self._detail = trainer, detail
         self._scalars = SCALARS | (SCALARS_IN_DETAIL if detail else {})
-        self._measures = dict(trainer.measures)
-        if trainer.program.loss is self._measures[trainer.criterion].sums:
-            del self._measures["loss"]  # The same number has one name.
-        if "accuracy" not in self._measures:
+        measures = dict(trainer.measures)
+        if trainer.program.loss is measures[trainer.criterion].sums:
+            del measures["loss"]  # The same number has one name.
+        if "accuracy" not in measures:
             del self._scalars["gap/accuracy"]
             self._scalars.pop("logits/scale", None)
+        self._measured = {
+            f"{measure.tag}/{split}": (split, key)
+            for key, measure in measures.items()
+            for split in SPLITS
+        }
         self._weights = WeightReader(trainer.model, detail, trainer.data.train.pixels)
+        most = f"On at most {trainer.curve_images:,}"
         noisy = trainer.data.memorized(trainer.curve_images)
         self.descriptions = {
             **{
-                f"{measure.tag}/{split}": f"{measure.description} On at most "
-                f"{trainer.curve_images:,} {images}."
-                for measure in self._measures.values()
-                for split, images in SPLITS.items()
+                tag: f"{measures[key].description} {most} {SPLITS[split]}."
+                for tag, (split, key) in self._measured.items()
             },
             **{f"memorized/{key}": MEMORIZED[key].about for key in noisy},
             **{tag: describe(function) for tag, function in self._scalars.items()},
@@ -144,9 +148,8 @@ class ScalarReader:
         )
         values = {
             **{
-                f"{measure.tag}/{split}": getattr(measurement, split)[key]
-                for key, measure in self._measures.items()
-                for split in SPLITS
+                tag: getattr(measurement, split)[key]
+                for tag, (split, key) in self._measured.items()
             },
             **{f"memorized/{k}": value for k, value in measurement.memorized.items()},
             **{tag: function(measurement) for tag, function in self._scalars.items()},

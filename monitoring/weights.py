@@ -50,18 +50,11 @@ class Kernel:
 
         Most scalars are made of these, so that the cost of many is that of a few.
         """
-        arrays = {
-            "weights": self.weights,
-            "initial": self.initial,
-            "distance": self.weights - self.initial,
-            "previous": self.previous,
-            "update": None if self.previous is None else self.weights - self.previous,
-            "loss_gradient": self.loss_gradient,
-            "penalty_gradient": self.penalty_gradient,
-        }
-        return {
-            k: dot(array, array) for k, array in arrays.items() if array is not None
-        }
+        arrays = {k: v for k, v in vars(self).items() if isinstance(v, np.ndarray)}
+        arrays["distance"] = self.weights - self.initial
+        if self.previous is not None:
+            arrays["update"] = self.weights - self.previous
+        return {name: dot(array, array) for name, array in arrays.items()}
 
     @cached_property
     def dot_with_initial(self) -> float:

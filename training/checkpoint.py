@@ -13,6 +13,7 @@ from system.errors import DamagedError
 from system.files import first_problem, read_file, replacing, unpack
 from training import CHECKPOINT
 from training.callbacks import states_of
+from training.program import assign
 from training.trainer import State, Trainer
 
 FILE = f"{CHECKPOINT}/state.npz"
@@ -98,11 +99,10 @@ def load_checkpoint(directory: Path, trainer: Trainer) -> list[dict[str, Any]] |
     if state.updates >= trainer.updates_per_epoch * trainer.settings.epochs:
         raise DamagedError(path, "expected an unfinished run, received a later update")
     values = [arrays[name].view(array.dtype) for name, array in expected.items()]
-    variables = trainer.variables
-    for variable, value in zip(variables, values, strict=False):
-        variable.assign(value)
+    count = len(trainer.variables)
+    assign(trainer.variables, values[:count])
     state.changes += trainer.state.changes
-    trainer.state, trainer.best_weights = state, values[len(variables) :]
+    trainer.state, trainer.best_weights = state, values[count:]
     return remembered
 
 

@@ -22,9 +22,6 @@ EVALUATION_BLOCK = 1000
 STATEFUL_OPERATIONS = "Random(?!Dataset)|TruncatedNormal|Multinomial|(Eager)?PyFunc"
 """Beginnings of their types; Keras' own generators are called Stateless..."""
 
-LARGEST_CONSTANT = 16
-"""Numbers in a constant of a graph of Keras' own layers: shapes and the like."""
-
 SLOW_UNDER_XLA = "Conv|Pool"
 """Operations in whose names this is found."""
 
@@ -49,8 +46,7 @@ class Program:
         hidden_variables: Once traced: variables that the updates use and Keras does not
             know of, in their order. The state of Keras' global random generator is one,
             which a layer uses that calls `keras.random` without a `SeedGenerator`.
-        may_be_shared: Once traced: whether all that is no constant is in variables that
-            Keras knows of.
+        graph: Once traced: that of the updates.
         stateful_operation: Once traced: the type of an operation that draws or keeps
             numbers where no variable holds them; None without one.
         finite: Function of nothing to whether every weight is a finite number. (A ReLU
@@ -90,7 +86,7 @@ class Program:
         self.penalty = tf.function(self._penalty, autograph=False)
         self.finite = tf.function(self._finite, autograph=False)
         self.hidden_variables: list[tf.Variable] = []
-        self.may_be_shared = False
+        self.graph: tf.Graph | None = None
         self.stateful_operation: str | None = None
 
     @property
@@ -104,14 +100,11 @@ class Program:
         Args:
             arguments: Those of `train`.
         """
-        graph = self.train.get_concrete_function(*arguments).graph
+        self.graph = self.train.get_concrete_function(*arguments).graph
         known = {id(variable.value) for variable in self.variables} | {id(self._white)}
-        self.hidden_variables = [v for v in graph.variables if id(v) not in known]
-        self.stateful_operation = find_stateful_operation(graph)
-        constants = [c for c, _ in graph.captures if c.dtype != tf.resource]
-        self.may_be_shared = not (
-            constants or self.hidden_variables or has_large_constant(graph)
-        )
+        found = self.graph.variables
+        self.hidden_variables = [v for v in found if id(v) not in known]
+        self.stateful_operation = find_stateful_operation(self.graph)
 
     def restart(self, model: keras.Model, optimizer: keras.Optimizer) -> None:
         """Begin another run: assign it the initial state of its model and optimizer.
@@ -121,9 +114,8 @@ class Program:
             optimizer: Fresh, built for that model.
         """
         if model is not self.model:
-            initial = [*model.variables, *scaling(model, optimizer).variables]
-            for variable, value in zip(self.variables, initial, strict=True):
-                variable.assign(value)
+            updater = scaling(model, optimizer)
+            assign(self.variables, [*model.variables, *updater.variables])
 
     def evaluate(
         self, pixels: tf.Tensor, labels: tf.Tensor
@@ -214,21 +206,16 @@ class Program:
         return tf.reduce_all(tf.stack(finite))
 
 
+def assign(variables, values):
+    for variable, value in zip(variables, values, strict=True):
+        variable.assign(value)
+
+
 def all_nodes(graph: tf.Graph) -> list:
     """The nodes of a graph and of the functions that it calls."""
     definition = graph.as_graph_def()
     inner = (node for f in definition.library.function for node in f.node_def)
     return [*definition.node, *inner]
-
-
-def has_large_constant(graph: tf.Graph) -> bool:
-    """Whether a graph holds an array, which may be another one with another seed."""
-    sizes = [
-        tf.TensorShape(node.attr["value"].tensor.tensor_shape).num_elements()
-        for node in all_nodes(graph)
-        if node.op == "Const"
-    ]
-    return max(sizes, default=0) > LARGEST_CONSTANT
 
 
 def find_stateful_operation(graph: tf.Graph) -> str | None:

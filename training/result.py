@@ -13,6 +13,7 @@ from models import kernels
 from system.files import replacing
 from system.processes import package_versions
 from training.measures import CALIBRATION_BINS, Evaluation, Measurement
+from training.program import assign
 from training.trainer import AS_TRAINED, RESTORED, Trainer
 
 
@@ -107,11 +108,6 @@ def summary(evaluation: Evaluation) -> dict[str, float | None]:
 
 def finite(value: float) -> float | None:
     return value if math.isfinite(value) else None
-
-
-def assign(variables, values):
-    for variable, value in zip(variables, values, strict=True):
-        variable.assign(value)
 
 
 def save_model(

@@ -15,11 +15,14 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from training.program import Program
+from training.program import Program, all_nodes
 
 KERAS_LAYERS = re.compile(r"keras\.src\.(layers\.(?!preprocessing)|models\.)")
 """Modules of layers whose state is in variables. Layers of preprocessing keep what they
 adapt to, or where a picture is moved, elsewhere too."""
+
+LARGEST_CONSTANT = 16
+"""Numbers in a constant of a graph of Keras' own layers: shapes and the like."""
 
 
 def share_program(
@@ -40,7 +43,7 @@ def share_program(
     """
     key = sharing_key(tables, model, optimizer)
     earlier = programs.get(key) if key else None
-    if earlier and earlier.may_be_shared:
+    if earlier and may_be_shared(earlier):
         earlier.restart(model, optimizer)
         return earlier
     program = make_program()
@@ -48,6 +51,28 @@ def share_program(
     if key:
         programs[key] = program
     return program
+
+
+def may_be_shared(program: Program) -> bool:
+    """Whether all of a program that is no constant is in variables that Keras knows of.
+
+    That is known once it is traced.
+    """
+    graph = program.graph
+    if graph is None or program.hidden_variables:
+        return False
+    constants = [c for c, _ in graph.captures if c.dtype != tf.resource]
+    return not constants and not has_large_constant(graph)
+
+
+def has_large_constant(graph: tf.Graph) -> bool:
+    """Whether a graph holds an array, which may be another one with another seed."""
+    sizes = [
+        tf.TensorShape(node.attr["value"].tensor.tensor_shape).num_elements()
+        for node in all_nodes(graph)
+        if node.op == "Const"
+    ]
+    return max(sizes, default=0) > LARGEST_CONSTANT
 
 
 def sharing_key(
