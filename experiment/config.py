@@ -361,7 +361,7 @@ def resolve_table(table: str, content: Any) -> dict[str, Part]:
     for setting in content:
         if setting not in known and not (choice and setting == "name"):
             expected = f"the settings of {where} are {', '.join(known)}"
-            if owners := choices_with(table, setting):
+            if owners := all_settings().get(f"{table}.{setting}"):
                 expected = f"{table}.name = {' or '.join(owners)} has it; {expected}"
             names = [*all_settings(), *(f"{table}.{s}" for s in known)]
             refuse_unknown(f"{table}.{setting}", () if owners else names, expected)
@@ -390,16 +390,6 @@ def choose_functions(table: str, name: Any) -> dict[str, tuple[str, Callable]]:
             raise refusal(f"{table}.name", expected, key, near)
         chosen[part] = key, option.functions[key]
     return chosen
-
-
-def choices_with(table: str, setting: str) -> list[str]:
-    """The names that a table may choose and that have a setting."""
-    return [
-        name
-        for option in OPTIONS.values()
-        for name, function in option.functions.items()
-        if option.table == table and setting in settings_of(function)
-    ]
 
 
 def refuse_unknown(key: str, names: Iterable[str], expected: str) -> NoReturn:
@@ -442,8 +432,11 @@ def flatten(tables: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
             yield key, value
 
 
-def all_settings() -> Iterator[str]:
-    """The dotted name of every setting that some choice has."""
+def all_settings() -> dict[str, list[str]]:
+    """The names of the choices that have a setting, by its dotted name."""
+    found: dict[str, list[str]] = {}
     for option in OPTIONS.values():
-        for function in option.functions.values():
-            yield from (f"{option.table}.{name}" for name in settings_of(function))
+        for name, function in option.functions.items():
+            for setting in settings_of(function):
+                found.setdefault(f"{option.table}.{setting}", []).append(name)
+    return found
