@@ -224,7 +224,7 @@ def make_trainer(
     load_keras(config.seed, chosen["threads"], chosen["precision"])
     from models.prepare import check_model, standardize
     from training.program import Program, compiles_faster
-    from training.trainer import Trainer, check_optimizer
+    from training.trainer import Trainer
 
     model = config.model.build(data.image_shape, data.num_outputs)
     check_model(model, data)
@@ -236,7 +236,6 @@ def make_trainer(
     optimizer = config.preparation.build(
         config.optimizer.build(), model, config.decay.build(*horizon)
     )
-    check_optimizer(optimizer)
     multipliers = config.schedule.build(*horizon)
 
     def make_program() -> Program:

@@ -55,7 +55,8 @@ def decay_epochs(measurement: Measurement) -> float | None:
     """1 / (decay/per_update * updates per epoch): epochs over which the weights average
     past updates; from 1 to the length of the run is sensible
     (Wang & Aitchison 2024)."""
-    return measurement.decay_epochs
+    share = measurement.decay
+    return 1 / (share * measurement.updates_per_epoch) if share else None
 
 
 def logit_scale(measurement: Measurement) -> float:

@@ -230,6 +230,15 @@ def prepare(
     Raises:
         UserError: Optimizer, decay and settings do not go together.
     """
+    import keras
+
+    rate = optimizer._learning_rate
+    if isinstance(rate, keras.optimizers.schedules.LearningRateSchedule):
+        raise UserError(
+            f"optimizer: expected a number for its learning rate, received a "
+            f"{type(rate).__name__}; [schedule] multiplies it, and takes a schedule of "
+            "your own (optimizers/schedules.py)"
+        )
     if decay is not None:
         from optimizers.decaying import make
 

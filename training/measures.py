@@ -325,11 +325,6 @@ class Measurement:
         return self.validation[self.criterion] - self.train[self.criterion]
 
     @property
-    def decay_epochs(self) -> float | None:
-        """Epochs in which decay alone shrinks the kernels e-fold; None without it."""
-        return 1 / (self.decay * self.updates_per_epoch) if self.decay else None
-
-    @property
     def finite(self) -> bool:
         losses = (self.train[self.criterion], self.validation[self.criterion])
         return self.weights_finite and all(

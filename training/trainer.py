@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Annotated, Any, NamedTuple
 
-import keras
 import numpy as np
 import tensorflow as tf
 from pydantic import AfterValidator, ConfigDict, FiniteFloat, NonNegativeInt
@@ -357,14 +356,3 @@ def equal_bits(some: list[np.ndarray], others: list[np.ndarray]) -> bool:
 
 def as_tensors(split: Split) -> tuple[tf.Tensor, tf.Tensor]:
     return tf.constant(split.pixels), tf.constant(split.labels)
-
-
-def check_optimizer(optimizer: keras.Optimizer) -> None:
-    """Refuse an optimizer whose learning rate cannot be set from update to update."""
-    rate = optimizer._learning_rate
-    if isinstance(rate, keras.optimizers.schedules.LearningRateSchedule):
-        raise UserError(
-            f"optimizer: expected a number for its learning rate, received a "
-            f"{type(rate).__name__}; [schedule] multiplies it, and takes a schedule of "
-            "your own (optimizers/schedules.py)"
-        )

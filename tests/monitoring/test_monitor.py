@@ -23,7 +23,7 @@ LAYERS = ("hidden_1", "hidden_2", "logits")
 
 def tags(detail):
     """What a run with noisy labels logs that minimizes the cross-entropy."""
-    shown = {*SCALARS} - {"trained_loss/train", "trained_loss/validation"}
+    shown = {*SCALARS}
     of_kernels = {*KERNEL_SCALARS}
     if detail:
         shown |= SCALARS_IN_DETAIL.keys()
@@ -32,8 +32,9 @@ def tags(detail):
         *shown,
         *(
             f"{measure.tag}/{split}"
-            for measure in measures_of("classification").values()
+            for key, measure in measures_of("classification").items()
             for split in SPLITS
+            if key != "loss"  # The same number has one name.
         ),
         *(f"memorized/{key}" for key in MEMORIZED),
         *FIRST_LAYER,
