@@ -180,7 +180,11 @@ MEASURES = {
     ),
     "accuracy": Measure("accuracy", "%", "higher", 0.005, "accuracy", accuracy),
     "calibration_error": Measure(
-        *("calibration error", "%", "lower", 0.005, "calibration"),
+        "calibration error",
+        "%",
+        "lower",
+        0.005,
+        "calibration",
         calibration,
         mean_of_sizes,
     ),
@@ -188,13 +192,19 @@ MEASURES = {
         "mean squared error", "", "lower", None, "loss", squared_error, tasks=NUMBERS
     ),
     "r_squared": Measure(
-        *("R squared", "%", "higher", 0.005, "r_squared"),
+        "R squared",
+        "%",
+        "higher",
+        0.005,
+        "r_squared",
         squares,
         determination,
         tasks=NUMBERS,
     ),
     "loss": Measure(
-        *("loss", "", "lower", None, "trained_loss"),
+        "loss",
+        better="lower",
+        tag="trained_loss",
         tasks=tuple(TASKS),
         about="Mean of what the updates minimize, without penalty.",
     ),
@@ -202,21 +212,27 @@ MEASURES = {
 """By the key that result.json has."""
 
 MEMORIZED = {
-    "wrong_label": Measure(
-        *("wrong labels fitted", "%", "", 0.005, "memorized/wrong_label"),
-        about="Of the training images whose label was redrawn wrong: the fraction "
-        "predicted as that label. It is learned by heart (Zhang et al. 2017).",
-    ),
-    "true_label": Measure(
-        *("wrong labels corrected", "%", "", 0.005, "memorized/true_label"),
-        about="Of the training images whose label was redrawn wrong: the fraction "
-        "predicted as what they are, against their label.",
-    ),
-    "clean_label": Measure(
-        *("right labels fitted", "%", "", 0.005, "memorized/clean_label"),
-        about="Of the training images whose label is right: the fraction predicted "
-        "right.",
-    ),
+    key: Measure(name, "%", margin=0.005, tag=f"memorized/{key}", about=about)
+    for key, name, about in (
+        (
+            "wrong_label",
+            "wrong labels fitted",
+            "Of the training images whose label was redrawn wrong: the fraction "
+            "predicted as that label. It is learned by heart (Zhang et al. 2017).",
+        ),
+        (
+            "true_label",
+            "wrong labels corrected",
+            "Of the training images whose label was redrawn wrong: the fraction "
+            "predicted as what they are, against their label.",
+        ),
+        (
+            "clean_label",
+            "right labels fitted",
+            "Of the training images whose label is right: the fraction predicted "
+            "right.",
+        ),
+    )
 }
 """What becomes of noisy labels, by the key that result.json has."""
 
