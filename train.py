@@ -28,7 +28,6 @@ from experiment.run_directory import is_saved, open_run, run_path, write_result
 from monitoring.summary import show_result
 from system.errors import named_causes
 from system.processes import import_keras, load_keras, threads_in_use
-from training import CHECKPOINT
 
 if TYPE_CHECKING:
     import keras
@@ -53,15 +52,13 @@ def train(
     config: Config,
     directory: Path,
     *,
-    resume: bool = False,
-    resume_changed: bool = False,
-    overwrite: bool = False,
     callbacks: Iterable = (),
     should_stop: Callable[[], bool] = lambda: False,
     console: Console | None = None,
     programs: "dict[str, Program] | None" = None,
     pictures: bool = True,
     code: str | None = None,
+    **earlier: bool,
 ) -> dict[str, Any]:
     """Run one experiment, or show that it has been run before.
 
@@ -69,9 +66,6 @@ def train(
         config: The experiment.
         directory: The directory that is to hold the run. Another run that lies there
             is set aside.
-        resume: Whether to continue an unfinished run of the same kind.
-        resume_changed: Whether to continue it though code, data or versions changed.
-        overwrite: Whether to replace what lies in the directory.
         callbacks: Keras callbacks of your own, besides those of the config. A run that
             was finished with such callbacks is made again: they may differ.
         should_stop: Asked often; training is checkpointed and ends when it says so.
@@ -81,6 +75,8 @@ def train(
         pictures: Whether TensorBoard gets histograms and pictures too.
         code: Digest of the code of the run, where this process holds what its files
             may no longer.
+        **earlier: What becomes of the run that lies in the directory, as `open_run`
+            takes it: `resume`, `resume_changed`, `overwrite`.
 
     Returns:
         The contents of result.json.
@@ -100,22 +96,10 @@ def train(
     if own_callbacks:
         names = [type(callback).__name__ for callback in own_callbacks]
         fingerprint["callbacks"] = ", ".join(names)
-    with open_run(
-        directory,
-        config,
-        fingerprint,
-        resume=resume,
-        resume_changed=resume_changed,
-        overwrite=overwrite,
-        say=say,
-    ) as run:
+    with open_run(directory, config, fingerprint, say=say, **earlier) as run:
         if run.state == "finished":
             say("This run was finished before; --overwrite repeats it.")
             return run.result
-        resume = resume or resume_changed
-        if resume and not (directory / CHECKPOINT).exists():
-            say(f"Nothing to resume in {directory}: starting at epoch 0.")
-
         decided, model, trainer = make_trainer(run.config, data, programs)
         from monitoring.monitor import Monitor
         from training.fit import fit
@@ -132,7 +116,7 @@ def train(
                 trainer,
                 monitor,
                 directory,
-                resume=resume,
+                resume=run.resumed,
                 callbacks=[*config.build_callbacks(), *own_callbacks],
                 should_stop=should_stop,
             )

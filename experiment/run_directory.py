@@ -93,6 +93,7 @@ class RunDirectory:
         result: The contents of result.json; empty if there is none.
         changes: Entries of the fingerprint that differ.
         difference: In what the run that lies there differs, in words; or nothing.
+        resumed: Whether what lies there is continued.
     """
 
     path: Path
@@ -102,6 +103,7 @@ class RunDirectory:
     result: dict[str, Any] = field(default_factory=dict)
     changes: tuple[str, ...] = ()
     difference: str = ""
+    resumed: bool = False
 
     def write_config(self, config: Config) -> None:
         with replacing(self.path / "config.toml") as partial:
@@ -216,7 +218,7 @@ def open_run(
         resume_changed: Whether to continue it though code, data or versions have
             changed.
         overwrite: Whether to replace what lies there.
-        say: Told where another run was set aside.
+        say: Told where another run was set aside, or that there is nothing to resume.
 
     Yields:
         The directory: "finished", with its result, or else with the run's config in it
@@ -254,8 +256,10 @@ def open_run(
             if not resume:
                 remove_run_files(path)
                 run = replace(run, changes=())
+            elif not (path / CHECKPOINT).exists():
+                say(f"Nothing to resume in {path}: starting at epoch 0.")
             run.write_config(run.config)
-        yield run
+        yield replace(run, resumed=resume)
         if read_result(path).get("status") in FINISHED:
             shutil.rmtree(path / CHECKPOINT, ignore_errors=True)
 
