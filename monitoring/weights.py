@@ -35,6 +35,7 @@ class Kernel:
             times the weight decay. NaN if it is not the same for all weights.
         loss_gradient: Gradient of the loss without penalty; None if not computed.
         penalty_gradient: Gradient of the penalty; None if not computed.
+        dead: Which pixels are 0 in all training images, (pixels,); None if not known.
     """
 
     weights: np.ndarray
@@ -43,6 +44,7 @@ class Kernel:
     decay: float = np.nan
     loss_gradient: np.ndarray | None = None
     penalty_gradient: np.ndarray | None = None
+    dead: np.ndarray | None = None
 
     @cached_property
     def square_sums(self) -> dict[str, float]:
@@ -51,6 +53,7 @@ class Kernel:
         Most scalars are made of these, so that the cost of many is that of a few.
         """
         arrays = {k: v for k, v in vars(self).items() if isinstance(v, np.ndarray)}
+        arrays.pop("dead", None)
         arrays["distance"] = self.weights - self.initial
         if self.previous is not None:
             arrays["update"] = self.weights - self.previous
@@ -164,21 +167,24 @@ def decay_share(kernels: Sequence[Kernel]) -> float:
     return kernels[0].decay * norm(kernels, "previous") / norm(kernels, "update")
 
 
-def live_pixels(weights: np.ndarray, dead: np.ndarray) -> float:
+def live_pixels(kernels: Sequence[Kernel]) -> float:
     """Root mean square of the weights from pixels that vary, in the first layer: what
     the norm says of the weights that the data train."""
-    return root_mean_square(weights[~dead])
+    return root_mean_square(kernels[0], dead=False)
 
 
-def dead_pixels(weights: np.ndarray, dead: np.ndarray) -> float:
+def dead_pixels(kernels: Sequence[Kernel]) -> float:
     """Root mean square of the weights from pixels that are 0 in every training image:
     only a regularizer moves these. Adam normalizes the gradient of even a weak L2 to
     full steps (Loshchilov & Hutter 2019), so they fall to 0 and the norm with them."""
-    return root_mean_square(weights[dead])
+    return root_mean_square(kernels[0], dead=True)
 
 
-def root_mean_square(weights: np.ndarray) -> float:
-    """sqrt(mean of w^2); NaN of no weights."""
+def root_mean_square(kernel: Kernel, dead: bool) -> float:
+    """sqrt(mean of w^2) of the weights from dead or from other pixels; NaN of none."""
+    if kernel.dead is None or len(kernel.dead) != len(kernel.weights):
+        return np.nan
+    weights = kernel.weights[kernel.dead == dead]
     return np.sqrt(np.mean(np.square(weights))) if weights.size else np.nan
 
 
@@ -204,12 +210,11 @@ KERNEL_SCALARS_IN_DETAIL: dict[str, Callable[[Sequence[Kernel]], float]] = {
 }
 """Logged as well if `monitoring.detail` is set."""
 
-FIRST_LAYER = {
+FIRST_LAYER: dict[str, Callable[[Sequence[Kernel]], float]] = {
     "first_layer/live_pixels": live_pixels,
     "first_layer/dead_pixels": dead_pixels,
 }
-"""Functions of the kernel of a dense first layer, (pixels, units), and of which pixels
-are dead, (pixels,)."""
+"""Logged of the first kernel, if that is of a dense layer that sees images."""
 
 
 class WeightReader:
@@ -231,16 +236,21 @@ class WeightReader:
                 Without them there are no scalars of the first layer's pixels.
         """
         self.model = model
-        self._layers, self._initial = list(kernels(model)), read_kernels(model)
-        self._scalars = KERNEL_SCALARS | (KERNEL_SCALARS_IN_DETAIL if detail else {})
+        self._initial = read_kernels(model)
         self._dead = None if images is None else find_dead_pixels(images)
-        self.descriptions = {
-            name: describe(function)
-            for tag, function in self._scalars.items()
-            for name in (tag, *(f"{tag}/{layer}" for layer in self._layers))
+        scalars = KERNEL_SCALARS | (KERNEL_SCALARS_IN_DETAIL if detail else {})
+        parts = {"": slice(None)}
+        parts |= {
+            f"/{layer}": slice(i, i + 1) for i, layer in enumerate(kernels(model))
+        }
+        self._shown = {
+            f"{tag}{name}": (function, part)
+            for tag, function in scalars.items()
+            for name, part in parts.items()
         }
         if images is not None:
-            self.descriptions |= {k: describe(f) for k, f in FIRST_LAYER.items()}
+            self._shown |= {tag: (f, slice(1)) for tag, f in FIRST_LAYER.items()}
+        self.descriptions = {tag: describe(f) for tag, (f, _) in self._shown.items()}
 
     def __call__(
         self, decay: float | None, **others: Iterable[np.ndarray] | None
@@ -255,24 +265,18 @@ class WeightReader:
         arrays |= {name: as_float64(o) for name, o in others.items() if o is not None}
         share = np.nan if decay is None else decay
         found = [
-            Kernel(decay=share, **dict(zip(arrays, of_one, strict=True)))
+            Kernel(
+                decay=share, dead=self._dead, **dict(zip(arrays, of_one, strict=True))
+            )
             for of_one in zip(*arrays.values(), strict=True)
         ]
-        layers = {f"/{k}": [one] for k, one in zip(self._layers, found, strict=True)}
         # A run that diverged has weights that are not finite, and so are its scalars.
         with np.errstate(all="ignore"):
             values = {
-                f"{tag}{layer}": function(some)
-                for tag, function in self._scalars.items()
-                for layer, some in {"": found, **layers}.items()
-                if some
+                tag: function(found[part])
+                for tag, (function, part) in self._shown.items()
+                if found[part]
             }
-            if found and self._dead is not None:
-                first = found[0].weights
-                if len(first) == len(self._dead):
-                    values |= {
-                        tag: f(first, self._dead) for tag, f in FIRST_LAYER.items()
-                    }
         return finite(values)
 
 

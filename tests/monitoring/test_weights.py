@@ -1,5 +1,7 @@
 """Each statistic against NumPy, on small kernels and on the weights of a saved run."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -95,9 +97,13 @@ def test_there_is_no_update_before_the_first_and_no_gradient_unasked():
         weights.decay_share,
         weights.loss_gradient_norm,
         weights.penalty_gradient_norm,
+        weights.live_pixels,
+        weights.dead_pixels,
     ):
         assert np.isnan(function(fresh))
-    assert np.isnan(weights.root_mean_square(np.empty((0, 3))))
+    all_vary = replace(fresh[0], dead=np.zeros(2, bool))
+    assert np.isnan(weights.dead_pixels([all_vary]))
+    assert weights.live_pixels([all_vary]) > 0
 
 
 def test_weights_that_are_not_finite_are_not_hidden():
