@@ -315,7 +315,6 @@ def make_runs(
     """
     waiting = list(orders)
     running: dict[futures.Future, Run] = {}
-    compiled: set[Trial] = set()
     while running or waiting:
         if should_stop():
             workers.stop.set()
@@ -323,12 +322,8 @@ def make_runs(
         while waiting and len(running) < workers.count():
             busy = {run.trial for run in running.values()}
             # The seeds of a trial share a program, where one process makes them.
-            order = min(
-                waiting,
-                key=lambda o: (o.run.trial in busy, o.run.trial not in compiled),
-            )
+            order = min(waiting, key=lambda order: order.run.trial in busy)
             waiting.remove(order)
-            compiled.add(order.run.trial)
             future = workers.executor.submit(
                 make_in_process, workers.code, workers.stop, order
             )
