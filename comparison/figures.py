@@ -145,7 +145,6 @@ class Panel:
         self.axes.set_ylim(len(trials) - 0.4, -0.5)
         other: Axes = self.axes.secondary_yaxis("right")  # type: ignore[assignment]
         for axes, texts in ((self.axes, left), (other, right)):
-            axes.spines[:].set_visible(axes is self.axes)
             axes.spines[["left", "right"]].set_visible(False)
             axes.tick_params(axis="y", length=0)
             axes.set_yticks(range(len(trials)), texts)
@@ -170,7 +169,7 @@ class Panel:
         ends = [end for end in self.ends if math.isfinite(end[0])]
         if ends:
             _, names, trials = zip(*sorted(ends, key=lambda end: -end[0]), strict=True)
-            handles = [Line2D([], []) for _ in names]
+            handles = [Line2D([], [], linestyle="") for _ in names]
             legend = self.figure.legend(handles, names, loc="outside right center")
             self.sign(legend.get_texts(), trials)
         return self.figure
