@@ -15,8 +15,8 @@ from pathlib import Path
 from system.errors import UserError, say
 
 ROOT = Path(__file__).resolve().parent.parent
-FLOORS = [path.parent.name for path in ROOT.glob("*/__init__.py")]
-"""The folders of this project's modules."""
+FLOORS = {path.parent.name for path in ROOT.glob("*/__init__.py")} - {"comparison"}
+"""Folders that a single run imports."""
 
 FLOATX = "float32"
 """What every run keeps its weights in, whatever keras.json says."""
