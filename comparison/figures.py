@@ -5,16 +5,17 @@ two or three side by side, and says in report.html.jinja how to read them.
 """
 
 import functools
+import itertools
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
-from matplotlib.text import Text
 from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
+from scipy.optimize import isotonic_regression
 
 from comparison.answer import Answer, Curves, Pair, find_tags
 from comparison.colors import COLORS, INK, MUTED, PAPER, RULE, color_of, shade
@@ -23,9 +24,14 @@ from comparison.statistics import DIFFERENT
 from comparison.tables import verdict_in_words
 from training.measures import MEMORIZED, MINUS, Measure, find_measure
 
-WIDTH, HEIGHT = 5.2, 3.3
-NARROW = (3.4, 2.7)
+WIDE, NARROW = (5.2, 3.3), (3.4, 2.7)
 """Width and height of panels, in inches; a narrow one is for each of many methods."""
+
+FITTED = 0.999
+"""Accuracy on the training images from which a network counts as having learned all."""
+
+LINE = 11 / 53
+"""Height of a line of text in inches, by which names are kept apart."""
 
 Panels = Iterator[tuple[str, Figure | None]]
 """Panels, those that there are, with the name of the figure that they are parts of."""
@@ -54,8 +60,8 @@ def draw_course(answer: Answer, curves: Curves) -> Panels:
     conditions = answer.comparison.conditions
     loss = answer.comparison.loss
     for trial in answer.chosen:
-        for key in trial.varied:
-            yield "strengths", draw_strengths(answer, trial, key)
+        if trial.varied:
+            yield "strengths", draw_strengths(answer, trial)
     for condition in conditions:
         draw = functools.partial(draw_curves, answer, curves, condition)
         yield "when", draw(find_measure(f"validation_{loss}"))
@@ -69,50 +75,59 @@ def draw_course(answer: Answer, curves: Curves) -> Panels:
         yield "classes", draw_reliability(answer, condition)
 
 
-def height_of(rows: int) -> float:
-    """Height in inches of a panel whose things stand in rows."""
-    return 0.9 + 0.5 * rows
-
-
 class Panel:
     """Axes on which each method has its color and its name.
 
-    Whatever shows a method has a gid "method:name", by which the report mutes it.
+    Whatever shows a method has a gid "method|text", of which the report makes a name to
+    mute the method by, and a text that appears where one points.
     """
 
     def __init__(
-        self, answer: Answer, title: str, width: float = WIDTH, height: float = HEIGHT
+        self,
+        answer: Answer,
+        title: str,
+        size: tuple[float, float] = WIDE,
+        rows: int | None = None,
     ):
         """
         Args:
             answer: Its methods are shown.
             title: Title of the panel.
-            width: In inches.
-            height: In inches.
+            size: Width and height in inches.
+            rows: Height instead in rows, on which things stand by their number.
         """
-        self.figure = Figure(figsize=(width, height))
+        self.height = size[1] if rows is None else 0.9 + 0.5 * rows
+        self.figure = Figure(figsize=(size[0], self.height))
         self.axes = self.figure.subplots()
         self.axes.set_title(title)
         self.colors = color_of(answer)
-        self.ends: list[tuple[float, str, Trial]] = []
+        self.ends: list[tuple[float, str, Sequence[str]]] = []
+        if rows is not None:
+            self.axes.set(yticks=[], ylim=(rows - 0.4, -0.5))
+            self.axes.spines["left"].set_visible(False)
 
     def has_color(self, trial: Trial) -> bool:
         return self.colors[trial.method] in COLORS
 
-    def plot(self, trial: Trial, x, y, how: str, **style: Any) -> None:
-        """Plot something of a method in its color."""
+    def plot(self, trial: Trial, x, y, how: str, text: str = "", **style: Any) -> None:
+        """Plot something of a method in its color, with a text to point at."""
         width, height = (1.9, 3) if self.has_color(trial) else (0.9, 2)
-        style = {"linewidth": width, "zorder": height, "gid": gid(trial), **style}
-        self.axes.plot(x, y, how, color=self.colors[trial.method], **style)
+        style = {"linewidth": width, "zorder": height, **style}
+        label = f"{trial.method}|{trial.name}: {text}" if text else f"{trial.method}|"
+        self.axes.plot(x, y, how, color=self.colors[trial.method], gid=label, **style)
 
     def fill(self, trial: Trial, x, low, high) -> None:
         band = self.axes.fill_between(x, low, high, linewidth=0, alpha=0.14)
-        band.set(color=self.colors[trial.method], gid=gid(trial))
+        band.set(color=self.colors[trial.method], gid=f"{trial.method}|")
 
     def lines(
-        self, found: Mapping[Trial, pd.DataFrame], how: str, names: Mapping[Trial, str]
+        self,
+        found: Mapping[Trial, pd.DataFrame],
+        how: str = "-",
+        name: str = "name",
+        ends: Mapping[Trial, str] | None = None,
     ) -> None:
-        """Plot a line for each method, and name it.
+        """Plot a line for each method, with its name at the right end.
 
         The axes reach as far as the methods in color, so that one that goes astray does
         not hide the others.
@@ -121,43 +136,62 @@ class Panel:
             found: Columns mean, min and max over seeds, by what stands on the x axis;
                 methods in color have a band between the latter.
             how: Style of the lines.
-            names: What each line is called.
+            name: Attribute of an trial that its line is called by.
+            ends: What stands below the names.
         """
         for trial in sorted(found, key=self.has_color, reverse=True):
-            table = found[trial]
+            table, mean = found[trial], found[trial]["mean"]
             if self.has_color(trial):
                 self.fill(trial, table.index, table["min"], table["max"])
             else:
                 self.axes.autoscale(enable=False)
-            self.plot(trial, table.index, table["mean"], how)
-            self.ends.append((table["mean"].iloc[-1], names[trial], trial))
+            values = (f"{x:.3g}: {y:.3g}" for x, y in mean.items())
+            self.plot(trial, table.index, mean, how, "; ".join(values))
+            below = [ends[trial]] if ends and trial in ends else []
+            self.end(mean.iloc[-1], trial, getattr(trial, name), *below)
 
-    def name_rows(
-        self, trials: Sequence[Trial], left: Sequence[str], right: Sequence[str]
+    def end(self, y: float, trial: Trial, *lines: str) -> None:
+        """Name a line at its right end, with smaller lines below the name."""
+        self.ends.append((y, trial.method, lines))
+
+    def write(
+        self, side: str, y: float, method: str, lines: Sequence[str], of: str = "data"
     ) -> None:
-        """Say what stands in each row, of which the first is on top, and whose it is.
+        """Write to the left or right of the axes: a line in the method's color, and
+        perhaps a smaller one below it."""
+        x, away, ha = (0, -8, "right") if side == "left" else (1, 8, "left")
+        for text, large in zip(lines, (True, False), strict=False):
+            self.axes.annotate(
+                text,
+                (x, y),
+                (away, 0),
+                xycoords=("axes fraction", of),
+                textcoords="offset points",
+                annotation_clip=False,
+                ha=ha,
+                va="center" if len(lines) == 1 else "bottom" if large else "top",
+                color=shade(self.colors[method]) if large else INK,
+                fontsize=9.5 if large else 8.5,
+                fontweight="bold" if large else "normal",
+                gid=f"{method}|",
+            )
 
-        Args:
-            trials: Methods of the rows.
-            left: What is written to the left of each.
-            right: What is written to the right.
-        """
-        self.axes.set_ylim(len(trials) - 0.4, -0.5)
-        other: Axes = self.axes.secondary_yaxis("right")  # type: ignore[assignment]
-        for axes, texts in ((self.axes, left), (other, right)):
-            axes.spines[["left", "right"]].set_visible(False)
-            axes.tick_params(axis="y", length=0)
-            axes.set_yticks(range(len(trials)), texts)
-            self.sign(axes.get_yticklabels(), trials)
-
-    def sign(self, texts: Sequence[Text], trials: Sequence[Trial]) -> None:
-        """Make texts those of methods, in their colors."""
-        for text, trial in zip(texts, trials, strict=True):
-            text.set(color=shade(self.colors[trial.method]), gid=gid(trial))
+    def place(self, values: Sequence[Any]) -> list[float]:
+        """Where values stand on the x axis, with a tick at each: positive numbers on a
+        logarithmic one, others in a row. A list of one number counts as that number."""
+        values = [v[0] if isinstance(v, list) and len(v) == 1 else v for v in values]
+        numbers = all(isinstance(v, int | float) and v > 0 for v in values)
+        at = [float(v if numbers else i) for i, v in enumerate(values)]
+        if numbers and len(set(at)) > 1:
+            self.axes.set_xscale("log")
+        labels = [f"{v:g}" if isinstance(v, float) else short(v) for v in values]
+        self.axes.set_xticks(at, labels, fontsize=8)
+        self.axes.xaxis.set_minor_locator(NullLocator())
+        return at
 
     def finish(self, **settings: Any) -> Figure:
-        """Set the axes' labels, write the names of lines in the order of their ends,
-        and return the figure."""
+        """Set the axes' labels, write names at the ends of lines, moved apart where
+        they would overlap, and return the figure."""
         self.axes.set(**settings)
         if self.axes.get_yscale() == "log":
             low, high = self.axes.get_ylim()
@@ -166,17 +200,23 @@ class Panel:
             self.axes.yaxis.set_major_locator(steps if high / low > 8 else few)
             self.axes.yaxis.set_major_formatter("{x:g}")
             self.axes.yaxis.set_minor_locator(NullLocator())
-        ends = [end for end in self.ends if math.isfinite(end[0])]
+        self.axes.autoscale_view()  # Else the limits are still those of no data.
+        to_axes = self.axes.transScale + self.axes.transLimits
+        ends = sorted(
+            (to_axes.transform((1, max(y, 1e-30)))[1], method, lines)
+            for y, method, lines in self.ends
+            if math.isfinite(y)
+        )
         if ends:
-            _, names, trials = zip(*sorted(ends, key=lambda end: -end[0]), strict=True)
-            handles = [Line2D([], [], linestyle="") for _ in names]
-            legend = self.figure.legend(handles, names, loc="outside right center")
-            self.sign(legend.get_texts(), trials)
+            heights, methods, texts = zip(*ends, strict=True)
+            room = np.array([len(lines) + 0.15 for lines in texts]) * LINE / self.height
+            room *= min(1, 1.04 / room.sum())
+            stacked = np.cumsum(room) - room / 2
+            lifted = isotonic_regression(np.clip(heights, 0, 1) - stacked).x
+            heights = np.clip(lifted, -0.04, 1.04 - room.sum()) + stacked
+            for y, method, lines in zip(heights, methods, texts, strict=True):
+                self.write("right", y, method, lines, of="axes fraction")
         return self.figure
-
-
-def gid(trial: Trial) -> str:
-    return f"method:{trial.method}"
 
 
 def over_seeds(table: pd.DataFrame) -> pd.DataFrame:
@@ -187,24 +227,34 @@ def over_seeds(table: pd.DataFrame) -> pd.DataFrame:
 def draw_methods(answer: Answer, condition: str, measure: Measure) -> Figure:
     """The runs of each method in a row, the best on top."""
     ranked = answer.ranked(condition)
-    panel = Panel(answer, condition, height=height_of(len(ranked)))
+    panel = Panel(answer, condition, rows=len(ranked))
     table = measure.scale * pd.DataFrame([answer.values(t, measure) for t in ranked])
     panel.axes.plot(table, range(len(ranked)), color=RULE, linewidth=1, zorder=1)
     means = table.mean(axis="columns")
-    for row, trial in enumerate(ranked):
-        seeds, mean = table.iloc[row], means.iloc[row]
-        panel.plot(trial, seeds, [row] * len(seeds), "o", ms=4.5, alpha=0.55)
-        panel.plot(trial, [mean, mean], [row - 0.28, row + 0.28], "-", linewidth=3)
-    names = [f"{trial.method}\n{trial.strength}".rstrip() for trial in ranked]
-    numbers = [measure.number(answer.mean(trial, measure)) for trial in ranked]
-    panel.name_rows(ranked, names, numbers)
+    for row, (trial, mean) in enumerate(zip(ranked, means, strict=True)):
+        seeds = table.iloc[row]
+        texts = (f"{value:.{measure.digits}f}" for value in (mean, *seeds))
+        text = next(texts)
+        panel.plot(
+            trial, seeds, [row] * len(seeds), "o", ", ".join(texts), ms=4.5, alpha=0.55
+        )
+        span = [row - 0.28, row + 0.28]
+        panel.plot(trial, [mean] * 2, span, "-", f"mean {text}", linewidth=3)
+        strength = [trial.strength] if trial.strength else []
+        panel.write("left", row, trial.method, [trial.method, *strength])
+        panel.write("right", row, trial.method, [text])
+    if len(ranked) > len(COLORS):  # The far ones leave the room to the others.
+        reach = 4 * abs(means.median() - means.iloc[0])
+        low, high = panel.axes.get_xlim()
+        panel.axes.set_xlim(
+            max(low, means.iloc[0] - reach), min(high, means.iloc[0] + reach)
+        )
     return panel.finish(xlabel=f"{measure.label}, {measure.better} is better")
 
 
 def draw_pairs(answer: Answer, pairs: Sequence[Pair], measure: Measure) -> Figure:
     """Differences with their intervals, and a tick for each seed."""
-    firsts, names, texts = [], [], []
-    panel = Panel(answer, pairs[0][0].condition, height=height_of(len(pairs)))
+    panel = Panel(answer, pairs[0][0].condition, rows=len(pairs))
     reach = measure.scale * (measure.margin or 0)
     panel.axes.axvspan(-reach, reach, color=RULE, alpha=0.6, linewidth=0)
     panel.axes.axvline(0, color=INK, linewidth=0.8)
@@ -212,16 +262,15 @@ def draw_pairs(answer: Answer, pairs: Sequence[Pair], measure: Measure) -> Figur
         found = answer.difference(first, second, measure)
         values = (found.low, found.mean, found.high, *found.by_seed)
         low, mean, high, *seeds = (measure.scale * value for value in values)
+        text = f"{measure.change(found.mean)} {measure.interval(found.low, found.high)}"
+        against = f"against {second.name} {text}"
+        panel.plot(first, [low, high], [row] * 2, "-", against)
         face: dict = {"mfc": PAPER} if found.verdict != DIFFERENT else {}
-        panel.plot(first, [low, high], [row] * 2, "-")
-        panel.plot(first, mean, row, "o", ms=7, **face)
+        panel.plot(first, mean, row, "o", against, ms=7, **face)
         panel.plot(first, seeds, [row + 0.24] * len(seeds), "|", ms=6)
-        change = measure.change(found.mean)
-        interval = measure.interval(found.low, found.high)
-        firsts.append(first)
-        names.append(f"{first.method}\n{MINUS} {second.method}")
-        texts.append(f"{change} {interval}\n{verdict_in_words(found)}")
-    panel.name_rows(firsts, names, texts)
+        names = [first.method, f"{MINUS} {second.method}"]
+        panel.write("left", row, first.method, names)
+        panel.write("right", row, first.method, [text, verdict_in_words(found)])
     panel.axes.xaxis.set_major_locator(MaxNLocator(3))
     unit = f" ({measure.unit_of_change})" if measure.unit_of_change else ""
     arrow = "← better" if measure.better == "lower" else "better →"
@@ -248,17 +297,16 @@ def draw_curves(
                 found[trial] = curve.iloc[1:] / start
     if not found:
         return None
-    panel = Panel(answer, condition)
+    panel, ends = Panel(answer, condition), {}
     panel.axes.set_yscale("log" if log else "linear")
-    names = {trial: trial.name for trial in found}
     if measure.better == "lower" and not log and len(found) <= len(COLORS):
         for trial, curve in found.items():
             mean, best = curve["mean"], curve["mean"].idxmin()
-            panel.plot(trial, best, mean[best], "v", ms=8)
+            panel.plot(trial, best, mean[best], "v", f"best at {best}", ms=8)
             rise = mean.iloc[-1] - mean[best]
             rose = f", then +{rise:.{measure.digits}f}" if rise else ""
-            names[trial] += f"\nbest at {best:g}{rose}"
-    panel.lines(found, "-", names)
+            ends[trial] = f"best at {best:g}{rose}"
+    panel.lines(found, ends=ends)
     panel.axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
     label = f"{measure.name} / at the start" if relative else measure.label
     label += ", log" if log else ""
@@ -271,7 +319,7 @@ def draw_layers(answer: Answer, curves: Curves, condition: str) -> Figure | None
     found = {
         trial: pd.DataFrame(
             [table[tag].iloc[-1] / table[tag, "mean"].iloc[0] for tag in norms],
-            index=[tag.rpartition("/")[2] for tag in norms],
+            index=range(len(norms)),
         )
         for trial, table in curves.items()
         if norms and trial.condition == condition
@@ -280,7 +328,8 @@ def draw_layers(answer: Answer, curves: Curves, condition: str) -> Figure | None
         return None
     panel = Panel(answer, condition)
     panel.axes.axhline(1, color=INK, linewidth=0.8)
-    panel.lines(found, "o-", {trial: trial.name for trial in found})
+    panel.lines(found, "o-")
+    panel.axes.set_xticks(range(len(norms)), [tag.rpartition("/")[2] for tag in norms])
     return panel.finish(yscale="log", ylabel="norm / at the start, log")
 
 
@@ -293,8 +342,9 @@ def draw_recall(answer: Answer, condition: str) -> Figure | None:
     base = recalls.pop(control[0])
     panel = Panel(answer, condition)
     panel.axes.axhline(0, color=INK, linewidth=0.8)
-    found = {t: over_seeds(100 * (recall - base)) for t, recall in recalls.items()}
-    panel.lines(found, "o-", {trial: trial.name for trial in found})
+    panel.lines(
+        {t: over_seeds(100 * (recall - base)) for t, recall in recalls.items()}, "o-"
+    )
     panel.axes.xaxis.set_major_locator(MaxNLocator(10, integer=True))
     of_control = f"test recall {MINUS} that of {control[0].method} (points)"
     return panel.finish(xlabel="class", ylabel=of_control)
@@ -308,6 +358,7 @@ def draw_reliability(answer: Answer, condition: str) -> Figure | None:
     panel = Panel(answer, condition)
     panel.axes.plot([0, 100], [0, 100], color=INK, linewidth=0.8)
     error, trials = find_measure("test_calibration_error"), answer.under(condition)
+    few = len(trials) <= len(COLORS)
     for trial in trials:
         images = find_numbers(answer, trial, "images_by_confidence").sum()
         images = images[images > 0]
@@ -315,13 +366,12 @@ def draw_reliability(answer: Answer, condition: str) -> Figure | None:
             continue
         right = find_numbers(answer, trial, "right_by_confidence").sum()
         sure, accuracy = 100 * images.index, 100 * right[images.index] / images
-        panel.plot(trial, sure, accuracy, "-")
+        text = ", ".join(map("{:.0f} % sure: {:.0f} %".format, sure, accuracy))
+        panel.plot(trial, sure, accuracy, "-", text)
         sizes, color = 160 * images / images.sum(), panel.colors[trial.method]
-        panel.axes.scatter(sure, accuracy, sizes, color, gid=gid(trial))
-        name = trial.name
-        if len(trials) <= len(COLORS):
-            name += f"\nerror {error.value(answer.mean(trial, error))}"
-        panel.ends.append((accuracy.iloc[-1], name, trial))
+        panel.axes.scatter(sure, accuracy, sizes, color, gid=f"{trial.method}|")
+        below = [f"error {error.value(answer.mean(trial, error))}"] if few else []
+        panel.end(accuracy.iloc[-1], trial, trial.name, *below)
     if not panel.ends:
         return None
     return panel.finish(xlabel="confidence (%)", ylabel="test accuracy (%)")
@@ -336,28 +386,31 @@ def find_numbers(answer: Answer, trial: Trial, name: str) -> pd.DataFrame:
     return table.sort_index(axis="columns")
 
 
-def draw_strengths(answer: Answer, trial: Trial, key: str) -> Figure:
-    """What strengths are chosen by over a setting that a method varies, validation and
-    training, with every run; other settings that it varies stay as chosen."""
-    measure = answer.measures[0]
-    many = sum(len(other.varied) for other in answer.chosen) > 2
-    panel = Panel(answer, trial.label, *(NARROW if many else (WIDTH, NARROW[1])))
-    chosen = trial.varied[key]
-    grid = [
-        other
-        for other in answer.comparison.grid(trial)
-        if other.varied | {key: chosen} == trial.varied
-    ]
-    at, means = [short(other.varied[key]) for other in grid], {}
+def draw_strengths(answer: Answer, trial: Trial) -> Figure:
+    """What strengths are chosen by, over the grid of a method: a line, or a map."""
+    draw = draw_map if len(trial.varied) > 1 else draw_line
+    return draw(answer, trial)
+
+
+def draw_line(answer: Answer, trial: Trial) -> Figure:
+    """Validation and training against the strength, with every run."""
+    measure, grid = answer.measures[0], answer.comparison.grid(trial)
+    many = sum(bool(other.varied) for other in answer.chosen) > 2
+    panel = Panel(answer, trial.label, NARROW if many else (WIDE[0], NARROW[1]))
+    (key,) = trial.varied
+    at, means = panel.place([other.varied[key] for other in grid]), {}
     for split, style in (("validation", "-"), ("train", "--")):
         same = find_measure(f"{split}_{measure.key.partition('_')[2]}")
         runs = measure.scale * pd.DataFrame([answer.values(t, same) for t in grid])
-        means[split] = runs.mean(axis="columns").tolist()
         panel.plot(trial, at, runs, ".", alpha=0.3)
+        means[split] = runs.mean(axis="columns").tolist()
         panel.plot(trial, at, means[split], style)
+        if not many:
+            panel.end(means[split][-1], trial, split)
     panel.fill(trial, at, means["validation"], means["train"])
-    y = means["validation"][grid.index(trial)]
-    panel.plot(trial, short(chosen), y, "o", ms=11, mfc="none", mew=2)
+    ring = grid.index(trial)
+    x, y = at[ring], means["validation"][ring]
+    panel.plot(trial, x, y, "o", f"{y:.3g}, chosen", ms=11, mfc="none", mew=2)
     for other in answer.under(trial.condition):
         if other.method == answer.comparison.file.control != trial.method:
             mean = measure.scale * answer.mean(other, measure)
@@ -365,21 +418,65 @@ def draw_strengths(answer: Answer, trial: Trial, key: str) -> Figure:
     return panel.finish(xlabel=key.partition(".")[2], ylabel=measure.label)
 
 
+def draw_map(answer: Answer, trial: Trial) -> Figure:
+    """The mean over seeds for each two values of the last two settings; where a method
+    varies more settings, the best of these means."""
+    *_, down, across = trial.varied
+    measure, grid = answer.measures[0], answer.comparison.grid(trial)
+    table = pd.DataFrame([other.varied for other in grid]).map(short)
+    table["mean"] = [answer.mean(other, measure) for other in grid]
+    best = "min" if measure.better == "lower" else "max"
+    cells = table.pivot_table("mean", down, across, best, sort=False)
+    panel = Panel(answer, trial.label, rows=len(cells) + 1)
+    colors = "Blues_r" if best == "min" else "Blues"
+    panel.axes.pcolormesh(cells, cmap=colors, alpha=0.5, edgecolor=PAPER)
+    for (y, x), value in np.ndenumerate(cells):
+        text = measure.number(value)
+        panel.axes.text(x + 0.5, y + 0.5, text, ha="center", va="center")
+    x = cells.columns.get_loc(short(trial.varied[across]))
+    y = cells.index.get_loc(short(trial.varied[down]))
+    frame = [x, x + 1, x + 1, x, x], [y, y, y + 1, y + 1, y]
+    panel.plot(trial, *frame, "-", "chosen", linewidth=3, clip_on=False)
+    panel.axes.set_xticks(np.arange(len(cells.columns)) + 0.5, cells.columns)
+    panel.axes.set_yticks(np.arange(len(cells)) + 0.5, cells.index)
+    panel.axes.grid(visible=False)
+    x_name, y_name = (key.partition(".")[2] for key in (across, down))
+    return panel.finish(xlabel=x_name, ylabel=y_name, ylim=(0, len(cells)))
+
+
 def draw_conditions(answer: Answer) -> Iterator[Figure]:
-    """What methods are compared in, and the training accuracy, under each condition."""
-    conditions = answer.comparison.conditions
-    key, *_ = next(iter(conditions.values()))
-    at = {condition: short(settings[key]) for condition, settings in conditions.items()}
-    for measure in (*answer.measures[1:], find_measure("train_accuracy")):
+    """The headline, the test error and the training accuracy against the condition."""
+    conditions, learned = answer.comparison.conditions, threshold(answer)
+    key = next(iter(next(iter(conditions.values()))))
+    error = replace(find_measure("test_accuracy"), name="test error")
+    for measure in (answer.headline, error, find_measure("train_accuracy")):
         if answer.summary[f"{answer.moment}_{measure.key}"].isna().all():
             continue
-        panel = Panel(answer, "", *NARROW)
+        panel = Panel(answer, "", NARROW)
+        places = panel.place([settings[key] for settings in conditions.values()])
+        at = dict(zip(conditions, places, strict=True))
         found = {}
         for method in answer.comparison.file.methods:
             trials = [trial for trial in answer.chosen if trial.method == method]
             if trials:
-                values = {at[t.condition]: answer.values(t, measure) for t in trials}
-                table = measure.scale * pd.DataFrame(values, columns=list(at.values()))
-                found[trials[-1]] = over_seeds(table)
-        panel.lines(found, "o-", {trial: trial.method for trial in found})
+                values = measure.scale * pd.DataFrame(
+                    {at[t.condition]: answer.values(t, measure) for t in trials}
+                )
+                values = 100 - values if measure is error else values
+                found[trials[-1]] = over_seeds(values)
+        panel.lines(found, "o-", "method")
+        if learned:
+            panel.axes.axvline(at[learned], color=MUTED, linestyle="--", linewidth=1)
         yield panel.finish(xlabel=key.partition(".")[2], ylabel=measure.label)
+
+
+def threshold(answer: Answer) -> str | None:
+    """The interpolation threshold: the last condition in which the control learns all
+    training images, next to one in which it does not; None if there is no such pair."""
+    control = [t for t in answer.chosen if t.method == answer.comparison.file.control]
+    measure = find_measure("train_accuracy")
+    for pair in itertools.pairwise(control):
+        before, after = (answer.mean(trial, measure) >= FITTED for trial in pair)
+        if before != after:
+            return pair[0 if before else 1].condition
+    return None

@@ -28,11 +28,11 @@ from comparison.answer import (
 )
 from comparison.board import write_board
 from comparison.colors import CSS_NAMES, color_of
-from comparison.figures import Panels, draw_answer, draw_course
+from comparison.figures import Panels, draw_answer, draw_course, threshold
 from comparison.findings import notes, sentences
 from comparison.pictures import DIGITS, FILTERS, read_pictures
 from comparison.plan import Comparison, Results, Run, short
-from comparison.tables import WORDS, all_pairs, latex, tables_of
+from comparison.tables import WORDS, all_pairs, latex, matrix, tables_of
 from experiment.config import resolve
 from experiment.run_directory import path_within
 from monitoring.summary import find_commit
@@ -110,9 +110,11 @@ def write_report(comparison: Comparison, directory: Path, results: Results) -> A
         colors={m: CSS_NAMES[color] for m, color in color_of(selected).items()},
         drawn={m: save_panels(draw_answer(a), folder, m) for m, a in answers.items()},
         course=save_panels(draw_course(selected, curves), folder),
+        threshold=threshold(selected),
         filters=pictures[FILTERS],
         digits=pictures[DIGITS],
         few=FEW,
+        matrix=matrix,
         tables_of=tables_of,
         words=WORDS,
         changed={
@@ -174,11 +176,14 @@ def save_figure(panels: Iterable[Figure], path: Path) -> list[str]:
 def inline(svg: str) -> str:
     """Make matplotlib's SVG a part of a page, whose colors it takes.
 
-    A group with the gid of a method (`figures.gid`) gets the method's name.
+    A group with the gid "method|text" of `figures.Panel` gets the method's name, and a
+    title that browsers show where one points.
     """
     svg = svg[svg.index("<svg") :]
     svg = re.sub(r"<metadata>.*?</metadata>|<!--.*?-->|\n\s*", "", svg, flags=re.S)
-    svg = re.sub(r'<g id="method:(\w+)">', r'<g data-method="\1">', svg)
+    svg = re.sub(
+        r'<g id="(\w+)\|([^"]*)">', r'<g data-method="\1"><title>\2</title>', svg
+    ).replace("<title></title>", "")
     used = set(re.findall(r"#([\w-]+)", svg))
     svg = re.sub(r' id="([^"]*)"', lambda g: g[0] if g[1] in used else "", svg)
     for color, name in CSS_NAMES.items():

@@ -7,8 +7,8 @@ import pandas as pd
 
 from comparison.answer import MOMENTS, Answer
 from comparison.findings import notes, sentences
-from comparison.plan import count
-from comparison.statistics import UNDECIDED, Difference
+from comparison.plan import Trial, count
+from comparison.statistics import DIFFERENT, EQUAL, UNDECIDED, Difference
 from training.measures import MINUS, Measure, find_measure
 
 BESIDES = (
@@ -18,7 +18,7 @@ BESIDES = (
 )
 """What a table of methods shows besides what they are compared in, if runs have it."""
 
-WORDS = ("condition", "method", "strength", "pair")
+WORDS = ("condition", "method", "strength", "pair", "")
 """Columns that are no numbers, and stand to the left."""
 
 
@@ -92,6 +92,26 @@ def verdict_in_words(found: Difference) -> str:
     if found.verdict != UNDECIDED or math.isnan(found.low):
         return found.verdict
     return f"{UNDECIDED} ({found.seeds_to_decide or '> 1,000'})"
+
+
+def matrix(answer: Answer, measure: Measure, condition: str) -> pd.DataFrame:
+    """The difference of every pair of a condition, row minus column, best row first."""
+    marks = {DIFFERENT: "*", EQUAL: "=", UNDECIDED: ""}
+    ranked = answer.ranked(condition)
+
+    def cell(row: Trial, column: Trial) -> str:
+        if row is column:
+            return ""
+        found = answer.difference(row, column, measure)
+        return measure.change(found.mean) + marks[found.verdict]
+
+    table = pd.DataFrame(
+        {"": row.method} | {column.method: cell(row, column) for column in ranked}
+        for row in ranked
+    )
+    caption = f"{measure.label}, row minus column; * {DIFFERENT}, = {EQUAL}."
+    table.attrs["caption"] = f"{condition} {caption}".strip()
+    return table
 
 
 def latex(table: pd.DataFrame) -> str:

@@ -12,8 +12,14 @@ import pandas as pd
 import pytest
 from rich.console import Console
 
-from comparison.answer import find_answer, identity, mean_curves
-from comparison.figures import draw_conditions, draw_course, draw_curves, draw_strengths
+from comparison.answer import find_answer, identity, mean_curves, summarize
+from comparison.figures import (
+    draw_conditions,
+    draw_course,
+    draw_curves,
+    draw_strengths,
+    threshold,
+)
 from comparison.links import read_board
 from comparison.report import write_report
 from comparison.terminal import show_answer
@@ -109,7 +115,7 @@ def test_the_page_and_tensorboard_color_methods_in_one_order(report):
 def test_conditions_have_a_figure_of_their_own(report):
     directory, _, _ = report(CONDITIONS)
     panels = {path.stem for path in (directory / "figures").glob("*.svg")}
-    # Both measures and the training accuracy; then a panel a condition.
+    # The measure, the test error and the training accuracy; then a panel a condition.
     assert {f"conditions-final-{i}" for i in (1, 2, 3)} <= panels
     assert {name for name in panels if name.startswith("methods-final")} == {
         "methods-final-1",
@@ -135,25 +141,28 @@ def test_filters_slide_through_epochs_that_all_methods_have(simulate, tmp_path, 
     assert ('data-rows="' in page) == (last == 4)
 
 
-def test_names_stand_in_the_order_of_the_ends_of_their_lines(simulate):
+def test_names_stand_at_the_ends_of_their_lines(simulate):
     """Also one that begins with a line, which Matplotlib would leave out of legends."""
     another = "[methods._l2]\nset.regularizer.l2 = 0.1"
     comparison, _, summary = simulate(f"{CONDITIONS}\n{another}")
     for figure in draw_conditions(find_answer(comparison, summary, "final")):
-        (axes,), (legend,) = figure.axes, figure.legends
+        figure.draw_without_rendering()
+        (axes,) = figure.axes
+        (bottom, top), names = axes.get_ylim(), axes.texts
         ends = {
-            line.get_gid().removeprefix("method:"): line.get_ydata()[-1]
+            line.get_gid().partition("|")[0]: line.get_ydata()[-1]
             for line in axes.lines
-            if line.get_gid()
+            if line.get_gid() and len(line.get_xdata()) == len(comparison.conditions)
         }
-        names = [text.get_text() for text in legend.get_texts()]
-        assert names == sorted(ends, key=ends.get, reverse=True)
-        assert "_l2" in names
-        marks = [text.get_gid() for text in legend.get_texts()]
-        assert marks == [f"method:{name}" for name in names]
+        heights = {name.get_text(): name.xy[1] for name in names}
+        order = sorted(heights, key=heights.get)
+        assert order == sorted(ends, key=ends.get)
+        assert "_l2" in order
+        best = (ends[order[0]] - bottom) / (top - bottom)
+        assert heights[order[0]] == pytest.approx(best, abs=0.15)
 
 
-def test_each_varied_setting_is_shown_with_the_others_as_chosen(simulate):
+def test_two_varied_settings_are_a_map_with_a_frame_around_the_chosen_cell(simulate):
     comparison, _, summary = simulate(
         """
         control = "none"
@@ -165,12 +174,35 @@ def test_each_varied_setting_is_shown_with_the_others_as_chosen(simulate):
     )
     answer = find_answer(comparison, summary, "final")
     (trial,) = (trial for trial in answer.chosen if trial.method == "both")
-    loss = answer.mean(trial, find_measure("validation_cross_entropy"))
-    for key, values in (("regularizer.l2", 3), ("decay.strength", 2)):
-        (axes,) = draw_strengths(answer, trial, key).axes
-        runs, *_, ring, _ = axes.lines  # And the control's line.
-        assert len(runs.get_xdata()) == values
-        assert ring.get_ydata() == pytest.approx([loss])
+    (axes,) = draw_strengths(answer, trial).axes
+    cells = {text.get_position(): text.get_text() for text in axes.texts}
+    assert len(cells) == 6
+    (frame,) = axes.lines
+    chosen = (min(frame.get_xdata()) + 0.5, min(frame.get_ydata()) + 0.5)
+    assert cells[chosen] == min(cells.values())
+
+
+def test_the_interpolation_threshold_is_the_last_condition_that_is_learned(simulate):
+    comparison, results, _ = simulate(CONDITIONS)
+    for run in comparison.runs:
+        learned = run.trial.condition == "train_size=300"
+        moment = results[run.path]["final"]
+        moment["train"] = moment["train"] | {"accuracy": 1.0 if learned else 0.95}
+    answer = find_answer(comparison, summarize(comparison, results), "final")
+    assert threshold(answer) == "train_size=300"
+    for figure in draw_conditions(answer):
+        (axes,) = figure.axes
+        (dashed,) = (line for line in axes.lines if line.get_linestyle() == "--")
+        assert dashed.get_xdata() == [300, 300]
+
+
+def test_numbers_appear_where_one_points_at_what_shows_them(report):
+    directory, _, _ = report()
+    page = (directory / "report.html").read_text()
+    titles = re.findall(r'<g data-method="none"><title>none: mean (.*?)</title>', page)
+    summary = pd.read_csv(directory / "summary.csv")
+    losses = summary[summary["method"] == "none"]["final_test_cross_entropy"]
+    assert f"{losses.mean():.3f}" in titles
 
 
 def test_shares_that_are_memorized_are_shown_in_percent(simulate):

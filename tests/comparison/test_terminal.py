@@ -8,7 +8,7 @@ from rich.console import Console
 from comparison.answer import find_answer, summarize
 from comparison.findings import sentences
 from comparison.plan import count
-from comparison.tables import WORDS, latex, table_of_methods, tables_of
+from comparison.tables import WORDS, latex, matrix, table_of_methods, tables_of
 from comparison.terminal import show_answer
 from training.measures import find_measure
 
@@ -93,6 +93,17 @@ def test_the_table_of_methods_is_what_latex_shows(simulate):
         "gap",
         "norm of all kernels",
     ]
+
+
+def test_a_matrix_holds_every_pair_the_best_first(simulate):
+    comparison, _, summary = simulate()
+    answer = find_answer(comparison, summary, "final")
+    table = matrix(answer, answer.headline, "")
+    assert list(table) == ["", "better", "none", "equal"]
+    better, none, _ = table.to_numpy()
+    assert (better[0], better[1], none[2]) == ("better", "", "")
+    assert better[2].endswith("*")
+    assert better[2].replace("−", "+") == none[1]
 
 
 def test_memorized_labels_and_calibration_have_columns_where_runs_have_them(simulate):
