@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from monitoring.links import SINGLE_RUNS, page, time_series
+from monitoring.links import OF_RUNS, page, time_series
 from system.files import replacing
 
 MEANS = "mean"
@@ -85,14 +85,9 @@ def views(directory: Path) -> dict[str, str]:
         if len(boards) > 1:
             del links["table"]  # TensorBoard has one, of any of the comparisons.
         found |= {f"{name}, {page}": link for page, link in links.items()}
-    of_runs = {
-        "front page": time_series(SINGLE_RUNS),
-        "pictures": page("images"),
-        "run cards": page("text"),
-    }
     if boards and (not single or changed(boards[0]) > max(map(changed, single))):
-        return found | (of_runs if single else {})
-    return of_runs | found
+        return found | (OF_RUNS if single else {})
+    return OF_RUNS | found
 
 
 def read_board(directory: Path) -> Board:

@@ -58,3 +58,11 @@ def page(name: str, runs: str = "") -> str:
     """
     chosen = f"&regexInput={quote(runs, safe='/')}" if runs else ""
     return f"?#{name}{chosen}"
+
+
+OF_RUNS = {
+    "front page": time_series(SINGLE_RUNS),
+    "pictures": page("images"),
+    "run cards": page("text"),
+}
+"""What to look at of single runs, by name."""

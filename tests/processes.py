@@ -18,6 +18,14 @@ def is_alive(pid):
     return state != "Z"
 
 
+def children(process):
+    """The worker processes of a comparison."""
+    lists = Path(f"/proc/{process.pid}/task").glob("*/children")
+    pids = " ".join(path.read_text() for path in lists).split()
+    commands = {int(pid): Path(f"/proc/{pid}/cmdline").read_bytes() for pid in pids}
+    return [pid for pid, command in commands.items() if b"spawn_main" in command]
+
+
 def wait_for_end(pids):
     deadline = time.monotonic() + LONGEST
     while any(map(is_alive, pids)):

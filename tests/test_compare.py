@@ -18,7 +18,7 @@ import pytest
 from compare import inspect_runs
 from comparison.plan import load_comparison
 from experiment import fingerprint
-from tests.processes import wait_for_end
+from tests.processes import children, wait_for_end
 
 ROOT = Path(__file__).parent.parent
 METHODS = """
@@ -92,14 +92,6 @@ def summary(tmp_path):
     """The rows of summary.csv, times aside."""
     with open(tmp_path / "small/summary.csv", newline="") as file:
         return [row | {"seconds": ""} for row in csv.DictReader(file)]
-
-
-def children(process):
-    """The worker processes of a comparison."""
-    lists = Path(f"/proc/{process.pid}/task").glob("*/children")
-    pids = " ".join(path.read_text() for path in lists).split()
-    commands = {int(pid): Path(f"/proc/{pid}/cmdline").read_bytes() for pid in pids}
-    return [pid for pid, command in commands.items() if b"spawn_main" in command]
 
 
 def wait_for_results(directory, count, process):

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import view
-from comparison.links import views
+from monitoring.links import OF_RUNS
 from system.errors import UserError
 
 ROOT = Path(__file__).parent.parent
@@ -21,9 +21,9 @@ def test_it_serves_this_machine_alone_and_prints_links_that_open(tmp_path):
     with subprocess.Popen(
         [*VIEW, tmp_path, "--port", "0"], stdout=subprocess.PIPE, text=True
     ) as process:
-        printed = [process.stdout.readline() for _ in views(tmp_path)]
+        printed = [process.stdout.readline() for _ in OF_RUNS]
         assert "Ctrl-C" in process.stdout.readline()
-        for line, (name, link) in zip(printed, views(tmp_path).items(), strict=True):
+        for line, (name, link) in zip(printed, OF_RUNS.items(), strict=True):
             found = re.fullmatch(rf"{name}: (http://127\.0\.0\.1:\d+/)open(.*)\n", line)
             assert found[2] == link
             for address in (found[1] + "open" + link, found[1] + link):

@@ -1,4 +1,4 @@
-"""Callbacks that a config names: part of what a run is, and of its comparison."""
+"""Callbacks that a config names: part of what a run is."""
 
 import io
 import json
@@ -10,7 +10,6 @@ import pytest
 from rich.console import Console
 
 from callbacks import CALLBACKS
-from comparison.plan import load_comparison
 from experiment.config import load_config
 from system.errors import UserError
 from tests.faults.runs import state_of
@@ -79,18 +78,3 @@ def test_every_entry_makes_a_fresh_callback(configure, name):
     assert isinstance(one, keras.callbacks.Callback)
     assert one is not other
     assert one.patience == 3
-
-
-def test_a_comparison_varies_a_callback(tmp_path):
-    (tmp_path / "base.toml").write_text("training.epochs = 3")
-    path = tmp_path / "stopping.toml"
-    path.write_text(
-        'base = "base.toml"\nseeds = [0, 1]\n[methods.none]\n'
-        "[methods.early_stopping]\nvary.early_stopping.patience = [2, 5]\n"
-    )
-    runs = load_comparison(path).runs
-    assert [len(run.config.callbacks) for run in runs] == [0, 0, 1, 1, 1, 1]
-    patience = {
-        run.config.callbacks["early_stopping"].settings["patience"] for run in runs[2:]
-    }
-    assert patience == {2, 5}

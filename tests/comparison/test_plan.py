@@ -351,3 +351,18 @@ def test_the_example_of_the_docs_loads(tmp_path):
     comparison = load_comparison(path)
     assert len(comparison.runs) == 5 * (1 + 3)
     assert comparison.file.margins == {"accuracy": 0.005}
+
+
+def test_a_comparison_varies_a_callback(tmp_path):
+    (tmp_path / "base.toml").write_text("training.epochs = 3")
+    path = tmp_path / "stopping.toml"
+    path.write_text(
+        'base = "base.toml"\nseeds = [0, 1]\n[methods.none]\n'
+        "[methods.early_stopping]\nvary.early_stopping.patience = [2, 5]\n"
+    )
+    runs = load_comparison(path).runs
+    assert [len(run.config.callbacks) for run in runs] == [0, 0, 1, 1, 1, 1]
+    patience = {
+        run.config.callbacks["early_stopping"].settings["patience"] for run in runs[2:]
+    }
+    assert patience == {2, 5}

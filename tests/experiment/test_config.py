@@ -83,7 +83,7 @@ def test_overrides_replace_the_file_and_defaults_fill_the_rest():
         (["optimizer.name=adan"], ["optimizer.name", "did you mean adam?"]),
         (["optimizer.name=AdamW"], ["did you mean adam with decay.name=decoupled?"]),
         (["optimizer.weight_decay=1.0"], ["did you mean decay.strength?"]),
-        (["AdamW"], ["did you mean configs/adamw.toml?"]),
+        (["Baseline"], ["did you mean configs/baseline.toml?"]),
         (["seed=-1"], ["seed", "an integer >= 0", "-1"]),
         (["seed=true"], ["seed", "true"]),
         (["data.name=npz"], ["data.path", "a string"]),
@@ -130,12 +130,15 @@ def test_damaged_config_files(tmp_path, content, part):
         load_config(path)
 
 
-def test_missing_config_file_suggests_a_near_one():
+def test_missing_config_file_suggests_a_near_one(tmp_path, monkeypatch):
     with pytest.raises(
         UserError, match=r"base.toml: no such file; .*configs/baseline.toml"
     ):
         load_config("configs/base.toml")
-    with pytest.raises(UserError, match="did you mean configs/comparisons/capacity"):
+    (tmp_path / "configs/below").mkdir(parents=True)
+    (tmp_path / "configs/below/capacity.toml").touch()
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UserError, match="did you mean configs/below/capacity.toml"):
         load_config("capacity.toml")
 
 

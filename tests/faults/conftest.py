@@ -5,8 +5,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.test_compare import EPOCHS, start, summary
-
 TABLE: dict[str, list] = {}
 
 
@@ -24,14 +22,6 @@ def few(digits):
         "decay.name=decoupled",
         "training.batch_size=50",
     )
-
-
-@pytest.fixture(scope="session")
-def alone(tmp_path_factory, digits):
-    """The summary of a comparison of `EPOCHS` that nothing happened to."""
-    directory = tmp_path_factory.mktemp("alone")
-    start(directory, digits, epochs=EPOCHS).communicate(timeout=300)
-    return summary(directory)
 
 
 @pytest.fixture(scope="session")

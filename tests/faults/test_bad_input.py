@@ -10,14 +10,12 @@ import os
 import shutil
 import sys
 import zipfile
-from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from comparison.plan import load_comparison
 from data import npz, split
 from experiment.command_line import Parser
 from experiment.config import load_config, parse_override
@@ -175,23 +173,6 @@ def test_any_command_line_is_understood_or_refused(words):
         assert not isinstance(error, SystemExit) or error.code == 0
 
 
-def test_a_comparison_and_a_run_are_taken_for_what_they_are():
-    comparison, run = "configs/comparisons/compare.toml", "configs/l2.toml"
-    says(
-        lambda: load_config(comparison),
-        f"{comparison}: expected one run, received a comparison",
-        f"python compare.py {comparison}",
-    )
-    says(
-        lambda: load_comparison(Path(run)),
-        f"{run}: expected a comparison, received one run: python train.py {run}",
-    )
-    twice = ["training.epochs=1", "training.epochs=2"]
-    for load in (load_config, load_comparison):
-        path = Path(run if load is load_config else comparison)
-        says(lambda load=load, path=path: load(path, twice), "expected one value")
-
-
 def test_an_option_that_is_a_setting_is_named_with_its_value():
     parser = Parser("a command", BASELINE)
     for words, suggestion in {
@@ -300,7 +281,7 @@ def test_bad_data_files(tmp_path, content, expected, received):
 
 
 def test_the_corpus_is_as_large_as_it_says():
-    assert len(CONFIGS) + len(DATA) + len(RUNS) + len(COMPARISONS) >= 100
+    assert len(CONFIGS) + len(DATA) + len(RUNS) >= 80
 
 
 @pytest.mark.parametrize("limit", [10**6, 10**7])
@@ -336,7 +317,7 @@ def test_any_changed_byte_is_refused_or_harmless(tmp_path_factory, place, change
         assert "expected" in str(error)
 
 
-@pytest.mark.parametrize("load", [npz, load_config, load_comparison])
+@pytest.mark.parametrize("load", [npz, load_config])
 def test_what_is_no_file(tmp_path, load):
     def read(path):
         return npz(path=str(path)) if load is npz else load(path)
@@ -357,70 +338,6 @@ def test_home_is_where_it_is(tmp_path, monkeypatch):
     (tmp_path / "mine.npz").write_bytes(WHOLE)
     assert npz(path="~/mine.npz").x_train.shape == (2, 3)
     assert Parser("", BASELINE).parse_args(["--runs=~/x"]).runs == tmp_path / "x"
-
-
-COMPARISON = """
-base = "base.toml"
-seeds = [0, 1]
-[methods.none]
-[methods.l2]
-vary.regularizer.l2 = [1e-3, 1e-2]
-"""
-COMPARISONS = [
-    ('name = "../../x"', "name: expected 1 to 100 of", "../../x"),
-    ('name = "/etc"', "name: expected 1 to 100 of", "/etc"),
-    ("name = 5", "name: expected a string", "received 5"),
-    ("base = 5", "base: expected a string", "received 5"),
-    ('base = ""', "directory", ""),
-    ('base = "missing.toml"', "no such file", "missing.toml"),
-    ("seeds = [1.5]", "seeds.0: expected an integer", "received 1.5"),
-    ("seeds = [-1]", "seeds.0: expected greater than or equal to 0", "received -1"),
-    ("control = 3", "control: expected a string", "received 3"),
-    ("control = 'l3'", "control: expected one of none, l2", '"l3"'),
-    ("select = 1", "select: expected a table", "received 1"),
-    ("set = 4", "set: expected", "4"),
-    ("set.training = 4", "set.training: expected a table, whose settings", "4"),
-    ("set.training.epochs = 0", "training.epochs: expected an integer >= 1", "0"),
-    ("conditions = 4", "conditions: expected a list", "4"),
-    ("conditions = [4]", "conditions.0: expected a table", "received 4"),
-    ("conditions = [{}, {}]", "differ in their first setting", "[{}, {}]"),
-    ("methods = 4", "methods: expected a table", "received 4"),
-    ("methods = {}", "methods: expected at least 1 item", "received {}"),
-    ("methods.x = 4", "methods.x: expected a table", ""),
-    ("methods.x.vary = 4", "methods.x.vary: expected", "4"),
-    (
-        "methods.x.vary.regularizer.l2 = 4",
-        "vary.regularizer.l2: expected a list",
-        "received 4",
-    ),
-    (
-        "methods.x.vary.regularizer.l2 = []",
-        "vary.regularizer.l2: expected at least 1 item",
-        "received []",
-    ),
-    ("methods.x.vary.regularizer.l2 = [[]]", "regularizer.l2: expected a number", "[]"),
-    ("methods.x.vary.regularizer.l2 = [nan]", "l2: expected a number >= 0", "NaN"),
-    ("methods.x.vary.regularizer.l2 = [1, inf]", "expected a number", "Infinity"),
-    ("methods.x.vary.l2 = [1]", "vary.l2: expected a table, whose settings", "[1]"),
-    ("methods.x.set.model = 'mlp'", "settings are named section.key", '"mlp"'),
-    ("set.name = 'x'", "set.name: expected a table, whose settings", '"x"'),
-    ("set.seed = 3", "set.seed: expected a table, whose settings", "received 3"),
-    ("methods.x.set.modle.l2 = 1", "did you mean model?", "unknown setting modle"),
-    ("sedes = 4", "did you mean seeds?", "unknown setting sedes"),
-]
-
-
-@pytest.mark.parametrize(("line", "expected", "received"), COMPARISONS)
-def test_bad_comparisons(tmp_path, line, expected, received):
-    (tmp_path / "base.toml").write_text("")
-    key = line.partition(" =")[0]
-    lines = COMPARISON.splitlines()
-    kept = [text for text in lines if not text.startswith(f"{key} =")]
-    if key == "methods":
-        kept = [text for text in kept if "method" not in text and "vary" not in text]
-    path = tmp_path / "bad.toml"
-    path.write_text("\n".join([line, *kept]))
-    says(lambda: load_comparison(path), expected, received)
 
 
 def change_state(**values):

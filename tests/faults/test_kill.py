@@ -8,8 +8,7 @@ import pytest
 
 from monitoring.events import EventWriter
 from tests.faults.runs import arrays_of, events_of, finish, start, state_of
-from tests.processes import is_alive
-from tests.test_compare import children
+from tests.processes import children, is_alive
 
 EPOCHS = 40
 EXACT = [

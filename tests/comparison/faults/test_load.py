@@ -12,8 +12,7 @@ import pytest
 
 from comparison.workers import MOST_TRIALS
 from tests.faults.runs import finish, start
-from tests.processes import is_alive
-from tests.test_compare import children
+from tests.processes import children, is_alive
 
 RUNS = 1000
 COMPARISON = f"""

@@ -6,10 +6,10 @@ import signal
 
 import pytest
 
+from tests.processes import children
 from tests.test_compare import (
     EPOCHS,
     ROOT,
-    children,
     start,
     summary,
     wait_for_results,
