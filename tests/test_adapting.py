@@ -109,3 +109,20 @@ def test_the_tour_is_walked(project):
     cells = json.loads((project / "docs/tour.ipynb").read_text())["cells"]
     code = ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
     run(["-c", "\n".join(code)], project)
+
+
+def test_what_is_left_without_comparisons_still_imports(project):
+    """By the table of what goes together; tests that import what is gone fail here."""
+    for name in ("the studies", "comparisons"):
+        (row,) = re.findall(rf"^\| {name} \| (.*?) \|", PAGE, re.M)
+        for path in re.findall(r"`([\w/.]+)`", row):
+            gone = project / path
+            shutil.rmtree(gone) if gone.is_dir() else gone.unlink()
+    view = (project / "view.py").read_text()
+    view = view.replace(
+        "comparison.links import views", "monitoring.links import OF_RUNS"
+    )
+    view = view.replace("views(arguments.directory)", "OF_RUNS")
+    (project / "view.py").write_text(view)
+    run(["-m", "pytest", "--collect-only", "-q", "-m", ""], project)
+    run(["view.py", "--help"], project)
