@@ -295,7 +295,7 @@ def parse_override(text: str) -> tuple[str, Any]:
         expected = "expected CONFIG.toml or section.key=value"
         raise UserError(f"{expected}, received {quote(text)}{near}")
     if "." not in key and key not in ("name", "seed"):
-        refuse_unknown(key, all_settings(), "expected name, seed or section.key")
+        refuse_unknown(key, list(all_settings()), "expected name, seed or section.key")
     try:
         tables = tomllib.loads(f"value = {value}")
     except (ValueError, RecursionError):
