@@ -94,7 +94,7 @@ def explain(kind, error, trace) -> None:
         say(error)
     elif missing.partition(".")[0] in REQUIRED:
         say(
-            "expected Linux or macOS and the packages of requirements.txt, received a "
+            "expected the packages of requirements.txt, on Linux or macOS, received a "
             f"Python without {missing} ({sys.executable}); README.md says what to do"
         )
     else:

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from system import processes
+
 ROOT = Path(__file__).parent.parent.parent
 COMMANDS = [name for name in ("train.py", "compare.py") if (ROOT / name).exists()]
 
@@ -25,6 +27,13 @@ def test_a_python_without_the_packages_is_told_where_to_get_them(command):
     assert done.stderr.startswith(f"{command}: expected the packages of requirements")
     assert "README.md" in done.stderr
     assert done.stderr.count("\n") == 1
+
+
+def test_windows_is_told_that_it_lacks_what_runs_are_locked_by(capsys):
+    error = ModuleNotFoundError("No module named 'fcntl'", name="fcntl")
+    with pytest.raises(SystemExit):
+        processes.explain(ModuleNotFoundError, error, None)
+    assert "received a Python without fcntl" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("command", COMMANDS)
