@@ -38,20 +38,18 @@ def main() -> None:
     parser.add_argument("all", type=Path, help="the same, of all validation images")
     arguments = parser.parse_args()
     some, every = best_weights(arguments.some), best_weights(arguments.all)
-    lost = some.join(every, rsuffix="_of_all", how="inner")
-    lost["same epoch"] = lost["epoch"] == lost["epoch_of_all"]
-    for split in ("validation", "test"):
-        lost[split] -= lost[f"{split}_of_all"]
+    every = every.loc[some.index]
+    splits = ("validation", "test")
+    lost = some[["method"]].copy()
+    lost["same epoch"] = some["epoch"] == every["epoch"]
+    for split in splits:
+        lost[split] = some[split] - every[split]
     table = Table("method", "runs", "same epoch", title="chosen on some, less on all")
-    for split in ("validation", "test"):
+    for split in splits:
         table.add_column(f"{split} cross-entropy: mean", justify="right")
         table.add_column("highest", justify="right")
     for method, runs in lost.groupby("method"):
-        cells = [
-            f"{runs[s].agg(f):+.4f}"
-            for s in ("validation", "test")
-            for f in ("mean", "max")
-        ]
+        cells = [f"{runs[s].agg(f):+.4f}" for s in splits for f in ("mean", "max")]
         table.add_row(method, str(len(runs)), str(runs["same epoch"].sum()), *cells)
     Console(width=110).print(table)
 
