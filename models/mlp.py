@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from annotated_types import Interval, MaxLen
-from pydantic import PositiveFloat
+from pydantic import NonNegativeFloat, PositiveFloat
 
 if TYPE_CHECKING:
     import keras
@@ -31,6 +31,7 @@ def mlp(
     *,
     hidden_units: Annotated[Sequence[Units], MaxLen(63)] = (512, 512),
     activation: Activation = "relu",
+    activity_l2: NonNegativeFloat = 0.0,
     max_norm: PositiveFloat | None = None,
     dropout: Rate = 0.0,
     input_dropout: Rate = 0.0,
@@ -47,6 +48,8 @@ def mlp(
         hidden_units: Units of each hidden layer; [] is softmax regression. At most 63
             layers: XLA does not finish compiling many more.
         activation: Activation of the hidden layers.
+        activity_l2: Penalty activity_l2 * sum(a^2) on what hidden layers give out, as a
+            mean over the images of an update. The saved model has it too.
         max_norm: Longest incoming weight vector of a hidden unit; longer ones are
             scaled back after each update (Srivastava et al. 2014, section 5.1).
         dropout: Fraction of the hidden units set to 0 at each training step.
@@ -89,7 +92,10 @@ def mlp(
         x = dense(x, units, kernel_constraint=constraint, name=f"hidden_{i}")
         if batch_normalization:
             x = keras.layers.BatchNormalization(name=f"normalization_{i}")(x)
-        x = keras.layers.Activation(activation, name=f"{activation}_{i}")(x)
+        penalty = keras.regularizers.L2(activity_l2) if activity_l2 else None
+        x = keras.layers.Activation(
+            activation, activity_regularizer=penalty, name=f"{activation}_{i}"
+        )(x)
         x = drop(x, dropout, f"dropout_{i}")
     model = keras.Model(images, dense(x, num_classes, name="logits"), name="mlp")
     for layer in model.layers:

@@ -30,6 +30,18 @@ def test_no_hidden_layer_is_softmax_regression():
     np.testing.assert_allclose(model(images), expected, rtol=1e-5)
 
 
+def test_the_penalty_on_activations_is_a_mean_over_images():
+    model = build(activity_l2=0.1)
+    images = np.random.default_rng(0).random((3, 4, 3), np.float32)
+    (first, bias), (second, _) = (
+        model.get_layer(f"hidden_{i}").get_weights() for i in (1, 2)
+    )
+    hidden = np.maximum(images.reshape(3, 12) @ first + bias, 0)
+    squares = (hidden**2).sum() + (np.maximum(hidden @ second, 0) ** 2).sum()
+    model(images)
+    assert float(sum(model.losses)) == pytest.approx(0.1 * squares / 3, rel=1e-5)
+
+
 @pytest.mark.parametrize(
     "settings",
     [
