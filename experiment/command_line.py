@@ -72,10 +72,13 @@ class Parser(argparse.ArgumentParser):
         if unknown:
             options = [o for o in self._option_string_actions if o.startswith("--")]
             settings = (*all_settings(), "name", "seed")
-            named = {s.rpartition(".")[2]: f"{s}=..." for s in settings}
+            option, _, value = unknown[0].partition("=")
+            given = list(*arguments) or sys.argv[1:]
+            following = [*given[given.index(unknown[0]) + 1 :], "..."]
+            value = value or following[0]
+            named = {s.rpartition(".")[2]: f"{s}={value}" for s in settings}
             named |= {option[2:]: option for option in options}
-            word = unknown[0].partition("=")[0].lstrip("-").replace("-", "_")
-            near = did_you_mean(word, named) or ";"
+            near = did_you_mean(option.lstrip("-").replace("-", "_"), named) or ";"
             self.error(
                 f"unknown option {unknown[0]}{near} expected {', '.join(options)}"
             )

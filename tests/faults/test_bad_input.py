@@ -176,10 +176,10 @@ def test_any_command_line_is_understood_or_refused(words):
 def test_an_option_that_is_a_setting_is_named_with_its_value():
     parser = Parser("a command", BASELINE)
     for words, suggestion in {
-        ("--epochs", "3"): "did you mean training.epochs=...?",
-        ("--batch-size=7",): "did you mean training.batch_size=...?",
-        ("--seed", "3"): "did you mean seed=...?",
-        ("--name=mine",): "did you mean name=...?",
+        ("--epochs", "3"): "did you mean training.epochs=3?",
+        ("--batch-size=7",): "did you mean training.batch_size=7?",
+        ("--seed", "3"): "did you mean seed=3?",
+        ("--name=mine",): "did you mean name=mine?",
         ("--rums", "x"): "did you mean --runs?",
         ("--resume",): "unknown option --resume; expected --help, --runs",
     }.items():
