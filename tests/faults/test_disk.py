@@ -103,6 +103,7 @@ def undisturbed(configure, tmp_path, programs):
 LEVELS = (0, 4_096, 16_384, 65_536)
 
 
+@pytest.mark.faults
 def test_a_disk_that_fills_up(
     configure, disk, often, undisturbed, programs, capsys, tried
 ):
