@@ -84,7 +84,7 @@ def ours(work: Work) -> Epoch:
     from rich.console import Console
 
     from data import Data
-    from models import cnn, mlp
+    from models import MODELS, mlp
     from monitoring import MonitoringSettings
     from monitoring.monitor import Monitor
     from optimizers import prepare
@@ -99,7 +99,7 @@ def ours(work: Work) -> Epoch:
     test = Split(digits.x_test, digits.y_test)
     data = Data(train, test, test, CLASSES, train.labels, "0123456789")
     if work.filters:
-        model = cnn(data.image_shape, CLASSES, filters=work.filters)
+        model = MODELS["cnn"](data.image_shape, CLASSES, filters=work.filters)
     else:
         model = mlp(
             data.image_shape,
@@ -140,7 +140,7 @@ def keras_fit(work: Work, **arguments) -> Epoch:
     """Keras' `fit`, as tutorials write it."""
     import keras
 
-    from models import cnn
+    from models import MODELS
 
     keras.utils.set_random_seed(0)
     images, labels = work.images()
@@ -154,7 +154,7 @@ def keras_fit(work: Work, **arguments) -> Epoch:
             layers.append(keras.layers.Dropout(work.dropout))
     model = keras.Sequential([*layers, keras.layers.Dense(CLASSES)])
     if work.filters:
-        model = cnn(work.image_shape, CLASSES, filters=work.filters)
+        model = MODELS["cnn"](work.image_shape, CLASSES, filters=work.filters)
     cross_entropy = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     optimizer = keras.optimizers.Adam(LEARNING_RATE)
     model.compile(optimizer, cross_entropy, metrics=["accuracy"], **arguments)

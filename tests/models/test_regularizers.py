@@ -8,7 +8,6 @@ import pytest
 import tensorflow as tf
 
 from models import REGULARIZERS, kernels, mlp
-from models.cnn import cnn
 from models.regularizers import l1l2, regularize, to_start
 from system.errors import UserError
 from tests import reference
@@ -69,7 +68,16 @@ def test_a_penalty_is_its_formula_and_its_gradient_the_slope(name, shape):
 
 @pytest.mark.parametrize("name", REGULARIZERS)
 def test_kernels_alone_have_a_penalty(name):
-    for model in (mlp((4, 3), 5, hidden_units=[7]), cnn((9, 7), 5, filters=[4])):
+    convolutions = keras.Sequential(
+        [
+            keras.Input((9, 7, 1)),
+            keras.layers.Conv2D(4, 3, name="convolution"),
+            keras.layers.BatchNormalization(),
+            keras.layers.Flatten(),
+            keras.layers.Dense(5, name="logits"),
+        ]
+    )
+    for model in (mlp((4, 3), 5, hidden_units=[7]), convolutions):
         regularize(model, partial(REGULARIZERS[name], **SETTINGS[name]))
         having = {v.path for v in model.variables if v.regularizer}
         assert having == {v.path for v in kernels(model).values()}
