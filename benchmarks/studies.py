@@ -39,6 +39,7 @@ COLOR = dict(zip(METHODS, COLORS, strict=True)) | {
 LAYERS = ("hidden_1", "hidden_2", "logits")
 TEST_LOSS = "final_test_cross_entropy"
 TRAIN, TEST = ACCURACIES = ("final_train_accuracy", "final_test_accuracy")
+VALIDATION = "final_validation_accuracy"
 
 
 @dataclass(frozen=True)
@@ -357,6 +358,65 @@ def draw_our_table(found: Found, figure: Figure) -> None:
         axes.set_xlabel("test cross-entropy\nminus none")
 
 
+PUBLISHED_ERRORS = {
+    "l2": 1.62,
+    "l2_l1": 1.60,
+    "max_norm": 1.35,
+    "dropout_l2": 1.25,
+    "dropout_max_norm": 1.05,
+}
+"""Of table 9 of Srivastava et al. 2014, in %."""
+
+
+def tables_of_dropout(found: Found) -> Iterator[pd.DataFrame]:
+    rows = []
+    for (method, strength), runs in each(found.own(), "method", "strength"):
+        row = {"method": method, "strength": strength}
+        row["right in training, %"] = spread(runs[TRAIN], 2, 100)
+        row["test error, %"] = spread(1 - runs[TEST], 2, 100)
+        if method in PUBLISHED_ERRORS:
+            row["published, %"] = f"{PUBLISHED_ERRORS[method]:.2f}"
+        row["test cross-entropy"] = spread(runs[TEST_LOSS], 4)
+        rows.append(row)
+    yield pd.DataFrame(rows).fillna("")
+    tried: dict[str, list[str]] = {}
+    for (method, strength), runs in each(found.runs, "method", "strength"):
+        error = spread(1 - runs[VALIDATION], 2, 100)
+        tried.setdefault(method, []).append(f"{value_of(strength)}: {error}")
+    yield pd.DataFrame(
+        {"method": method, "strength: validation error, %": "; ".join(errors)}
+        for method, errors in tried.items()
+        if len(errors) > 1
+    )
+    on_accuracy = select(found.pairs, measure="test_accuracy")
+    yield pd.DataFrame(
+        {
+            "pair": f"{pair['first']} minus {pair['second']}",
+            "test accuracy, points": interval(pair, 2, 100),
+            "verdict": pair["verdict"],
+        }
+        for _, pair in on_accuracy.iterrows()
+    )
+
+
+def draw_dropout(found: Found, figure: Figure) -> None:
+    axes = figure.subplots()
+    for (method,), runs in each(found.own(), "method"):
+        errors = 100 - 100 * runs[TEST]
+        axes.plot(errors, [method] * len(errors), "o", color=COLORS[1], alpha=0.4)
+        axes.plot(errors.mean(), method, "|", ms=14, color=COLORS[0])
+    axes.plot(
+        [*PUBLISHED_ERRORS.values()],
+        [*PUBLISHED_ERRORS],
+        "D",
+        color=COLORS[2],
+        label="published",
+    )
+    axes.invert_yaxis()
+    axes.set(xlabel="test error (%)", xlim=(0, None))
+    axes.legend(frameon=False, fontsize=8)
+
+
 @dataclass(frozen=True)
 class Study:
     """What a page shows of a study's runs.
@@ -418,6 +478,13 @@ STUDIES = {
         tables_of_our_table,
         draw_our_table,
         (9.5, 3),
+        pairs=True,
+    ),
+    "dropout": Study(
+        (*ACCURACIES, VALIDATION, TEST_LOSS),
+        tables_of_dropout,
+        draw_dropout,
+        (6, 3.4),
         pairs=True,
     ),
 }
