@@ -93,6 +93,7 @@ def make_and_grow(
         orders = order_runs(comparison, found)
         with ProgressDisplay(console, len(orders)) as display:
             failed, ended = 0, make_runs(orders, workers, should_stop)
+            display.show(0, f"0/{len(orders)} runs")
             for done, (run, result) in enumerate(ended, start=1):
                 if isinstance(result, RunError):
                     console.print(Text(f"failed: {run.path}: {result}"), soft_wrap=True)

@@ -136,7 +136,7 @@ class Panel:
             found: Columns mean, min and max over seeds, by what stands on the x axis;
                 methods in color have a band between the latter.
             how: Style of the lines.
-            name: Attribute of an trial that its line is called by.
+            name: Attribute of a trial that its line is called by.
             ends: What stands below the names.
         """
         for trial in sorted(found, key=self.has_color, reverse=True):

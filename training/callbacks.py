@@ -56,7 +56,8 @@ def make_callback_list(
     better = watched(trainer.program.task)
     for callback in callbacks:
         monitor = getattr(callback, "monitor", None)
-        if monitor in better and getattr(callback, "mode", None) == "auto":
+        known = isinstance(monitor, str) and monitor in better
+        if known and getattr(callback, "mode", None) == "auto":
             callback.mode = "max" if better[monitor] == "higher" else "min"
         hooks = [hook for hook in BATCH_HOOKS if overrides(callback, hook)]
         if hooks and getattr(callback, "save_freq", None) != "epoch":

@@ -177,6 +177,14 @@ def tested():
 # What they monitor
 
 
+def test_a_callback_may_watch_more_than_one_number(run):
+    watching = Noting()
+    watching.monitor, watching.mode = ["val_loss", "val_accuracy"], "auto"
+    result, _ = run(callbacks=[watching])
+    assert result["status"] == "completed"
+    assert watching.mode == "auto"
+
+
 def test_an_accuracy_is_stopped_by_at_its_highest(run):
     stopping = keras.callbacks.EarlyStopping(monitor="val_accuracy", patience=2)
     _, path = run(*OVERFITTING, callbacks=[stopping])
