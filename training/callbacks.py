@@ -56,9 +56,9 @@ def make_callback_list(
     better = watched(trainer.program.task)
     for callback in callbacks:
         monitor = getattr(callback, "monitor", None)
-        known = isinstance(monitor, str) and monitor in better
-        if known and getattr(callback, "mode", None) == "auto":
-            callback.mode = "max" if better[monitor] == "higher" else "min"
+        way = better.get(monitor) if isinstance(monitor, str) else None
+        if way and getattr(callback, "mode", None) == "auto":
+            callback.mode = "max" if way == "higher" else "min"
         hooks = [hook for hook in BATCH_HOOKS if overrides(callback, hook)]
         if hooks and getattr(callback, "save_freq", None) != "epoch":
             warnings.warn(
