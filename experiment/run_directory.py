@@ -70,6 +70,7 @@ class Result:
             raise ValueError("expected what the test images say")
 
 
+RESULT = TypeAdapter(Result)
 FINISHED = ("completed", "diverged")
 State = Literal["free", "finished", "unfinished", "changed", "other"]
 
@@ -366,7 +367,7 @@ def read_result(path: Path) -> dict[str, Any]:
     file = path / "result.json"
     try:
         text = read_file(file)
-        TypeAdapter(Result).validate_json(text, strict=True)
+        RESULT.validate_json(text, strict=True)
         return json.loads(text)
     except FileNotFoundError:
         return {}
