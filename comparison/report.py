@@ -14,7 +14,8 @@ from pathlib import Path
 import jinja2
 import pandas as pd
 from matplotlib import rc_context, rcParams
-from matplotlib.backends.backend_pdf import PdfPages
+from matplotlib.backends.backend_pdf import FigureCanvasPdf, PdfPages
+from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
 from comparison.answer import (
@@ -162,12 +163,13 @@ def save_figure(panels: Iterable[Figure], path: Path) -> list[str]:
     ):
         for number, panel in enumerate(panels, start=1):
             panel.draw_without_rendering()
-            panel.set_layout_engine("none")  # It is laid out for both files.
-            pages.savefig(panel)
+            panel.set_layout_engine("none")
+            # The canvases themselves: `savefig` would lay it out for each file anew.
+            FigureCanvasPdf(panel).print_pdf(pages)
             name = f"{path.name}-{number}"
             rcParams["svg.hashsalt"] = name  # Else two panels have ids in common.
             svg = io.StringIO()
-            panel.savefig(svg, format="svg", metadata={"Date": None})
+            FigureCanvasSVG(panel).print_svg(svg, metadata={"Date": None})
             write(path.with_name(f"{name}.svg"), svg.getvalue())
             shown.append(inline(svg.getvalue()))
     return shown
