@@ -19,6 +19,8 @@ import numpy as np
 import pandas as pd
 from matplotlib import rc_context
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+from scipy import stats
 
 from comparison.colors import COLORS, MUTED
 from comparison.report import STYLE
@@ -40,6 +42,7 @@ LAYERS = ("hidden_1", "hidden_2", "logits")
 TEST_LOSS = "final_test_cross_entropy"
 TRAIN, TEST = ACCURACIES = ("final_train_accuracy", "final_test_accuracy")
 VALIDATION = "final_validation_accuracy"
+VALIDATION_LOSS = "final_validation_cross_entropy"
 
 
 @dataclass(frozen=True)
@@ -101,6 +104,27 @@ def plot(axes, rows: pd.DataFrame, x: str | pd.Series, y: str) -> None:
         band = (values.index, values["min"], values["max"])
         axes.fill_between(*band, color=COLOR[method], alpha=0.14, linewidth=0)
     axes.set(xscale="log")
+
+
+def heat_map(axes, table: pd.DataFrame, digits: int, light: float, dark: float) -> None:
+    """Draw the numbers of a table in its cells, the first row lowest."""
+    axes.imshow(
+        table, cmap="Blues", vmin=light, vmax=dark, aspect="auto", origin="lower"
+    )
+    for (row, column), number in np.ndenumerate(table.to_numpy()):
+        white = abs(number - light) > 0.6 * abs(dark - light)
+        axes.text(
+            column,
+            row,
+            f"{number:.{digits}f}",
+            color="white" if white else "black",
+            ha="center",
+            va="center",
+            fontsize=7,
+        )
+    axes.grid(False)
+    axes.set_xticks(range(table.shape[1]), table.columns)
+    axes.set_yticks(range(table.shape[0]), table.index)
 
 
 def style_of(strengths: pd.Series, strength: str) -> str:
@@ -417,6 +441,63 @@ def draw_dropout(found: Found, figure: Figure) -> None:
     axes.legend(frameon=False, fontsize=8)
 
 
+def best_strength(runs: pd.DataFrame) -> float:
+    """Where the parabola through the best of a grid and its neighbors is lowest.
+
+    Args:
+        runs: One seed at all strengths; the best lies inside the grid.
+
+    Returns:
+        Its logarithm to base 10.
+    """
+    x = np.log10(runs["strength"].map(value_of).astype(float).to_numpy())
+    loss = runs[VALIDATION_LOSS].to_numpy()
+    best = int(loss.argmin())
+    assert 0 < best < len(x) - 1, "the best strength lies on the edge of its grid"
+    near = slice(best - 1, best + 2)
+    bend, slope, _ = np.polyfit(x[near], loss[near], 2)
+    return -slope / (2 * bend)
+
+
+def best_strengths(runs: pd.DataFrame) -> pd.DataFrame:
+    """Logarithms of the best strengths of a method: a row a seed, a column a rate."""
+    rates = runs["condition"].map(value_of).astype(float).rename("rate")
+    return runs.groupby(["seed", rates]).apply(best_strength).unstack("rate")
+
+
+def tables_of_separability(found: Found) -> Iterator[pd.DataFrame]:
+    rows = []
+    for (method,), runs in each(found.runs[found.runs["strength"] != ""], "method"):
+        best = best_strengths(runs)
+        row = {"method": method}
+        for rate, mean in best.mean().items():
+            row[f"best strength at rate {rate:g}"] = f"{10**mean:.2g}"
+        shifts = np.polyfit(np.log10(best.columns), best.to_numpy().T, 1)[0]
+        half = stats.sem(shifts) * stats.t.ppf(0.975, len(shifts) - 1)
+        mean = shifts.mean()
+        found_shift = {"difference": mean, "low": mean - half, "high": mean + half}
+        row["decades of strength per decade of rate"] = interval(
+            pd.Series(found_shift), 2
+        )
+        rows.append(row)
+    yield pd.DataFrame(rows)
+
+
+def draw_separability(found: Found, figure: Figure) -> None:
+    methods = list(each(found.runs[found.runs["strength"] != ""], "method"))
+    panels = figure.subplots(1, len(methods))
+    for axes, ((method,), runs) in zip(panels, methods, strict=True):
+        losses = runs.groupby(["strength", "condition"], sort=False)[VALIDATION_LOSS]
+        table = losses.mean().unstack("condition", sort=False)
+        table = table.rename(index=value_of, columns=value_of)
+        heat_map(axes, table, 3, light=0.3, dark=0.7)
+        for column, row in enumerate(table.to_numpy().argmin(0)):
+            corner, edge = (column - 0.5, row - 0.5), COLORS[2]
+            axes.add_patch(Rectangle(corner, 1, 1, fill=False, ec=edge, linewidth=2))
+        axes.set(title=method, xlabel="learning rate")
+    panels[0].set_ylabel("strength")
+
+
 @dataclass(frozen=True)
 class Study:
     """What a page shows of a study's runs.
@@ -486,6 +567,12 @@ STUDIES = {
         draw_dropout,
         (6, 3.4),
         pairs=True,
+    ),
+    "separability": Study(
+        (VALIDATION_LOSS,),
+        tables_of_separability,
+        draw_separability,
+        (9.5, 3),
     ),
 }
 
