@@ -40,15 +40,16 @@ from system.processes import processors
 DEFAULT = Path(__file__).with_name("configs") / "comparisons" / "compare.toml"
 
 code_at_start = functools.cache(code_of)
-"""Also of runs that a grid grows by: worker processes hold the code of the start."""
+"""Digest of the code when it is first asked for: worker processes keep that code, also
+for runs that are added when a grid grows."""
 
 
 Found = dict[Path, RunDirectory]
-"""The directory of each run of a comparison and what lies there, by the run's path."""
+"""The directories of the runs of a comparison, by the paths of the runs."""
 
 
 def inspect_runs(comparison: Comparison, directory: Path) -> Found:
-    """Find what lies where each run is to lie; data and code are read once."""
+    """Look into the directory of each run; data and code are read once."""
     datasets = {str(run.config.dataset): run.config.dataset for run in comparison.runs}
     data = {name: as_arrays(part.build()).sha256 for name, part in datasets.items()}
     found = {}
@@ -62,7 +63,7 @@ def inspect_runs(comparison: Comparison, directory: Path) -> Found:
 
 
 def order_runs(comparison: Comparison, found: Found) -> list[Order]:
-    """What worker processes have to know of the runs that are not finished."""
+    """Orders for the runs that are not finished."""
     places = [(run, found[run.path]) for run in comparison.runs]
     return [
         Order(run, place.path.absolute(), place.fingerprint)
@@ -79,10 +80,11 @@ def make_and_grow(
     should_stop: Callable[[], bool],
     console: Console,
 ) -> tuple[Comparison, Results]:
-    """Make what is pending, and what lies beyond a grid whose best value is its last.
+    """Make the runs that are not finished, and add runs while a grid's best value is on
+    its edge.
 
     Returns:
-        The comparison with its grids grown, and the results of its runs.
+        The comparison with its grown grids, and the results of its runs.
     """
     from comparison.board import ensure_session, write_experiment
     from comparison.growth import grow_grids
@@ -121,7 +123,7 @@ def make_and_grow(
 def show_plan(
     comparison: Comparison, directory: Path, found: Found, workers: int
 ) -> None:
-    """Print every run, and how long those that are to be made will take."""
+    """Print all runs, and how long those that are not finished will take."""
     from comparison.estimate import estimate_seconds
 
     pending = [order.run for order in order_runs(comparison, found)]

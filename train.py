@@ -44,7 +44,7 @@ EARLIER_RUN = {
     "result.json says so",
     "overwrite": "replace an earlier run",
 }
-"""What may become of the run that lies in the directory, by the option."""
+"""What an option does to the run that is already in the directory."""
 
 
 @named_causes()
@@ -60,29 +60,29 @@ def train(
     code: str | None = None,
     **earlier: bool,
 ) -> dict[str, Any]:
-    """Run one experiment, or show that it has been run before.
+    """Run an experiment, or return the result if it was run before.
 
     Args:
         config: The experiment.
-        directory: The directory that is to hold the run. Another run that lies there
-            is set aside.
-        callbacks: Keras callbacks of your own, besides those of the config. A run that
-            was finished with such callbacks is made again: they may differ.
-        should_stop: Asked often; training is checkpointed and ends when it says so.
-        console: To show progress on; None shows nothing.
-        programs: The program that the run before this one in this process has left for
-            a run that may share it, by its key; this run leaves its own.
+        directory: Directory of the run. Another run that is already there is set aside.
+        callbacks: Keras callbacks, besides those of the config. A run that was finished
+            with such callbacks is run again, because they may have changed.
+        should_stop: Called often. When it returns True, training is checkpointed and
+            ends.
+        console: Console to show progress on; by default nothing is shown.
+        programs: The compiled program of the previous run in this process by its key,
+            or nothing: this run may use it, and leaves its own.
         pictures: Whether TensorBoard gets histograms and pictures too.
-        code: Digest of the code of the run, where this process holds what its files
-            may no longer.
-        **earlier: What becomes of the run that lies in the directory, as `open_run`
-            takes it: `resume`, `resume_changed`, `overwrite`.
+        code: Digest of the code of the run, if this process has loaded what may have
+            changed on disk since.
+        **earlier: What to do with a run that is already in the directory: `resume`,
+            `resume_changed` or `overwrite`, as in `open_run`.
 
     Returns:
         The contents of result.json.
 
     Raises:
-        UserError: The data, the directory or the model do not allow it.
+        UserError: The data, the directory or the model cannot be used.
     """
     console = console or Console(quiet=True)
 
@@ -133,10 +133,10 @@ def train(
 
 @dataclass(frozen=True)
 class Run:
-    """A run that is done.
+    """A run that has ended.
 
     Attributes:
-        directory: Where its files are.
+        directory: Directory of its files.
         result: The contents of result.json.
     """
 
@@ -145,14 +145,14 @@ class Run:
 
     @property
     def history(self) -> "pandas.DataFrame":
-        """A row for each evaluation, under TensorBoard's names."""
+        """One row per evaluation; columns are named as in TensorBoard."""
         import pandas
 
         return pandas.read_csv(self.directory / "history.csv")
 
     @property
     def model(self) -> "keras.Model":
-        """The network with the weights that the run ended with."""
+        """The model with the final weights of the run."""
         import_keras()
         import keras
 
@@ -164,17 +164,19 @@ def run(
     runs: str | Path = "runs",
     **how: Any,
 ) -> Run:
-    """Run one experiment from a notebook or a program.
+    """Run an experiment from a notebook or a program.
+
+    A run that was finished before is not run again, unless its settings, data, code or
+    versions have changed, or callbacks are given.
 
     Args:
         config: A config file, or a dict of what differs from the baseline: sections, or
             settings by dotted name. It may name another `base`.
-        runs: The directory that runs are kept in.
+        runs: Directory in which runs are kept.
         **how: Arguments of `train`, such as `callbacks`, `overwrite` or `console`.
 
     Returns:
-        The run; one that was finished before is not made again, unless its settings,
-        data, code or versions differ, or callbacks are given.
+        The run.
 
     Raises:
         UserError: With the setting, what was expected and what was received.
@@ -191,15 +193,16 @@ def run(
 def make_trainer(
     config: Config, data: Data, programs: "dict[str, Program] | None" = None
 ) -> "tuple[Config, keras.Model, Trainer]":
-    """Build all that a run is made of, ready to train.
+    """Build the model and the optimizer of a run, and a trainer for them.
 
     Args:
         config: The experiment.
-        data: Its images.
-        programs: As `train` takes them.
+        data: Images of the experiment.
+        programs: The program of the previous run, as in `train`.
 
     Returns:
-        The config with all that was "auto" decided, the run's model, and its trainer.
+        The config with each "auto" replaced by what was chosen, the model of the run,
+        and its trainer.
 
     Raises:
         UserError: The model cannot be trained.

@@ -15,7 +15,7 @@ from experiment.command_line import exit_with_status
 from system.errors import UserError
 
 IMAGES_KEPT = 100
-"""Pictures per tag and run; TensorBoard by itself keeps 10, and drops some of ours."""
+"""Pictures per tag and run that TensorBoard keeps; its default of 10 drops some."""
 
 OPEN = "open"
 PAGE = b"""<!DOCTYPE html><title>TensorBoard</title><script>
@@ -25,12 +25,12 @@ if (!localStorage.getItem(key))
         {timeSeriesSettingsPaneOpened: false, sideBarWidthInPercent: 23}));
 location.replace("/" + location.search + location.hash);
 </script>"""
-"""Goes on to TensorBoard with the settings closed, which take a sixth of the page, and
-room for the names of runs; no link can say so."""
+"""A page that opens TensorBoard with its settings closed, which take a sixth of the
+width, and with room for the names of runs: a link cannot set either."""
 
 
 def with_closed_pane(board):
-    """TensorBoard's application, and `PAGE` at the address `OPEN`."""
+    """TensorBoard's application, with `PAGE` at the address `OPEN`."""
 
     def answer(environ, start_response):
         if environ["PATH_INFO"] != f"/{OPEN}":
@@ -45,11 +45,11 @@ def start(directory: Path, port: int | None) -> str:
     """Start TensorBoard in a thread of its own.
 
     Args:
-        directory: Whose runs to show.
+        directory: Directory of the runs to show.
         port: Port of 127.0.0.1; by default 6006, or the next that is free.
 
     Returns:
-        Its address, which ends in a slash.
+        The address of TensorBoard, which ends in a slash.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     from tensorboard import default, program

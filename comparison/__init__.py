@@ -1,1 +1,1 @@
-"""From the results of many runs to an answer."""
+"""Comparisons: many runs and one answer."""

@@ -1,4 +1,4 @@
-"""From results to the answer: each method at its own strength, every pair compared."""
+"""Chooses the strength of each method and compares all pairs of methods."""
 
 import functools
 import itertools
@@ -22,29 +22,31 @@ MOMENTS = {
 }
 
 FEW = 5
-"""Methods of which every pair is shown; of more, the best and the control with each."""
+"""Most methods of which all pairs are shown; of more, each is shown with the best and
+the control alone."""
 
 Curves = Mapping[Trial, pd.DataFrame]
-"""Every scalar at the chosen strengths, by epoch: columns (tag, mean, min or max)."""
+"""For each chosen trial, a table of all scalars: a row for each epoch, and columns
+(tag, "mean", "min" or "max")."""
 
 Pair = tuple[Trial, Trial]
 
 
 @dataclass(frozen=True)
 class Answer:
-    """Each method at its chosen strength, and all pairs, at one moment.
+    """The chosen strength of each method, and how all pairs of methods differ.
 
     Attributes:
-        comparison: What was asked.
-        summary: From `summarize`.
-        moment: "final" or "best".
-        measures: What pairs are compared in: what strengths are chosen by on the
-            validation images, then the same on the test images, then the other of loss
-            and accuracy.
-        losses: What strengths are chosen by, the lower the better: one for each run, by
-            its trial; NaN if it has no result.
-        chosen: The trials at the chosen strengths, in the order of conditions and
-            methods. A method is left out if no strength has all its runs.
+        comparison: The comparison.
+        summary: Table that `summarize` returned.
+        moment: The weights that are compared, "final" or "best".
+        measures: Measures that pairs are compared in. Strengths are chosen by the
+            first, on validation images; the second is the same on test images; the
+            third is the other one of loss and accuracy on test images.
+        losses: What strengths are chosen by, lower is better: a number for each run,
+            indexed by its trial; NaN if it has no result.
+        chosen: Trials at the chosen strengths, in the order of conditions and methods.
+            A method is missing if none of its strengths has all its runs.
     """
 
     comparison: Comparison
@@ -56,25 +58,25 @@ class Answer:
 
     @property
     def headline(self) -> Measure:
-        """What decides who has won."""
+        """The measure that decides which method is best."""
         return self.measures[1]
 
     @property
     def price(self) -> Measure:
-        """The other measure on the test images."""
+        """The other measure on the test images, in which the best may be worse."""
         return self.measures[2]
 
     @functools.cached_property
     def results(self) -> dict[Trial, pd.DataFrame]:
-        """Rows of the summary by seed, of each trial; NaN where a run has no result."""
+        """For each trial, its rows of the summary by seed; NaN without a result."""
         rows = self.summary.set_index("seed")
         rows = rows.where(rows["status"] == "completed")
         return dict(iter(rows.groupby(self.losses.index, sort=False)))
 
     @functools.cached_property
     def pairs(self) -> tuple[Pair, ...]:
-        """Every two methods under one condition, of which the second is the control, or
-        else the earlier one in the file."""
+        """All pairs of methods under the same condition. The second of a pair is the
+        control, or else the one that comes first in the comparison file."""
         return tuple(
             (first, second)
             for condition in self.comparison.conditions
@@ -84,8 +86,8 @@ class Answer:
         )
 
     def pairs_to_show(self, condition: str) -> list[list[Pair]]:
-        """All pairs of a condition in one list; of many, each other method and the best
-        in one, and each other method and the control in another."""
+        """The pairs of a condition to show, in groups: all pairs in one group; or, of
+        more than FEW methods, those with the best, and those with the control."""
         pairs = [pair for pair in self.pairs if pair[0].condition == condition]
         if len(self.under(condition)) <= FEW:
             return [pairs] if pairs else []
@@ -125,16 +127,16 @@ class Answer:
 
 
 def summarize(comparison: Comparison, results: Results) -> pd.DataFrame:
-    """One row per run.
+    """Make a table of all runs.
 
     Args:
-        comparison: What was asked.
-        results: The results of its runs.
+        comparison: The comparison.
+        results: Results of its runs.
 
     Returns:
-        Columns method, condition, strength (both as text), seed, status and seconds,
-        then every number of result.json at both moments: `final_test_accuracy`,
-        `best_weight_norm_of_layer_logits` and the like.
+        A row for each run, with columns method, condition, strength (both as text),
+        seed, status and seconds, and all numbers of result.json at both moments, such
+        as `final_test_accuracy` and `best_weight_norm_of_layer_logits`.
     """
     pairs = [(run, results.get(run.path, {})) for run in comparison.runs]
     rows = [
@@ -152,7 +154,7 @@ def summarize(comparison: Comparison, results: Results) -> pd.DataFrame:
 
 
 def identity(run: Run) -> dict[str, Any]:
-    """What tells a run from the others of its comparison."""
+    """The columns that identify a run in tables."""
     trial = run.trial
     return {
         "method": trial.method,
@@ -163,12 +165,12 @@ def identity(run: Run) -> dict[str, Any]:
 
 
 def find_answer(comparison: Comparison, summary: pd.DataFrame, moment: str) -> Answer:
-    """Choose each method's strength under each condition.
+    """Choose the strength of each method under each condition.
 
     Args:
-        comparison: What was asked.
-        summary: From `summarize`.
-        moment: "final" or "best".
+        comparison: The comparison.
+        summary: Table that `summarize` returned.
+        moment: The weights to compare, "final" or "best".
     """
     by = comparison.file.select.by
     _, second, *_ = measures_of(comparison.runs[0].config.split.settings["task"])
@@ -190,7 +192,8 @@ def choose_strengths(losses: pd.Series) -> tuple[Trial, ...]:
     """Choose the strength with the lowest mean loss for each method and condition.
 
     Args:
-        losses: A loss for each run, by its trial. A trial is not chosen if one is NaN.
+        losses: A loss for each run, indexed by its trial. A trial is not chosen if one
+            of its losses is NaN.
     """
     of_trial = losses.groupby(level=0, sort=False)
     means = of_trial.agg(lambda of_seeds: of_seeds.mean(skipna=False)).dropna()
@@ -199,15 +202,15 @@ def choose_strengths(losses: pd.Series) -> tuple[Trial, ...]:
 
 
 def read_curves(directory: Path, runs: Iterable[Run]) -> pd.DataFrame:
-    """One row per evaluation of each run that has been evaluated.
+    """Read the histories of runs into one table.
 
     Args:
         directory: Directory of the comparison.
         runs: Runs of the comparison.
 
     Returns:
-        Columns method, condition, strength, seed, epoch, step, and every scalar of
-        history.csv by its tag; NaN where a run does not have it.
+        A row for each evaluation, with columns method, condition, strength, seed,
+        epoch, step, and all scalars of history.csv by tag; NaN if a run lacks one.
     """
     rows: list[dict[str, Any]] = []
     for run in runs:
@@ -223,14 +226,14 @@ def read_curves(directory: Path, runs: Iterable[Run]) -> pd.DataFrame:
 
 
 def mean_curves(answer: Answer, curves: pd.DataFrame) -> Curves:
-    """Mean, minimum and maximum over the seeds of each chosen trial, of each scalar.
+    """Mean, minimum and maximum over seeds of each scalar of the chosen trials.
 
-    A curve ends where its first seed ends: a mean of the other seeds would jump. A
-    trial without evaluations is left out.
+    The curves of a trial end where its shortest run ends, because a mean over fewer
+    seeds would jump. Trials without evaluations are left out.
 
     Args:
-        answer: To the comparison.
-        curves: From `read_curves`.
+        answer: Answer of the comparison.
+        curves: Table that `read_curves` returned.
     """
     tags = [column for column in curves if "/" in column]
     found = {}

@@ -1,11 +1,11 @@
-"""What TensorBoard shows of a comparison as a whole, besides its runs.
+"""Writes what TensorBoard shows of a comparison as a whole, besides its runs.
 
-Time Series opens on a run for each method that is the mean of its seeds at the chosen
-strength, HParams has a row for each method and strength, Text has the results, Images
-the filters of all methods.
+On the Time Series page there is a run for each method that is the mean over its seeds
+at the chosen strength. HParams has a row for each method and strength, Text the
+results, and Images the filters of all methods.
 
-A run knows nothing of its comparison, so its place in the HParams table is told beside
-it, in an event file of its own in the run's directory.
+Runs know nothing of their comparison, so their rows of the HParams table are in a
+second event file in each run's directory.
 """
 
 import functools
@@ -38,17 +38,17 @@ METRICS = {
     "accuracy/validation": "val accuracy",
     "gap/loss": "gap",
 }
-"""Columns of the HParams table: few and short, or the last ones are cut off."""
+"""Columns of the HParams table. They are few and short: the last are cut off."""
 
 SESSION_FILE = "events.out.tfevents.session"
-"""TensorBoard reads it after the run's own, whose names go on with the time."""
+"""Name that TensorBoard sorts behind the run's own files, which have numbers here."""
 
 OUR_FILES = "events.out.tfevents.*.board"
 
 Row = dict[str, str | float]
 
 MOST_LAYERS = 3
-"""Norms of layers on the front page."""
+"""Most layers whose norms are on the front page."""
 
 FILTERS = (
     "The first filters of each method at its chosen strength, at the end of the run of "
@@ -57,10 +57,10 @@ FILTERS = (
 
 
 def write_experiment(comparison: Comparison, directory: Path) -> dict[Trial, Row]:
-    """Tell HParams which columns its table has, before the first run.
+    """Write the columns of the HParams table, before the first run.
 
     Args:
-        comparison: What is asked.
+        comparison: The comparison.
         directory: Directory of the comparison.
 
     Returns:
@@ -81,11 +81,11 @@ def write_board(
     """Write all that TensorBoard shows of a comparison as a whole.
 
     Args:
-        answer: To it.
+        answer: Answer of the comparison.
         directory: Directory of the comparison.
-        curves: From `comparison.answer.mean_curves`.
-        results: The results of its runs.
-        filters: From `comparison.pictures.read_pictures`.
+        curves: Curves that `comparison.answer.mean_curves` returned.
+        results: Results of its runs.
+        filters: Filters that `comparison.pictures.read_pictures` returned.
     """
     comparison = answer.comparison
     rows = list_rows(comparison, answer.chosen)
@@ -129,14 +129,14 @@ def write_board(
 def rewrite(
     directory: Path, events: Iterable[tuple[int, summary_pb2.Summary]], at: float
 ) -> None:
-    """Replace the event file that a comparison has in a directory, under a new name.
+    """Replace the event file of a comparison in a directory by one of a new name.
 
-    TensorBoard, if it runs, takes a file of the old name for the old file.
+    (A running TensorBoard would not notice that a file of the same name is new.)
 
     Args:
         directory: Directory of the file.
-        events: Steps and what was found at them.
-        at: Time of all of them, in seconds of the epoch.
+        events: Pairs of a step and a summary.
+        at: Time of all events, in seconds since 1970.
     """
     for old in directory.glob(OUR_FILES):
         old.unlink()
@@ -147,7 +147,7 @@ def rewrite(
 
 
 def write_events(path: Path, events: Iterable[event_pb2.Event]) -> None:
-    """Write an event file whole; one that is there and holds the same is left alone."""
+    """Write an event file, unless it already exists with the same contents."""
     opening = event_pb2.Event(file_version=VERSION)
     content = b"".join(map(as_record, [opening, *events]))
     if path.is_file() and path.read_bytes() == content:
@@ -158,7 +158,7 @@ def write_events(path: Path, events: Iterable[event_pb2.Event]) -> None:
 
 
 def first_event_time(directory: Path) -> float:
-    """When the first of the runs was begun, as the name of its event file tells."""
+    """Time at which the first run was begun, from the name of its event file."""
     names = [path.name for path in directory.rglob("events.out.tfevents.[0-9]*")]
     return min((int(name.split(".")[3]) for name in names), default=int(time.time()))
 
@@ -166,16 +166,16 @@ def first_event_time(directory: Path) -> float:
 def list_rows(
     comparison: Comparison, chosen: Collection[Trial] | None = None
 ) -> dict[Trial, Row]:
-    """What the HParams table has in the row of each trial, by column.
+    """The rows of the HParams table, by trial.
 
-    Every row has every column, for the plots leave out a row that lacks one; a column
-    holds numbers if it can, for text sorts 10 before 3. Methods share the columns of
-    their strengths: the first setting that each varies stands in the first, and so on,
-    with 0 for a method that varies fewer.
+    Every row has every column, because plots leave out rows that lack one. Columns hold
+    numbers where possible, because as text 10 comes before 3. Methods share the columns
+    of their strengths: the first setting that a method varies is in the first, and so
+    on, with 0 for a method that varies fewer.
 
     Args:
-        comparison: What is asked.
-        chosen: The trials at the chosen strengths; None if they are not yet known.
+        comparison: The comparison.
+        chosen: Trials at the chosen strengths; None if they are not known yet.
     """
     trials = list(dict.fromkeys(run.trial for run in comparison.runs))
     columns: dict[str, Sequence[Any]] = {"method": [t.method for t in trials]}
@@ -193,8 +193,8 @@ def list_rows(
 
 
 def describe_experiment(rows: Mapping[Trial, Row]) -> summary_pb2.Summary:
-    """The columns of the table, which can be filtered by value, for the root of the log
-    directory."""
+    """The summary for the root of the log directory that describes the columns of the
+    HParams table, with the values that they can be filtered by."""
     experiment = api_pb2.Experiment()
     table = pd.DataFrame(list(rows.values()))
     for name, cells in table.items():
@@ -214,13 +214,14 @@ def describe_experiment(rows: Mapping[Trial, Row]) -> summary_pb2.Summary:
 def ensure_session(
     directory: Path, trial: Trial, row: Row, result: Mapping[str, Any]
 ) -> None:
-    """Tell HParams how a run began and ended, in an event file beside the run's own.
+    """Write the row and the status of a run for HParams, in a second event file.
+
+    Nothing is written for a run without event files, or one that was interrupted.
 
     Args:
-        directory: Directory of the run; one without event files is left alone, and so
-            is one that was interrupted and will go on.
-        trial: What it is a run of.
-        row: Row of the table that the run belongs to.
+        directory: Directory of the run.
+        trial: Trial of the run.
+        row: Row of the table for this trial.
         result: The contents of result.json; empty for a run that failed.
     """
     logs = [

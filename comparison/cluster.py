@@ -28,17 +28,17 @@ from system.errors import UserError
 def cluster_workers(
     address: str, code: str, directory: Path, first: RunDirectory
 ) -> Iterator[Workers]:
-    """Use the workers of a Dask cluster, also those that join it while this lasts.
+    """Use the workers of a Dask cluster, and those that join it meanwhile.
 
     Args:
-        address: Address of the scheduler, "tcp://host:8786".
+        address: Address of the scheduler, such as "tcp://host:8786".
         code: Digest of the code of all choices.
-        directory: Directory that the runs will be written below.
-        first: One of the runs.
+        directory: Directory of the comparison.
+        first: One of its runs.
 
     Raises:
-        UserError: Dask is not installed, no scheduler answers, or a worker sees other
-            files or has other code.
+        UserError: Dask is not installed, no scheduler answers, or no worker has the
+            same files and code.
     """
     try:
         import distributed
@@ -58,7 +58,7 @@ def cluster_workers(
         fit: list[str] = []
 
         def count() -> int:
-            """Threads of the workers that can make the runs; new ones are checked."""
+            """Number of threads of the workers that can make runs; checks new ones."""
             threads = client.nthreads()
             if new := [*threads.keys() - hindrances.keys()]:
                 found = client.run(check, workers=new, on_error="return")
@@ -101,7 +101,7 @@ def describe(worker: str, hindrance: object) -> str:
 
 
 def refuse_silent_address(address: str) -> None:
-    """Refuse an address that nothing answers at: Dask's client would complain long."""
+    """Refuse an address at which nothing answers: Dask would take long to say so."""
     try:
         parts = urlsplit(address)
         socket.create_connection((parts.hostname, parts.port), timeout=10).close()
@@ -113,12 +113,15 @@ def refuse_silent_address(address: str) -> None:
 
 
 def find_hindrance(code: str, probe: Path, first: RunDirectory) -> str | None:
-    """Why this Dask worker cannot make the runs of a comparison, or None.
+    """Find out why this Dask worker cannot make the runs of a comparison.
 
     Args:
-        code: Digest of the code of all choices, where the comparison was started.
-        probe: A file below the directory of the comparison.
-        first: One of the runs, as it was found where the comparison was started.
+        code: Digest of the code of all choices on the machine of the comparison.
+        probe: A file in the directory of the comparison.
+        first: One of the runs, as the machine of the comparison sees it.
+
+    Returns:
+        The reason in words; None if it can.
     """
     if not probe.exists():
         return f"does not see {probe.parent}"

@@ -5,20 +5,20 @@ from matplotlib.colors import to_hex, to_rgb
 from comparison.answer import Answer
 
 COLORS = ("#425066", "#12b5cb", "#e52592", "#f9ab00", "#9334e6", "#7cb342", "#e8710a")
-"""Those of TensorBoard 2.21, which gives them to groups of runs by the runs' names."""
+"""The colors of TensorBoard 2.21, in the order in which it gives them to groups."""
 
 GREY = "#9aa0a6"
 INK, MUTED, RULE, PAPER = "#22262b", "#6b7280", "#d5d9de", "#fefefe"
-"""Of text, axes, grids and the page."""
+"""Colors of text, axes, grids and the page."""
 
 FEW = 4
-"""Methods in color if there are more than colors."""
+"""Number of methods in color if there are more methods than colors."""
 
 
 def colored_methods(answer: Answer) -> list[str]:
     """The methods in color, in the order of COLORS: the control, then by name.
 
-    They are all methods, or the best few of too many to tell apart.
+    If there are more methods than colors, they are the control and the best.
     """
     file = answer.comparison.file
     methods, few = list(file.methods), len(file.methods)
@@ -49,4 +49,4 @@ CSS_NAMES = {
     RULE: "--rule",
     PAPER: "--paper",
 }
-"""What the report's style sheet calls each color; "--t" are those of text."""
+"""Names of the colors in the report's style sheet; "--t" are the shades for text."""

@@ -1,4 +1,4 @@
-"""How long runs will take: some updates and an evaluation of one, timed."""
+"""Estimates how long runs will take, from a few updates and evaluations."""
 
 import time
 from collections.abc import Sequence
@@ -14,10 +14,10 @@ SECONDS_TO_START = 4.0
 
 
 def estimate_seconds(runs: Sequence[Run], workers: int) -> float:
-    """Seconds that runs will take in worker processes of this machine, start included.
+    """Seconds that runs will take in worker processes of this machine.
 
-    One run of each condition is timed, and the others are taken to be like it. What is
-    compiled for the first run of a trial serves the others.
+    One run of each condition is timed, and the others are assumed to take as long. Only
+    the first run of a trial compiles.
     """
     import_keras()
     seconds = SECONDS_TO_START * workers
@@ -30,7 +30,7 @@ def estimate_seconds(runs: Sequence[Run], workers: int) -> float:
 
 
 def time_run(config: Config) -> tuple[float, float]:
-    """Seconds that a run takes to compile, and to train and evaluate."""
+    """Time a run: seconds to compile it, and seconds to train and evaluate it."""
     data = config.split.build(as_arrays(config.dataset.build()), config.seed)
     started = time.perf_counter()
     _, _, trainer = make_trainer(config, data)

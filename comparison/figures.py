@@ -1,7 +1,7 @@
-"""The figures of a comparison, in panels; each is drawn of the answer and its curves.
+"""Draws the figures of a comparison from its answer and its curves.
 
-A panel is as wide as a telephone, so that its text can be read on one; a page shows
-two or three side by side, and says in report.html.jinja how to read them.
+A figure has one or more panels, each narrow enough for a telephone; a wide page shows
+two or three side by side. Its caption is in report.html.jinja.
 """
 
 import functools
@@ -25,20 +25,20 @@ from comparison.tables import verdict_in_words
 from training.measures import MEMORIZED, MINUS, Measure, find_measure
 
 WIDE, NARROW = (5.2, 3.3), (3.4, 2.7)
-"""Width and height of panels, in inches; a narrow one is for each of many methods."""
+"""Width and height of panels, in inches; narrow if there are many."""
 
 FITTED = 0.999
-"""Accuracy on the training images from which a network counts as having learned all."""
+"""Training accuracy from which a network counts as having learned all images."""
 
 LINE = 11 / 53
-"""Height of a line of text in inches, by which names are kept apart."""
+"""Height of a line of text, in inches."""
 
 Panels = Iterator[tuple[str, Figure | None]]
-"""Panels, those that there are, with the name of the figure that they are parts of."""
+"""Names of figures, each with a panel of it; None in place of a panel without data."""
 
 
 def draw_answer(answer: Answer) -> Panels:
-    """What the methods came to at one moment of the runs."""
+    """Draw how the methods compare at the moment of the answer."""
     conditions = answer.comparison.conditions
     there = [condition for condition in conditions if answer.under(condition)]
     measures = [answer.headline]
@@ -56,7 +56,7 @@ def draw_answer(answer: Answer) -> Panels:
 
 
 def draw_course(answer: Answer, curves: Curves) -> Panels:
-    """How the methods came to that, over epochs, strengths, layers and classes."""
+    """Draw details: curves over epochs and strengths, layers, classes, confidence."""
     conditions = answer.comparison.conditions
     loss = answer.comparison.loss
     for trial in answer.chosen:
@@ -78,8 +78,8 @@ def draw_course(answer: Answer, curves: Curves) -> Panels:
 class Panel:
     """Axes on which each method has its color and its name.
 
-    Whatever shows a method has a gid "method|text", of which the report makes a name to
-    mute the method by, and a text that appears where one points.
+    Whatever shows a method has a gid "method|text". In the report, the method is what
+    it can be muted by, and the text appears when one points at it.
     """
 
     def __init__(
@@ -91,10 +91,11 @@ class Panel:
     ):
         """
         Args:
-            answer: Its methods are shown.
+            answer: Answer whose methods are shown.
             title: Title of the panel.
             size: Width and height in inches.
-            rows: Height instead in rows, on which things stand by their number.
+            rows: Number of rows along the y axis, which decides the height instead;
+                row i is at y = i, from the top.
         """
         self.height = size[1] if rows is None else 0.9 + 0.5 * rows
         self.figure = Figure(figsize=(size[0], self.height))
@@ -110,7 +111,7 @@ class Panel:
         return self.colors[trial.method] in COLORS
 
     def plot(self, trial: Trial, x, y, how: str, text: str = "", **style: Any) -> None:
-        """Plot something of a method in its color, with a text to point at."""
+        """Plot something in the color of a method, with a text for pointing at it."""
         width, height = (1.9, 3) if self.has_color(trial) else (0.9, 2)
         style = {"linewidth": width, "zorder": height, **style}
         label = f"{trial.method}|{trial.name}: {text}" if text else f"{trial.method}|"
@@ -129,15 +130,15 @@ class Panel:
     ) -> None:
         """Plot a line for each method, with its name at the right end.
 
-        The axes reach as far as the methods in color, so that one that goes astray does
-        not hide the others.
+        Methods in color get a band from the minimum to the maximum, too, and decide the
+        limits of the axes, so that an outlier in grey does not squeeze them.
 
         Args:
-            found: Columns mean, min and max over seeds, by what stands on the x axis;
-                methods in color have a band between the latter.
+            found: For each trial, a table with columns mean, min and max over seeds,
+                indexed by x.
             how: Style of the lines.
-            name: Attribute of a trial that its line is called by.
-            ends: What stands below the names.
+            name: Attribute of a trial with its name.
+            ends: Smaller text below the name of a trial.
         """
         for trial in sorted(found, key=self.has_color, reverse=True):
             table, mean = found[trial], found[trial]["mean"]
@@ -151,14 +152,14 @@ class Panel:
             self.end(mean.iloc[-1], trial, getattr(trial, name), *below)
 
     def end(self, y: float, trial: Trial, *lines: str) -> None:
-        """Name a line at its right end, with smaller lines below the name."""
+        """Remember to write lines of text at the right end of a method's line."""
         self.ends.append((y, trial.method, lines))
 
     def write(
         self, side: str, y: float, method: str, lines: Sequence[str], of: str = "data"
     ) -> None:
-        """Write to the left or right of the axes: a line in the method's color, and
-        perhaps a smaller one below it."""
+        """Write one or two lines of text beside the axes: the first in the color of the
+        method, the second smaller."""
         x, away, ha = (0, -8, "right") if side == "left" else (1, 8, "left")
         for text, large in zip(lines, (True, False), strict=False):
             self.axes.annotate(
@@ -177,8 +178,9 @@ class Panel:
             )
 
     def place(self, values: Sequence[Any]) -> list[float]:
-        """Where values stand on the x axis, with a tick at each: positive numbers on a
-        logarithmic one, others in a row. A list of one number counts as that number."""
+        """Set the ticks of the x axis to values, and return their places: positive
+        numbers on a logarithmic axis, others at equal distances. A list of one number
+        counts as that number."""
         values = [v[0] if isinstance(v, list) and len(v) == 1 else v for v in values]
         numbers = all(isinstance(v, int | float) and v > 0 for v in values)
         at = [float(v if numbers else i) for i, v in enumerate(values)]
@@ -190,7 +192,7 @@ class Panel:
         return at
 
     def finish(self, **settings: Any) -> Figure:
-        """Set the axes' labels, write names at the ends of lines, moved apart where
+        """Set labels and ticks, write the names at the ends of lines, moved apart where
         they would overlap, and return the figure."""
         self.axes.set(**settings)
         if self.axes.get_yscale() == "log":
@@ -220,12 +222,12 @@ class Panel:
 
 
 def over_seeds(table: pd.DataFrame) -> pd.DataFrame:
-    """Mean, min and max of each column, a row for each."""
+    """A table with the mean, min and max of each column, in a row for each."""
     return table.agg(["mean", "min", "max"]).T
 
 
 def draw_methods(answer: Answer, condition: str, measure: Measure) -> Figure:
-    """The runs of each method in a row, the best on top."""
+    """Draw the runs of each method and their mean in a row, the best on top."""
     ranked = answer.ranked(condition)
     panel = Panel(answer, condition, rows=len(ranked))
     table = measure.scale * pd.DataFrame([answer.values(t, measure) for t in ranked])
@@ -253,7 +255,7 @@ def draw_methods(answer: Answer, condition: str, measure: Measure) -> Figure:
 
 
 def draw_pairs(answer: Answer, pairs: Sequence[Pair], measure: Measure) -> Figure:
-    """Differences with their intervals, and a tick for each seed."""
+    """Draw the difference of each pair with its interval, and a tick for each seed."""
     panel = Panel(answer, pairs[0][0].condition, rows=len(pairs))
     reach = measure.scale * (measure.margin or 0)
     panel.axes.axvspan(-reach, reach, color=RULE, alpha=0.6, linewidth=0)
@@ -286,8 +288,8 @@ def draw_curves(
     log: bool = False,
     relative: bool = False,
 ) -> Figure | None:
-    """A measure over the epochs, divided by its start if it is to be `relative`; None
-    if no run has it."""
+    """Draw a measure over epochs; with `relative`, divided by its value at the start.
+    None if no run has it."""
     found, tag = {}, measure.tag
     for trial, table in curves.items():
         if trial.condition == condition and tag in table:
@@ -314,7 +316,7 @@ def draw_curves(
 
 
 def draw_layers(answer: Answer, curves: Curves, condition: str) -> Figure | None:
-    """Each layer's norm at the end over that at the start."""
+    """Draw the norm of each layer at the end, divided by that at the start."""
     norms = find_tags(curves, "weights/norm/")
     found = {
         trial: pd.DataFrame(
@@ -334,7 +336,7 @@ def draw_layers(answer: Answer, curves: Curves, condition: str) -> Figure | None
 
 
 def draw_recall(answer: Answer, condition: str) -> Figure | None:
-    """The recall of each class minus the control's."""
+    """Draw the recall of each class minus that of the control."""
     recalls = {t: find_numbers(answer, t, "recall") for t in answer.under(condition)}
     control = [t for t in recalls if t.method == answer.comparison.file.control]
     if not control or recalls[control[0]].empty:
@@ -351,9 +353,9 @@ def draw_recall(answer: Answer, condition: str) -> Figure | None:
 
 
 def draw_reliability(answer: Answer, condition: str) -> Figure | None:
-    """How many of the test images are right, by how sure the network is of them.
+    """Draw the test accuracy by confidence.
 
-    A dot is larger, the more images it stands for, those of all seeds together.
+    The area of a dot is proportional to the number of its images, over all seeds.
     """
     panel = Panel(answer, condition)
     panel.axes.plot([0, 100], [0, 100], color=INK, linewidth=0.8)
@@ -378,8 +380,8 @@ def draw_reliability(answer: Answer, condition: str) -> Figure | None:
 
 
 def find_numbers(answer: Answer, trial: Trial, name: str) -> pd.DataFrame:
-    """A table of result.json whose keys are numbers, such as the recall of each class:
-    a row for each seed, a column for each number."""
+    """An entry of result.json whose keys are numbers, such as the recall of each class,
+    as a table with a row for each seed and a column for each key."""
     start = f"{answer.moment}_{name}_"
     table = answer.results[trial].filter(regex=f"^{start}").astype(float)
     table = table.rename(columns=lambda column: float(column.removeprefix(start)))
@@ -387,13 +389,13 @@ def find_numbers(answer: Answer, trial: Trial, name: str) -> pd.DataFrame:
 
 
 def draw_strengths(answer: Answer, trial: Trial) -> Figure:
-    """What strengths are chosen by, over the grid of a method: a line, or a map."""
+    """Draw what strengths are chosen by over the grid of a method: a line or a map."""
     draw = draw_map if len(trial.varied) > 1 else draw_line
     return draw(answer, trial)
 
 
 def draw_line(answer: Answer, trial: Trial) -> Figure:
-    """Validation and training against the strength, with every run."""
+    """Draw the measure on validation and training images over one strength."""
     measure, grid = answer.measures[0], answer.comparison.grid(trial)
     many = sum(bool(other.varied) for other in answer.chosen) > 2
     panel = Panel(answer, trial.label, NARROW if many else (WIDE[0], NARROW[1]))
@@ -419,8 +421,8 @@ def draw_line(answer: Answer, trial: Trial) -> Figure:
 
 
 def draw_map(answer: Answer, trial: Trial) -> Figure:
-    """The mean over seeds for each two values of the last two settings; where a method
-    varies more settings, the best of these means."""
+    """Draw the mean over seeds for all values of the last two settings that a method
+    varies; if it varies more, the best over the others."""
     *_, down, across = trial.varied
     measure, grid = answer.measures[0], answer.comparison.grid(trial)
     table = pd.DataFrame([other.varied for other in grid]).map(short)
@@ -445,7 +447,7 @@ def draw_map(answer: Answer, trial: Trial) -> Figure:
 
 
 def draw_conditions(answer: Answer) -> Iterator[Figure]:
-    """The headline, the test error and the training accuracy against the condition."""
+    """Draw the headline, the test error and the training accuracy over conditions."""
     conditions, learned = answer.comparison.conditions, threshold(answer)
     key = next(iter(next(iter(conditions.values()))))
     error = replace(find_measure("test_accuracy"), name="test error")
@@ -471,8 +473,8 @@ def draw_conditions(answer: Answer) -> Iterator[Figure]:
 
 
 def threshold(answer: Answer) -> str | None:
-    """The interpolation threshold: the last condition in which the control learns all
-    training images, next to one in which it does not; None if there is no such pair."""
+    """The interpolation threshold: a condition in which the control learns all training
+    images, next to one in which it does not; None if there is none."""
     control = [t for t in answer.chosen if t.method == answer.comparison.file.control]
     measure = find_measure("train_accuracy")
     for pair in itertools.pairwise(control):

@@ -1,4 +1,4 @@
-"""What a comparison found, in sentences that say no more than the intervals allow."""
+"""The findings of a comparison in words, which say no more than the intervals allow."""
 
 import math
 from collections import Counter
@@ -10,14 +10,15 @@ from comparison.statistics import DIFFERENT, EQUAL, UNDECIDED, Difference
 from training.measures import Measure
 
 FEW = 3
-"""Seeds to be given: with two, an interval is 18 standard deviations wide."""
+"""Fewest seeds without a note: with two, intervals are 18 standard deviations wide."""
 
 NAMED = 3
-"""Undecided pairs that are named; more are counted."""
+"""Most undecided pairs that are named; more are only counted."""
 
 
 def sentences(answer: Answer) -> list[str]:
-    """The answer in at most three sentences: who wins, at what price, what is open."""
+    """The answer in at most three sentences: which method is best, what it costs in the
+    other measure, and what is not decided."""
     conditions = answer.comparison.conditions
     ranked = [trials for c in conditions if len(trials := answer.ranked(c)) > 1]
     if not ranked:
@@ -30,7 +31,7 @@ def sentences(answer: Answer) -> list[str]:
 
 
 def winner(answer: Answer, best: Trial, second: Trial, *others: Trial) -> str:
-    """Who wins, by how much and in how many seeds: over the second, and the control."""
+    """Which method is best, and by how much against the second and the control."""
     measure = answer.headline
     found = answer.difference(best, second, measure)
     text = f"{named(best)} has the {measure.best} {measure.name}, "
@@ -50,7 +51,7 @@ def winner(answer: Answer, best: Trial, second: Trial, *others: Trial) -> str:
 
 
 def price(answer: Answer, best: Trial, second: Trial) -> str:
-    """What the best pays, or gains as well, in the other measure."""
+    """How the best differs from the second in the other measure."""
     measure = answer.price
     found = answer.difference(best, second, measure)
     text = f"{measure.name} against {second.method}, {evidence(found, measure)}"
@@ -64,7 +65,7 @@ def price(answer: Answer, best: Trial, second: Trial) -> str:
 
 
 def winners(answer: Answer, ranked: Sequence[Sequence[Trial]]) -> list[str]:
-    """Which method wins under which conditions, and where that is shown."""
+    """Which method is best under which conditions, and how many verdicts there are."""
     measure = answer.headline
     won: dict[str, list[str]] = {}
     for best, *_ in ranked:
@@ -79,11 +80,11 @@ def winners(answer: Answer, ranked: Sequence[Sequence[Trial]]) -> list[str]:
 
 
 def verdicts(answer: Answer, told: Collection[Trial] = ()) -> str:
-    """How many pairs there are of each verdict, and which are not decided.
+    """How many pairs have each verdict, and which are not decided.
 
     Args:
-        answer: Answer of one condition or of several.
-        told: The two methods that were spoken of before.
+        answer: The answer.
+        told: The pair that an earlier sentence is about, which is not named again.
     """
     found = {pair: answer.difference(*pair, answer.headline) for pair in answer.pairs}
     open_pairs = [
@@ -96,7 +97,7 @@ def verdicts(answer: Answer, told: Collection[Trial] = ()) -> str:
 
 
 def tally(found: Iterable[Difference]) -> str:
-    """ "4 are different, 1 is not decided"."""
+    """Count verdicts: "4 are different, 1 is not decided"."""
     counts = Counter(difference.verdict for difference in found)
     return ", ".join(
         f"{counts[verdict]} {'is' if counts[verdict] == 1 else 'are'} {verdict}"
@@ -106,7 +107,8 @@ def tally(found: Iterable[Difference]) -> str:
 
 
 def notes(answer: Answer) -> list[str]:
-    """What weakens the answer: strengths on an edge, missing runs, too few seeds."""
+    """Notes on what weakens the answer: strengths on the edge of a grid, missing runs,
+    too few seeds."""
     chosen = {trial.label: trial for trial in answer.chosen}
     of_methods = answer.losses.isna().groupby(lambda trial: trial.label, sort=False)
     lines = []
@@ -132,7 +134,7 @@ def notes(answer: Answer) -> list[str]:
 
 
 def evidence(found: Difference, measure: Measure) -> str:
-    """ "−0.027 nats [−0.049, −0.005], lower in 5 of 5 seeds"."""
+    """A difference in words: "−0.027 nats [−0.049, −0.005], lower in 5 of 5 seeds"."""
     change = f"{measure.change(found.mean)} {measure.unit_of_change}".rstrip()
     word = "lower" if found.mean < 0 else "higher"
     where = f"{word} in {found.better_in(word)} of {count(found.seeds, 'seed')}"
@@ -140,7 +142,7 @@ def evidence(found: Difference, measure: Measure) -> str:
 
 
 def would_decide(found: Difference, before: str = "; ") -> str:
-    """How many seeds would give a verdict, where there is none yet."""
+    """How many seeds would decide a pair, if it is not decided."""
     if found.verdict != UNDECIDED or math.isnan(found.low):
         return ""
     seeds = found.seeds_to_decide

@@ -1,4 +1,4 @@
-"""Lets a grid grow where its best strength lies on its edge."""
+"""Extends a grid if its best strength is on its edge."""
 
 import math
 from collections.abc import Iterable
@@ -12,14 +12,15 @@ from system.errors import UserError
 def grow_grids(
     comparison: Comparison, results: Results
 ) -> tuple[Comparison, list[str]]:
-    """Add the value beyond each edge that a best strength lies on, with all seeds.
+    """Add a value beyond each edge of a grid that a best strength is on.
 
-    What is added follows from the finished runs alone, so that the same command, given
-    again, makes the same comparison. A value that its setting does not allow is not.
+    Which values are added depends on the finished runs alone, so that the same command
+    makes the same comparison again. Values that the setting does not allow are left
+    out.
 
     Args:
-        comparison: As it is.
-        results: The results of its runs.
+        comparison: The comparison.
+        results: Results of its runs.
 
     Returns:
         The comparison with more runs, and what was added, in words.
@@ -45,10 +46,11 @@ def grow_grids(
 
 
 def next_value(values: Iterable[float], edge: float) -> float:
-    """The number beyond an edge, two steps of the grid from the last but one.
+    """The number that continues a grid beyond one of its edges.
 
-    The next of 0.3, 1 and 3 is 10: grids often have two ratios in turn. Where none lies
-    beyond, as at 0, the result is NaN, which no setting allows.
+    Its ratio to the edge is that of the two numbers before the edge: after 0.3, 1 and 3
+    comes 10, because such grids have two ratios in turn. If there is no such number, as
+    beyond 0, it is NaN, which no setting allows.
     """
     *_, before, last, _ = sorted(values, reverse=edge == min(values))
     value = last * edge / before if before else math.nan

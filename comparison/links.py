@@ -1,4 +1,4 @@
-"""Links that open TensorBoard on a comparison, or on what lies in a directory."""
+"""Links that open TensorBoard on a comparison, or on whatever is in a directory."""
 
 import json
 import re
@@ -10,22 +10,23 @@ from monitoring.links import OF_RUNS, page, time_series
 from system.files import replacing
 
 MEANS = "mean"
-"""Folder of a comparison's runs that are means over seeds."""
+"""Folder of the runs that are means over seeds."""
 
 COMPARED = ("loss/validation", "loss/train", "accuracy/validation")
-"""What tells most of a comparison; the norms of its first layers stand behind it."""
+"""Scalars on top of the front page, before the norms of the first layers."""
 
 BOARD = "board.json"
 
 
 @dataclass(frozen=True)
 class Board:
-    """What links to a comparison need to know of it.
+    """What links to a comparison depend on; saved in its directory.
 
     Attributes:
-        methods: Those in color, the control first; the others are grey.
-        folders: Folders of the runs at the chosen strengths, below the comparison's.
-        layers: Names of the first layers with a norm.
+        methods: Methods in color, the control first.
+        folders: Folders of the runs at the chosen strengths, relative to the directory
+            of the comparison.
+        layers: Names of the layers whose norms are on the front page.
     """
 
     methods: Sequence[str]
@@ -37,10 +38,11 @@ class Board:
             partial.write_text(json.dumps(asdict(self), indent=2), encoding="utf-8")
 
     def links(self, prefix: str = "") -> dict[str, str]:
-        """The pages of a comparison, by name, the first to look at first.
+        """Links to the pages of a comparison by name, the most useful first.
 
         Args:
-            prefix: Beginning of its runs' names, "compare/", where others are shown.
+            prefix: Beginning of the names of its runs, such as "compare/", if
+                TensorBoard shows other runs, too.
         """
         start, root = (
             f"^{re.escape(prefix)}",
@@ -67,10 +69,10 @@ class Board:
 
 
 def views(directory: Path) -> dict[str, str]:
-    """What to look at in a directory, the latest first: links by name.
+    """Links by name to what is in a directory, the latest first.
 
     Args:
-        directory: Directory of a comparison, of several, of single runs, or of both.
+        directory: Directory of a comparison, or of comparisons and single runs.
     """
     if (directory / BOARD).exists():
         return read_board(directory).links()

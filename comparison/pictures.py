@@ -1,4 +1,4 @@
-"""The pictures that each method's run of the first seed has drawn."""
+"""Reads pictures from the event files of the first seed of each method."""
 
 import io
 import struct
@@ -16,18 +16,21 @@ from experiment.run_directory import path_within
 from monitoring import pictures
 
 FILTERS, DIGITS = "first_layer/filters", "memorized/digits"
-"""Tags of pictures: of the filters, and of training images learned by heart."""
+"""Tags of the pictures that are read: filters, and training images learned by heart."""
 
 Pictures = dict[Trial, dict[int, bytes]]
 """PNG files by epoch."""
 
 
 def read_pictures(answer: Answer, directory: Path) -> dict[str, Pictures]:
-    """The pictures of each method's chosen strength, by tag; of filters, the first row.
+    """Read the pictures of the chosen trials; of pictures of filters, the first row.
 
     Args:
-        answer: To the comparison; trials without pictures are left out.
+        answer: Answer of the comparison.
         directory: Directory of the comparison.
+
+    Returns:
+        The pictures by tag. Trials without pictures are left out.
     """
     found: dict[str, Pictures] = {FILTERS: {}, DIGITS: {}}
     for trial in answer.chosen:
@@ -44,9 +47,9 @@ def read_pictures(answer: Answer, directory: Path) -> dict[str, Pictures]:
 
 
 def read_events(path: Path) -> Iterator[event_pb2.Event]:
-    """The events of a file, up to one that is not whole.
+    """Read the events of a file, up to the first incomplete one.
 
-    TensorBoard's own reader loads TensorFlow.
+    (TensorBoard's own reader would load TensorFlow.)
     """
     content, start = path.read_bytes(), 0
     while start + 12 <= len(content):
@@ -67,7 +70,7 @@ def first_row(sheet: bytes) -> bytes:
 
 
 def draw_last_filters(filters: Mapping[Trial, Mapping[int, bytes]]) -> bytes:
-    """The filters of all methods at the end, one picture, as PNG."""
+    """Draw the final filters of all methods in one picture, as PNG."""
     figure = Figure(figsize=(5, 0.9 * len(filters)), dpi=120, layout="constrained")
     panels = figure.subplots(len(filters), squeeze=False)[:, 0]
     for axes, (trial, rows) in zip(panels, filters.items(), strict=True):

@@ -60,7 +60,7 @@ from training.losses import TASKS
 from training.measures import MEASURES, measures_of
 
 OWN_FOLDERS = ("figures", "mean")
-"""Folders of a comparison that hold no method's runs."""
+"""Folders of a comparison that are not those of methods."""
 
 Tables = dict[str, dict[str, Any]]
 Grids = dict[str, dict[str, Annotated[list[Any], MinLen(1)]]]
@@ -70,7 +70,7 @@ By: Any = Literal[tuple(MEASURES)]
 Result = dict[str, Any]
 """The contents of a run's result.json."""
 Results = dict[Path, Result]
-"""The results of those runs that have one, by the path of the run."""
+"""The results of runs, by their paths; runs without a result are missing."""
 
 
 class Method(BaseModel, strict=True, extra="forbid"):
@@ -88,7 +88,7 @@ class Select(BaseModel, strict=True, extra="forbid"):
 
 
 class ComparisonFile(BaseModel, strict=True, extra="forbid"):
-    """A comparison file, whose keys and values this class allows."""
+    """A comparison file: its keys and their types."""
 
     base: str
     methods: Annotated[dict[MethodName, Method], MinLen(1)]
@@ -105,12 +105,13 @@ class ComparisonFile(BaseModel, strict=True, extra="forbid"):
 
 @dataclass(frozen=True)
 class Trial:
-    """What the runs of all seeds agree in: a method at one strength.
+    """A method at one strength, under one condition: runs that differ in seed alone.
 
     Attributes:
-        condition: Its name, "train_size=300"; empty if the comparison has none.
-        method: Its name.
-        varied: What the method varies, by dotted name.
+        condition: Name of the condition, such as "train_size=300"; empty if the
+            comparison has none.
+        method: Name of the method.
+        varied: Settings that the method varies, and their values here, by dotted name.
     """
 
     condition: str
@@ -119,7 +120,7 @@ class Trial:
 
     @property
     def strength(self) -> str:
-        """What the method varies, as text: "l2=0.001"."""
+        """The values that the method varies, as text: "l2=0.001"."""
         return in_words(self.varied)
 
     @property
@@ -129,12 +130,12 @@ class Trial:
 
     @property
     def name(self) -> str:
-        """The method with its strength, short: "adamw 3.0"."""
+        """The method and its strength in short: "adamw 3.0"."""
         return " ".join([self.method, *map(short, self.varied.values())])
 
     @property
     def title(self) -> str:
-        """All of it, short: "adamw 3.0 train_size=300"."""
+        """Method, strength and condition in short: "adamw 3.0 train_size=300"."""
         return f"{self.name} {self.condition}".rstrip()
 
 
@@ -143,12 +144,12 @@ class Run:
     """One experiment of a comparison.
 
     Attributes:
-        trial: What it shares with the runs of other seeds.
-        seed: Seed of the run; those of one seed are paired.
-        config: The whole experiment.
-        path: Path of its directory, below that of the comparison.
-        pictures: Whether TensorBoard gets histograms and pictures of it: those of one
-            seed are enough to look at.
+        trial: Trial that it belongs to.
+        seed: Seed of the run. Runs of one seed are paired.
+        config: Config of the run.
+        path: Path of its directory, relative to that of the comparison.
+        pictures: Whether TensorBoard gets histograms and pictures of it, as it does of
+            one seed.
     """
 
     trial: Trial
@@ -165,17 +166,19 @@ class Run:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Experiments that differ in condition, method, strength and seed alone.
+    """Runs that differ in condition, method, strength and seed alone.
 
     Attributes:
-        name: Name of its directory.
-        file: What is asked. It says which control is meant, and by what strengths are
-            chosen, also if it left that open.
-        base: Tables of the config that all is a change of.
-        conditions: Their settings, by name.
-        grids: The values of what each method varies, by condition and method.
-        runs: In order of conditions, methods, strengths and seeds.
-        loss: What the updates minimize: the criterion of the task, or "loss".
+        name: Name of the directory of the comparison.
+        file: The comparison file, with its defaults for `control` and `select.by`
+            filled in.
+        base: Tables of the config that conditions and methods change.
+        conditions: Settings of each condition by dotted name, by the condition's name.
+        grids: For each condition and method, the values of each setting that the method
+            varies.
+        runs: The runs, in the order of conditions, methods, strengths and seeds.
+        loss: Key of the measure that is shown as the loss: the criterion of the task,
+            or "loss" if all runs minimize another one.
     """
 
     name: str
@@ -190,13 +193,13 @@ class Comparison:
         return [run for run in self.runs if run.trial == trial]
 
     def grid(self, trial: Trial) -> list[Trial]:
-        """Every strength of a trial's method under its condition."""
+        """All strengths of the same method under the same condition."""
         trials = dict.fromkeys(run.trial for run in self.runs)
         return [other for other in trials if other.label == trial.label]
 
     def edges(self, trial: Trial) -> Iterator[str]:
-        """What a trial varies that is the least or the greatest of three or more
-        numbers of its grid: a better one may lie beyond."""
+        """Settings whose value is the least or the greatest of three or more numbers in
+        the grid, so that a better one may be beyond."""
         for key, value in trial.varied.items():
             axis = [other.varied[key] for other in self.grid(trial)]
             numbers = all(type(v) in (int, float) for v in axis)
@@ -205,11 +208,11 @@ class Comparison:
 
 
 def load_comparison(path: Path, overrides: Sequence[str] = ()) -> Comparison:
-    """Load a comparison and check each of its experiments.
+    """Load a comparison and check all its runs.
 
     Args:
-        path: A TOML file.
-        overrides: Assignments `section.key=value` that apply to the base config.
+        path: A comparison file in TOML.
+        overrides: Assignments `section.key=value` that change the base config.
 
     Raises:
         UserError: With the setting, what was expected and what was received.
@@ -243,8 +246,8 @@ def load_comparison(path: Path, overrides: Sequence[str] = ()) -> Comparison:
 
 
 def decide_loss(file: ComparisonFile, runs: Sequence[Run]) -> str:
-    """What losses are compared by: the criterion of the task, or "loss" where all runs
-    train another one; and whether strengths can be chosen by what the file says."""
+    """Decide which loss to show: the criterion of the task, or "loss" if all runs
+    minimize another one. Refuse a `select.by` that cannot choose strengths."""
     task, by = runs[0].config.split.settings["task"], file.select.by
     losses = {run.config.loss.name for run in runs}
     trained = {(run.trial.condition, str(run.config.loss)) for run in runs}
@@ -261,7 +264,7 @@ def decide_loss(file: ComparisonFile, runs: Sequence[Run]) -> str:
 
 
 def read_comparison(path: Path) -> ComparisonFile:
-    """Read a comparison file, and check it but for the settings of experiments."""
+    """Read a comparison file, and check all but the settings of its runs."""
     tables = read_toml(path)
     if "methods" not in tables and tables.keys() & TABLES:
         raise UserError(path, "a comparison", f"one run: python train.py {path}")
@@ -284,7 +287,7 @@ def read_comparison(path: Path) -> ComparisonFile:
 
 
 def explain(error: ValidationError) -> str:
-    """The first thing that is wrong with a comparison file, in a line."""
+    """Say in one line what is wrong first in a comparison file."""
     first = error.errors(include_url=False)[0]
     *above, key = (str(part) for part in first["loc"] if part != "[key]")
     where = ".".join([*above, key])
@@ -303,7 +306,7 @@ def explain(error: ValidationError) -> str:
 
 
 def name_conditions(tables: Sequence[Tables]) -> dict[str, Settings]:
-    """The settings of each condition by its name, which its first setting gives."""
+    """The settings of each condition by its name, made of the first setting."""
     conditions = {
         in_words(first_of(dict(flatten(t)))): dict(flatten(t)) for t in tables
     }
@@ -319,7 +322,7 @@ def first_of(settings: Settings) -> Settings:
 
 
 def plan_runs(comparison: Comparison) -> tuple[Run, ...]:
-    """The runs of every condition, method, strength and seed, each of them checked."""
+    """Make and check the runs of all conditions, methods, strengths and seeds."""
     runs: list[Run] = []
     for (condition, method), grid in comparison.grids.items():
         for values in itertools.product(*grid.values()):
@@ -331,15 +334,15 @@ def plan_runs(comparison: Comparison) -> tuple[Run, ...]:
 
 
 def runs_of_seeds(comparison: Comparison, trial: Trial) -> Iterator[Run]:
-    """The runs of a trial, one for each seed, of which the first has pictures."""
+    """The runs of a trial, one for each seed; the first has pictures."""
     seeds, condition = comparison.file.seeds, comparison.conditions[trial.condition]
     tables = copy.deepcopy(comparison.base)
     assign(tables, condition)
     own = dict(flatten(comparison.file.methods[trial.method].set))
     assign(tables, own | trial.varied)
-    # One thread for each run: bits then do not depend on the number of workers.
+    # With one thread per run, results do not depend on the number of workers.
     tables["training"] = {"threads": 1} | tables.get("training", {})
-    # Without the sections: TensorBoard cuts off names of more than 30 characters.
+    # Folders leave out sections: TensorBoard cuts names off after 30 characters.
     named = first_of(condition) | trial.varied
     values = [f"{key.partition('.')[2]}={sortable(v)}" for key, v in named.items()]
     folders = [trial.method, *values]
@@ -352,7 +355,7 @@ def runs_of_seeds(comparison: Comparison, trial: Trial) -> Iterator[Run]:
 def refuse_lost_conditions(
     runs: Iterable[Run], conditions: Mapping[str, Settings]
 ) -> None:
-    """Refuse a method that replaces what a condition sets, or has no use for it."""
+    """Refuse methods that change or drop a setting of a condition."""
     for run in runs:
         found = run.settings
         for key, value in conditions[run.trial.condition].items():
@@ -366,7 +369,7 @@ def refuse_lost_conditions(
 
 
 def refuse_equal(runs: Iterable[Run]) -> None:
-    """Refuse strengths of a method that make one experiment, or one folder, twice."""
+    """Refuse two strengths of a method that make the same run, or the same folder."""
     seen: dict[Any, Trial] = {}
     for run in runs:
         trial = run.trial
@@ -381,9 +384,9 @@ def refuse_equal(runs: Iterable[Run]) -> None:
 
 
 def against_itself(comparison: Comparison) -> Comparison:
-    """The same comparison with the control in the place of every method and strength.
+    """A comparison with copies of the control in place of all methods and strengths.
 
-    Each draws seeds of its own, so that whatever this finds is chance.
+    Each copy has seeds of its own, so that all differences are due to chance.
     """
     places = [(run.trial.method, run.trial.strength) for run in comparison.runs]
     copies = list(dict.fromkeys(places))
@@ -406,7 +409,7 @@ def against_itself(comparison: Comparison) -> Comparison:
 
 
 def count(number: int, noun: str, plural: str = "s") -> str:
-    """ "1 seed", "5 seeds"."""
+    """A number with its noun: "1 seed", "5 seeds"."""
     return f"{number} {noun}{'' if number == 1 else plural}"
 
 
@@ -420,7 +423,7 @@ def in_words(settings: Settings) -> str:
 
 
 def sortable(value: Any) -> str:
-    """A value for the name of a folder; of numbers, folders sort by them."""
+    """A value as part of the name of a folder; names sort in the order of numbers."""
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, int):

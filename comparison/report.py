@@ -1,4 +1,4 @@
-"""Writes all that a comparison came to: tables, figures and a page that holds both."""
+"""Writes the results of a comparison: tables, figures, and a page with both."""
 
 import base64
 import io
@@ -46,12 +46,12 @@ STYLE = Path(__file__).with_name("figures.mplstyle")
 def write_tables(
     comparison: Comparison, directory: Path, results: Results
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Write summary.csv and curves.csv, and return what they hold.
+    """Write summary.csv and curves.csv, and return their tables.
 
     Args:
-        comparison: What was asked.
+        comparison: The comparison.
         directory: Directory of the comparison.
-        results: The results of its runs.
+        results: Results of its runs.
     """
     summary = summarize(comparison, results)
     curves = read_curves(directory, comparison.runs)
@@ -63,15 +63,15 @@ def write_tables(
 
 
 def write_report(comparison: Comparison, directory: Path, results: Results) -> Answer:
-    """Write what a comparison came to.
+    """Write the results of a comparison.
 
-    Writes summary.csv, curves.csv, pairs.csv, report.html, the panels of its figures
-    and its tables in figures/, and what TensorBoard shows of the comparison as a whole.
+    These are summary.csv, curves.csv, pairs.csv, report.html, its figures and tables in
+    figures/, and what TensorBoard shows of the comparison as a whole.
 
     Args:
-        comparison: What was asked.
+        comparison: The comparison.
         directory: Directory of the comparison.
-        results: The results of its runs.
+        results: Results of its runs.
 
     Returns:
         The answer at the moment that strengths are chosen at.
@@ -135,7 +135,7 @@ def write(path: Path, content: str) -> None:
 
 
 def save_panels(panels: Panels, folder: Path, *moment: str) -> dict[str, list[str]]:
-    """Save figures, and return the panels of each as a page holds them."""
+    """Save figures; returns for each its panels as SVG, for a page."""
     figures: dict[str, list[Figure]] = {}
     with rc_context(fname=STYLE):
         for name, panel in panels:
@@ -148,13 +148,12 @@ def save_panels(panels: Panels, folder: Path, *moment: str) -> dict[str, list[st
 
 
 def save_figure(panels: Iterable[Figure], path: Path) -> list[str]:
-    """Save each panel as an SVG file, and a figure as a PDF file of its panels.
+    """Save a figure: each panel as an SVG file, and all of them as one PDF file.
 
-    One PDF for each panel would embed the fonts each time, which takes longer than all
-    else.
+    (A PDF file for each panel would embed the fonts each time, which is slow.)
 
     Returns:
-        The panels as a page holds them.
+        The panels as SVG, for a page.
     """
     shown = []
     with (
@@ -167,7 +166,7 @@ def save_figure(panels: Iterable[Figure], path: Path) -> list[str]:
             # The canvases themselves: `savefig` would lay it out for each file anew.
             FigureCanvasPdf(panel).print_pdf(pages)
             name = f"{path.name}-{number}"
-            rcParams["svg.hashsalt"] = name  # Else two panels have ids in common.
+            rcParams["svg.hashsalt"] = name  # Else panels on a page would share ids.
             svg = io.StringIO()
             FigureCanvasSVG(panel).print_svg(svg, metadata={"Date": None})
             write(path.with_name(f"{name}.svg"), svg.getvalue())
@@ -176,10 +175,10 @@ def save_figure(panels: Iterable[Figure], path: Path) -> list[str]:
 
 
 def inline(svg: str) -> str:
-    """Make matplotlib's SVG a part of a page, whose colors it takes.
+    """Turn an SVG file of matplotlib into a part of a page, in the page's colors.
 
-    A group with the gid "method|text" of `figures.Panel` gets the method's name, and a
-    title that browsers show where one points.
+    A group with the gid "method|text" of `figures.Panel` gets the name of the method as
+    an attribute, and the text as a title, which browsers show when one points at it.
     """
     svg = svg[svg.index("<svg") :]
     svg = re.sub(r"<metadata>.*?</metadata>|<!--.*?-->|\n\s*", "", svg, flags=re.S)
@@ -194,7 +193,7 @@ def inline(svg: str) -> str:
 
 
 def settings_of(runs: Iterable[Run]) -> dict[str, str]:
-    """Every setting with all its values in some runs, in words."""
+    """All settings of some runs by dotted name, each with all its values, as text."""
     found: dict[str, dict[str, None]] = {}
     for run in runs:
         for key, value in run.settings.items():

@@ -1,4 +1,4 @@
-"""How two methods differ, and how sure that is."""
+"""Paired differences of two methods: intervals, p-values and verdicts."""
 
 import math
 from dataclasses import dataclass
@@ -8,14 +8,14 @@ import pandas as pd
 from scipy import special
 
 ERROR = 0.05
-"""Share of families of comparisons in which an interval may miss the truth."""
+"""Share of families of pairs in which some interval may miss the truth."""
 
 ROUNDING = 1e-12
-"""Differences that vary less, relative to their mean, are one number: no test can be
-made of them."""
+"""Differences whose deviation is smaller, relative to their mean, count as equal: they
+cannot be tested."""
 
 MOST_SEEDS = 1000
-"""More are not asked for."""
+"""Most seeds that are suggested."""
 
 DIFFERENT, EQUAL, UNDECIDED = "different", "practically equal", "not decided"
 
@@ -24,19 +24,19 @@ DIFFERENT, EQUAL, UNDECIDED = "different", "practically equal", "not decided"
 class Difference:
     """A measure of one method minus that of another, paired by seed.
 
-    The interval and the p-value are adjusted together, by Bonferroni, for the number of
-    pairs that are compared in this measure: all intervals of a family cover the truth
-    in 95 of 100 comparisons, and an interval leaves 0 out just where p < 0.05.
+    Interval and p-value are both adjusted for the number of pairs that are compared
+    (Bonferroni): all intervals of a family cover the truth in at least 95 of 100
+    comparisons, and an interval excludes 0 exactly if p < 0.05.
 
     Attributes:
-        by_seed: The differences.
-        mean: Mean of them.
+        by_seed: The difference in each seed.
+        mean: Mean difference.
         low: Lower end of the interval of the mean; NaN for fewer than 2 seeds, or
             differences that do not vary.
-        high: Its upper end.
+        high: Upper end of the interval.
         p: Two-sided p-value of the paired t-test.
         family: Number of pairs that are compared in this measure.
-        margin: Within which methods are practically equal; None if it is not known.
+        margin: Difference below which methods are practically equal; None if unknown.
     """
 
     by_seed: tuple[float, ...]
@@ -52,18 +52,18 @@ class Difference:
         return len(self.by_seed)
 
     def better_in(self, better: str) -> int:
-        """Seeds in which the first method was the better one.
+        """Number of seeds in which the first method was better.
 
         Args:
-            better: "lower", or "higher".
+            better: Which way is better, "lower" or "higher".
         """
         sign = 1 if better == "higher" else -1
         return sum(sign * value > 0 for value in self.by_seed)
 
     @property
     def verdict(self) -> str:
-        """`EQUAL`: the interval lies within the margin, as two one-sided tests show;
-        `DIFFERENT`: it leaves 0 out; `UNDECIDED`: neither."""
+        """`EQUAL` if the interval is within the margin, as by two one-sided tests;
+        `DIFFERENT` if it excludes 0; else `UNDECIDED`."""
         if self.margin is not None and -self.margin < self.low <= self.high < (
             self.margin
         ):
@@ -72,8 +72,8 @@ class Difference:
 
     @property
     def seeds_to_decide(self) -> int | None:
-        """Seeds that would give another verdict than `UNDECIDED` if mean and deviation
-        stayed what they are; None if more than `MOST_SEEDS`, or not known."""
+        """Number of seeds that would decide if mean and deviation stayed the same; None
+        if it is more than `MOST_SEEDS` or unknown."""
         if math.isnan(self.low):
             return None
         seeds = np.arange(self.seeds + 1, MOST_SEEDS + 1)
@@ -91,10 +91,10 @@ def paired_difference(
     """Compare two methods over the seeds that both have.
 
     Args:
-        first: A measure by seed.
-        second: The same measure of the other method.
+        first: Measure of the first method by seed.
+        second: Measure of the second method by seed.
         family: Number of pairs that are compared in this measure.
-        margin: Within which methods are practically equal; None if it is not known.
+        margin: Difference below which methods are practically equal; None if unknown.
     """
     values = (first - second).dropna().to_numpy(float)
     mean = float(values.mean()) if len(values) else math.nan

@@ -1,4 +1,4 @@
-"""The tables of a comparison, in words: what the terminal, pages and LaTeX show."""
+"""The tables of a comparison as text, for the terminal, pages and LaTeX."""
 
 import math
 from collections.abc import Iterable, Iterator, Mapping
@@ -16,14 +16,14 @@ BESIDES = (
     *("memorized_wrong_label", "memorized_true_label", "memorized_clean_label"),
     *("generalization_gap", "weight_norm"),
 )
-"""What a table of methods shows besides what they are compared in, if runs have it."""
+"""Measures in the table of methods besides those that pairs are compared in."""
 
 WORDS = ("condition", "method", "strength", "pair", "")
-"""Columns that are no numbers, and stand to the left."""
+"""Columns with text, which is aligned to the left."""
 
 
 def tables_of(answer: Answer) -> Iterator[pd.DataFrame]:
-    """The table of methods, and those of pairs in the measures on the test images."""
+    """The table of methods, and a table of pairs for each measure on test images."""
     yield table_of_methods(answer)
     yield from (table_of_pairs(answer, measure) for measure in answer.measures[1:])
 
@@ -31,7 +31,7 @@ def tables_of(answer: Answer) -> Iterator[pd.DataFrame]:
 def as_table(
     answer: Answer, caption: str, rows: Iterable[dict[str, str]]
 ) -> pd.DataFrame:
-    """A table that bears its caption, without the condition if there is but one."""
+    """Make a table with a caption; without the condition if there is only one."""
     table = pd.DataFrame(rows).fillna("")
     table.attrs["caption"] = caption
     several = len(answer.comparison.conditions) > 1
@@ -39,7 +39,7 @@ def as_table(
 
 
 def table_of_methods(answer: Answer) -> pd.DataFrame:
-    """A row for each condition and method: means ± standard deviations over seeds."""
+    """A table with a row for each condition and method: mean ± deviation over seeds."""
     there = answer.summary.columns[answer.summary.notna().any()]
     besides = [find_measure(k) for k in BESIDES if f"{answer.moment}_{k}" in there]
     seeds = count(len(answer.comparison.file.seeds), "seed")
@@ -57,7 +57,7 @@ def table_of_methods(answer: Answer) -> pd.DataFrame:
 
 
 def spread(values: pd.Series, measure: Measure) -> str:
-    """Mean ± standard deviation over seeds, the latter with n - 1; or nothing."""
+    """Format mean ± sample standard deviation; empty without values."""
     if values.isna().all():
         return ""
     mean, deviation = measure.number(values.mean()), values.std()
@@ -65,7 +65,7 @@ def spread(values: pd.Series, measure: Measure) -> str:
 
 
 def table_of_pairs(answer: Answer, measure: Measure) -> pd.DataFrame:
-    """A row for each pair that is shown: difference, interval, seeds and verdict."""
+    """A table with a row for each pair to show: difference, interval and verdict."""
     rows = []
     for condition in answer.comparison.conditions:
         for first, second in sum(answer.pairs_to_show(condition), []):
@@ -88,14 +88,15 @@ def table_of_pairs(answer: Answer, measure: Measure) -> pd.DataFrame:
 
 
 def verdict_in_words(found: Difference) -> str:
-    """The verdict, and if there is none yet, how many seeds would give one."""
+    """The verdict; if it is not decided, with the number of seeds that would decide."""
     if found.verdict != UNDECIDED or math.isnan(found.low):
         return found.verdict
     return f"{UNDECIDED} ({found.seeds_to_decide or '> 1,000'})"
 
 
 def matrix(answer: Answer, measure: Measure, condition: str) -> pd.DataFrame:
-    """The difference of every pair of a condition, row minus column, best row first."""
+    """The matrix of differences of all pairs of a condition, row minus column; the best
+    methods come first."""
     marks = {DIFFERENT: "*", EQUAL: "=", UNDECIDED: ""}
     ranked = answer.ranked(condition)
 
@@ -115,17 +116,17 @@ def matrix(answer: Answer, measure: Measure, condition: str) -> pd.DataFrame:
 
 
 def latex(table: pd.DataFrame) -> str:
-    """A tabular environment; it needs the package booktabs."""
+    """A table as a LaTeX tabular, which needs the package booktabs."""
     columns = "".join("l" if column in WORDS else "r" for column in table)
     return table.to_latex(index=False, escape=True, column_format=columns)
 
 
 def results_card(answer: Answer, links: Mapping[str, str]) -> str:
-    """What a comparison found, in Markdown, for TensorBoard's Text page.
+    """The results of a comparison in Markdown, for TensorBoard's Text page.
 
     Args:
-        answer: Answer of the moment that strengths are chosen at.
-        links: By name, relative to TensorBoard's address.
+        answer: Answer at the moment that strengths are chosen at.
+        links: Links to TensorBoard's pages by name.
     """
     comparison = answer.comparison
     parts = [f"# {comparison.file.question or comparison.name}"]
@@ -139,7 +140,7 @@ def results_card(answer: Answer, links: Mapping[str, str]) -> str:
 
 
 def all_pairs(answers: Iterable[Answer]) -> pd.DataFrame:
-    """The contents of pairs.csv: a row for each moment, pair and measure."""
+    """The table in pairs.csv: a row for each moment, pair and measure."""
     return pd.DataFrame(
         {
             "moment": answer.moment,

@@ -1,4 +1,4 @@
-"""What a comparison prints: tables, and the answer last."""
+"""Prints the results of a comparison: tables, and the answer last."""
 
 import textwrap
 
@@ -13,15 +13,15 @@ from comparison.findings import notes, sentences
 from comparison.tables import WORDS, tables_of
 
 GAP = 2
-"""Columns of the terminal between those of a table."""
+"""Characters between the columns of a table."""
 
 
 def show_answer(answer: Answer, console: Console) -> None:
-    """Print the methods and their pairs, what is to be known besides, and the answer.
+    """Print the tables of methods and pairs, notes, and the answer.
 
     Args:
-        answer: Answer of the moment that strengths are chosen at.
-        console: The terminal, or what stands for it.
+        answer: Answer at the moment that strengths are chosen at.
+        console: Console to print on.
     """
     of_methods, of_pairs, price = tables_of(answer)
     few = len(answer.comparison.file.methods) <= FEW
@@ -38,15 +38,16 @@ def show_answer(answer: Answer, console: Console) -> None:
 
 
 def wrap(line: str, width: int) -> Text:
-    """Break a line at spaces alone: Rich breaks numbers from their units too."""
+    """Break a line at spaces; Rich would also separate numbers from their units."""
     lines = textwrap.wrap(line, width, break_long_words=False, break_on_hyphens=False)
     return Text("\n".join(lines))
 
 
 def fit_to_width(table: pd.DataFrame, width: int) -> Table:
-    """A table of as many columns as fit, its words below each other in the first.
+    """Make a table with as many columns as fit into a width.
 
-    A verdict is the last to be left out. A condition stands above its rows.
+    Columns of text are put below each other in the first column, and each condition
+    above its rows. The last column to be left out is the verdict.
     """
     words = [name for name in table if name in WORDS and name != "condition"]
     names = table[words].agg(lambda row: "\n".join(filter(None, row)), axis="columns")

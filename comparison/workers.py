@@ -1,10 +1,10 @@
-"""Makes the runs of a comparison, each in a worker process.
+"""Makes the runs of a comparison in worker processes.
 
-A run is a function of its config alone, so all that is needed is an executor from
-`concurrent.futures`: threads of this process, or a Dask cluster's
-(`comparison.cluster`). Either executes `make_in_process`, which has a worker process
-make the run. So a run that dies takes no other with it, the code of a comparison stays
-what it was when it began, and nobody else draws from Keras' random numbers.
+A run depends on its config alone, so an executor of `concurrent.futures` is all that is
+needed: threads of this process, or those of a Dask cluster (`comparison.cluster`). They
+call `make_in_process`, which hands a run to a worker process. So a crash ends one run
+only, code that is edited meanwhile is not used, and no other code in the process draws
+from Keras' random numbers.
 """
 
 import contextlib
@@ -29,30 +29,30 @@ from system import processes
 from system.errors import ChangedError, DamagedError
 
 MOST_DEATHS = 2
-"""Worker processes that may die of a run before it is given up."""
+"""How often a worker process may die of a run before the run is given up."""
 
 MOST_TRIALS = 25
-"""After so many, a process ends and another takes its place: TensorFlow never frees
-what it has compiled, ten megabytes or more for each."""
+"""After so many trials, a worker process is replaced: TensorFlow never frees compiled
+programs, of ten megabytes or more each."""
 
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
-"""Errors that no other run can escape: they end a comparison."""
+"""Errors that all other runs would meet, too, so that they end a comparison."""
 
 ASK_SECONDS = 0.3
-"""How often it is asked whether to stop, and whether a busy directory is free."""
+"""Seconds between two looks at whether to stop, or whether a directory is free."""
 
 
 class RunError(Exception):
-    """A run has no result; the message says why."""
+    """A run has failed; the message says why."""
 
 
 class Order(NamedTuple):
-    """What a worker process has to know of a run.
+    """What a worker process needs to make a run.
 
     Attributes:
-        run: The run that is to be made.
+        run: The run.
         directory: Directory of the run.
-        fingerprint: Its fingerprint, where the comparison was started.
+        fingerprint: Fingerprint of the run when the comparison was started.
     """
 
     run: Run
@@ -61,12 +61,12 @@ class Order(NamedTuple):
 
 
 def serve(connection, code: str) -> None:
-    """Make the runs that are sent to this process, with the code it begins with.
+    """Make the runs that are sent to this process.
 
     Args:
-        connection: Brings an `Order` for each run, and None to stop; takes back its
-            result, or why it has none. When the other process has ended, the run that
-            is being made stops, and so does this process.
+        connection: Receives an `Order` for each run, or None to stop; sends back its
+            result or an error. If the other process ends, so do the current run and
+            this process.
         code: Digest of the code that the comparison was started with.
     """
     processes.begin_worker()
@@ -83,10 +83,10 @@ def begin(code: str) -> None:
 
 
 def attempt(function: Callable, *arguments: Any) -> Any:
-    """Call a function; returns its result, or the error that ended it.
+    """Call a function; returns its result, or the error that it raised.
 
-    An error that the parent does not act on is returned as text, for not every error
-    can be sent to another process.
+    Errors that the parent does not handle are turned into a RunError with their text,
+    because not all errors can be sent to another process.
     """
     try:
         return function(*arguments)
@@ -101,15 +101,14 @@ def attempt(function: Callable, *arguments: Any) -> Any:
 def perform(
     order: Order, should_stop: Callable[[], bool], programs: dict[str, Any]
 ) -> Result:
-    """Make one run: continue what is there of it, replace anything else.
+    """Make a run: continue it if it is unfinished, replace whatever else is there.
 
-    A run that another process is still making, for a comparison that was killed, is
-    waited for.
+    If another process, of a comparison that was killed, is still making it, wait.
 
     Args:
-        order: The run, and where.
-        should_stop: Asked often; the run is then checkpointed.
-        programs: What the run before in this process has compiled.
+        order: The run and its directory.
+        should_stop: Called often; when it returns True, the run is checkpointed.
+        programs: Compiled program of the previous run in this process.
     """
     from train import train
 
@@ -145,11 +144,11 @@ def perform(
 
 
 def refuse_changes(here: Fingerprint, fingerprint: Fingerprint) -> None:
-    """Refuse to go on with other code, data or versions than at the start.
+    """Refuse to go on if code, data or versions have changed since the start.
 
     Args:
-        here: Fingerprint of a run as a worker would make it, or has made it.
-        fingerprint: The same where the comparison was started.
+        here: Fingerprint of a run in this process.
+        fingerprint: Fingerprint of the run when the comparison was started.
     """
     changed = [name for name, *_ in differences(here, fingerprint)]
     if changed:
@@ -163,16 +162,16 @@ class WorkerProcess:
     """A process that makes runs one after the other.
 
     Attributes:
-        trial: Trial of its last run, whose seeds share what it has compiled.
-        trials: How many it has compiled.
+        trial: Trial of its last run; other seeds of it share the compiled program.
+        trials: Number of trials that it has compiled.
     """
 
     def __init__(self, code: str):
         """Start the process, and wait until it has loaded its code.
 
         Raises:
-            ChildProcessError: It cannot start.
-            ChangedError: It found other code.
+            ChildProcessError: The process cannot start.
+            ChangedError: The code has changed.
         """
         context = multiprocessing.get_context("spawn")
         self._connection, theirs = context.Pipe()
@@ -191,7 +190,7 @@ class WorkerProcess:
             raise answer
 
     def make(self, order: Order, stop: Any) -> Result | Exception:
-        """Have the process make a run; returns its result, or the error that ended it.
+        """Have the process make a run; returns its result or the error that it raised.
 
         Raises:
             EOFError, ConnectionError: The process has died.
@@ -206,7 +205,7 @@ class WorkerProcess:
         return self._connection.recv()
 
     def close(self) -> str:
-        """End the process, and say how it has ended."""
+        """End the process, and return how it ended, in words."""
         self._process.kill()
         self._process.join()
         self._connection.close()
@@ -215,18 +214,18 @@ class WorkerProcess:
 
 
 IDLE: dict[str, list[WorkerProcess]] = defaultdict(list)
-"""Processes started by this one that make no run now, by the digest of their code."""
+"""Idle worker processes of this process, by the digest of their code."""
 
 IDLE_LOCK = threading.Lock()
 
 
 def make_in_process(code: str, stop: Any, order: Order) -> Result:
-    """Make one run in a process of its own for as long as it runs.
+    """Have a worker process make a run.
 
     Args:
-        code: Digest of the code of all choices, where the comparison was started.
-        stop: Event that asks for a checkpoint and an end.
-        order: The run, and where.
+        code: Digest of the code of all choices when the comparison was started.
+        stop: Event that asks runs to checkpoint and stop.
+        order: The run and its directory.
     """
     for _ in range(MOST_DEATHS):
         process = take_process(code, order.run.trial)
@@ -249,7 +248,7 @@ def make_in_process(code: str, stop: Any, order: Order) -> Result:
 
 
 def take_process(code: str, trial: Trial) -> WorkerProcess:
-    """Take an idle process, best one that has compiled the trial, or start one."""
+    """Take an idle process, one with the compiled trial if possible, or start one."""
     with IDLE_LOCK:
         if idle := IDLE[code]:
             best = min(idle, key=lambda process: process.trial != trial)
@@ -261,7 +260,7 @@ def take_process(code: str, trial: Trial) -> WorkerProcess:
 
 
 def close_idle(code: str) -> None:
-    """End the idle processes that have loaded some code."""
+    """End the idle processes with this code."""
     with IDLE_LOCK:
         for process in IDLE.pop(code, []):
             process.close()
@@ -274,8 +273,8 @@ class Workers:
     Attributes:
         executor: Executes `make_in_process`.
         code: Digest of the code of all choices.
-        stop: Event, of `threading` or Dask's, that asks all runs to stop.
-        count: Function that returns how many runs can be made at once.
+        stop: Event of `threading` or of Dask that asks all runs to stop.
+        count: Function that returns how many runs can be made at the same time.
     """
 
     executor: futures.Executor
@@ -298,20 +297,19 @@ def local_workers(count: int, code: str) -> Iterator[Workers]:
 def make_runs(
     orders: Iterable[Order], workers: Workers, should_stop: Callable[[], bool]
 ) -> Iterator[tuple[Run, Result | RunError]]:
-    """Make runs; one that fails does not stop the others.
+    """Make runs; a run that fails does not stop the others.
 
     Args:
-        orders: The runs, and where.
-        workers: Where to make them.
-        should_stop: Asked often; running runs are then checkpointed.
+        orders: The runs and their directories.
+        workers: Workers that make them.
+        should_stop: Called often; when it returns True, current runs are checkpointed.
 
     Yields:
-        Each run that has ended, with the contents of its result.json, or the reason
-        why it has none.
+        Each run when it has ended, with its result or the error that it failed with.
 
     Raises:
-        ChangedError: Code or data have been changed since the comparison was started.
-        OSError: There is no room for results, or no worker process can start.
+        ChangedError: Code or data have changed since the comparison was started.
+        OSError: A disk is full, or no worker process can start.
     """
     waiting = list(orders)
     running: dict[futures.Future, Run] = {}
@@ -321,7 +319,7 @@ def make_runs(
             waiting.clear()
         while waiting and len(running) < workers.count():
             busy = {run.trial for run in running.values()}
-            # The seeds of a trial share a program, where one process makes them.
+            # The seeds of a trial share a program if the same process makes them.
             order = min(waiting, key=lambda order: order.run.trial in busy)
             waiting.remove(order)
             future = workers.executor.submit(
@@ -337,5 +335,5 @@ def make_runs(
                 yield run, error
             except (ChangedError, OSError, futures.CancelledError):
                 raise
-            except Exception as error:  # Of a cluster, whose workers have died of it.
+            except Exception as error:  # From a cluster whose workers died of the run.
                 yield run, RunError(f"{type(error).__name__}: {error}")

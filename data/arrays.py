@@ -1,4 +1,4 @@
-"""A dataset in memory, and the checks that every dataset passes, your own included."""
+"""A dataset in memory, and the checks that every dataset must pass."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,20 +16,20 @@ Share = Annotated[float, Interval(gt=0, lt=1)]
 
 @dataclass(eq=False)
 class Arrays:
-    """Training and test images with their labels, checked.
+    """Training and test images with their labels, checked and converted.
 
-    Anything that NumPy takes for an array will do: lists, tensors, data frames.
+    Lists, tensors and data frames are accepted too: whatever `np.asarray` takes.
 
     Attributes:
-        x_train: Training images, (n, ...), of bytes or floats: whole numbers from 0 to
-            255 and booleans become `uint8`, where white is 255, floats `float32`.
-        y_train: Class numbers from 0, (n,), `int32`. Names of classes, columns, (n, 1),
-            and one-hot rows, (n, classes), become them. Other numbers, to be predicted,
-            are `float32`.
+        x_train: Training images, (n, ...). Integers from 0 to 255 and booleans become
+            `uint8`, with 255 for white; floats become `float32`.
+        y_train: Training labels, (n,). Class numbers from 0 become `int32`, and so do
+            class names, columns, (n, 1), and one-hot rows, (n, classes). Other numbers,
+            for regression, become `float32`.
         x_test: Test images, (m, ...).
         y_test: Test labels, (m,).
-        sha256: Hexadecimal digest that the data is known by, computed if not given.
-        class_names: What pictures call the classes; their numbers if not given.
+        sha256: Hexadecimal digest of the data; computed by default.
+        class_names: Names of the classes, for pictures; by default their numbers.
     """
 
     x_train: np.ndarray
@@ -40,10 +40,10 @@ class Arrays:
     class_names: Sequence[str] = ()
 
     def __post_init__(self):
-        """Refuse what is not as described.
+        """Check and convert the arrays.
 
         Raises:
-            UserError: With the array, what was expected and what was received.
+            UserError: An array is not as described.
         """
         self.x_train = as_images("x_train", self.x_train)
         self.x_test = as_images("x_test", self.x_test, self.x_train.shape[1:])
@@ -66,14 +66,14 @@ class Arrays:
 
 
 def as_arrays(dataset: Any) -> Arrays:
-    """What a function of `DATASETS` returns as `Arrays`.
+    """Convert what a function of `DATASETS` returns to `Arrays`.
 
     Args:
         dataset: `Arrays`, or two pairs as `keras.datasets` loads them,
             `(x_train, y_train), (x_test, y_test)`.
 
     Raises:
-        UserError: It is something else.
+        UserError: The dataset has neither form.
     """
     if isinstance(dataset, Arrays):
         return dataset
@@ -89,13 +89,15 @@ def as_arrays(dataset: Any) -> Arrays:
 
 
 def hold_out(images: np.ndarray, labels: np.ndarray, share: float) -> Arrays:
-    """Arrays of a dataset that comes without test images: some of each class.
+    """Split a dataset without test images: a share of each class becomes the test set.
+
+    The test set is the same in every run.
 
     Args:
-        images: (n, ...).
-        labels: Numbers or names of the classes, (n,). Numbers of which one stands there
-            only once are taken for no classes.
-        share: Share of the images to test on. They are the same in every run.
+        images: All images, (n, ...).
+        labels: Class numbers, class names or numbers to predict, (n,). Integers count
+            as numbers to predict if one of them occurs only once.
+        share: Share of the images to test on.
     """
     rare = 1 in np.unique(labels, return_counts=True)[1]
     numbers = labels.astype(float) if rare and labels.dtype.kind in "iu" else labels
@@ -106,10 +108,11 @@ def hold_out(images: np.ndarray, labels: np.ndarray, share: float) -> Arrays:
 
 
 def stratified_order(labels: np.ndarray, random: np.random.Generator) -> np.ndarray:
-    """A random order that spreads each class evenly from beginning to end.
+    """A random order in which each class is spread evenly from beginning to end.
 
-    The j-th image of a class of n is placed at (j + 1/2) / n of the way; ties are
-    broken at random. Floats are no classes: their order is random throughout.
+    The j-th image of a class of n images is placed at the fraction (j + 1/2) / n of
+    the way; ties are broken at random. For floats, which are not classes, the order is
+    simply random.
     """
     if labels.dtype.kind == "f":
         return random.permutation(len(labels))

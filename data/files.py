@@ -109,7 +109,7 @@ def csv(*, path: str, label: str, test_share: Share = 0.2) -> Arrays:
 
 
 def read(path: str | Path) -> bytes:
-    """The contents of a file of data, whose path may begin with ~."""
+    """Read a file whose path may begin with ~."""
     try:
         return read_file(Path(os.path.expanduser(path)), most_bytes())
     except OSError as error:

@@ -1,4 +1,4 @@
-"""Pictures in a folder for each class, as photographs are usually sorted."""
+"""Pictures sorted into one folder for each class."""
 
 import os
 from pathlib import Path
@@ -37,7 +37,7 @@ def folders(
 
 
 def read_folders(folder: Path, size: int, mode: str) -> tuple[np.ndarray, np.ndarray]:
-    """The pictures below a folder, and the names of the folders that they lie in."""
+    """Read the pictures in the folders of a folder, whose names become the labels."""
     suffixes = Image.registered_extensions()
     files = sorted(folder.glob("[!.]*/[!.]*"))
     files = [file for file in files if file.suffix.lower() in suffixes]

@@ -19,8 +19,8 @@ class Split:
     """Images and their labels.
 
     Attributes:
-        pixels: (n, ...), uint8 or float32 as the dataset has them.
-        labels: (n,), int32; float32 where the task is regression.
+        pixels: Images as the dataset has them, (n, ...), uint8 or float32.
+        labels: Labels, (n,), int32; float32 in regression.
     """
 
     pixels: np.ndarray
@@ -28,7 +28,7 @@ class Split:
 
     @property
     def images(self) -> np.ndarray:
-        """What a network sees: float32. Bytes become numbers in [0, 1] each time."""
+        """What a network sees: float32; bytes are divided by 255 at each access."""
         if self.pixels.dtype != np.uint8:
             return self.pixels
         return self.pixels / np.float32(255)
@@ -42,17 +42,18 @@ class Split:
 
 @dataclass(frozen=True)
 class Data:
-    """What an experiment trains on, selects on, and is judged by in the end.
+    """The training, validation and test images of an experiment.
 
     Attributes:
-        train: Training images, their labels perhaps noisy.
-        validation: Images to select on.
-        test: Images to judge by.
-        num_outputs: Numbers that a network gives for an image: a logit for each class,
-            one logit where the task is binary, one prediction where it is regression.
-        true_labels: Labels of the training images before any noise.
-        class_names: What pictures call the classes.
-        scaling: Mean and variance that a first layer brings to 0 and 1, if any does.
+        train: Training images; their labels may be noisy.
+        validation: Images to choose weights and settings by.
+        test: Images to judge the result by.
+        num_outputs: Outputs of a network for an image: a logit for each class; one
+            logit in a binary task; one prediction in regression.
+        true_labels: Labels of the training images before noise was added.
+        class_names: Names of the classes, for pictures.
+        scaling: Mean and variance by which a first layer standardizes the images; None
+            if they are not standardized.
     """
 
     train: Split
@@ -68,14 +69,15 @@ class Data:
         return self.train.pixels.shape[1:]
 
     def memorized(self, most: int) -> dict[str, Split]:
-        """The first training images, apart by whether noise made their label wrong.
+        """Separate the first training images by whether noise made their label wrong.
 
         Args:
             most: Number of images to look at.
 
         Returns:
-            Nothing without noise; else `wrong_label` and `true_label`, the same images
-            with the one or the other label, and `clean_label`, the others.
+            An empty dict without noise. Else `wrong_label`, the images with a wrong
+            label; `true_label`, the same images with their true label; and
+            `clean_label`, all others.
         """
         train, true = self.train[:most], self.true_labels[:most]
         wrong = train.labels != true
@@ -98,16 +100,17 @@ def split(
     label_noise: Annotated[float, Interval(ge=0, le=1)] = 0.0,
     standardize: bool = False,
 ) -> Data:
-    """Split the training images of a dataset; its test images are left alone.
+    """Split the training images of a dataset into training and validation images.
 
-    The images are put in an order of which every beginning and every end holds the
-    classes in the data's proportions. Training takes them from the beginning,
-    validation from the end: with one seed the first 1,000 training images are among
-    the first 5,000, and the validation images are the same for every `train_size`.
+    The images are put in a stratified order: every beginning and every end of it holds
+    the classes in the proportions of the dataset. Training images are taken from the
+    beginning, validation images from the end. So, with one seed, the first 1,000
+    training images are among the first 5,000, and the validation images are the same
+    for every `train_size`.
 
     Args:
-        arrays: The dataset.
-        seed: Draws the order and the noise.
+        arrays: The dataset. Its test images become those of the experiment.
+        seed: Seed of the order and of the label noise.
         task: What is to be told of an image: its class, which of two classes it has, or
             a number. It settles the number of outputs, the measures, and the loss that
             is minimized by default.
@@ -193,9 +196,10 @@ def redraw(
 
 
 def moments(images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and variance of the columns of a table, the channels of pictures, or all.
+    """Mean and variance of each column of a table, of each channel of color images, or
+    of all pixels of gray images.
 
-    The variance of what never varies is taken for 1.
+    The variance of a constant is taken to be 1.
     """
     axes = None if images.ndim == 3 else tuple(range(images.ndim - 1))
     mean = images.mean(axis=axes, dtype=np.float64)

@@ -24,9 +24,9 @@ class Parser(argparse.ArgumentParser):
     def __init__(self, description: str, default_config: Path, about: str = ""):
         """
         Args:
-            description: What the command does, in a line.
-            default_config: The file that is read if none is named.
-            about: What else the help says of the file.
+            description: One line on what the command does.
+            default_config: Config file that is read if none is given.
+            about: More for the help, on config files of this command.
         """
         super().__init__(
             description=description,
@@ -95,13 +95,13 @@ class Parser(argparse.ArgumentParser):
 
 
 def config_of(word: str) -> str:
-    """The config of a run, where a word is the run's directory; else the word."""
+    """The path of a run's config if a word is the run's directory; else the word."""
     config = Path(word) / "config.toml"
     return str(config) if is_file(config) else word
 
 
 def exit_with_status(main: Callable[[], int]) -> int:
-    """Run a command; turn what ends it early into one line and an exit status."""
+    """Run a command; turn errors into one line and an exit status."""
     try:
         return main()
     except UserError as error:
@@ -118,16 +118,16 @@ def exit_with_status(main: Callable[[], int]) -> int:
 def run_until_signal(
     work: Callable[[Callable[[], bool]], Result],
 ) -> tuple[Result, int | None]:
-    """Run work that stops when asked, and ask it on SIGINT or SIGTERM.
+    """Run a function that can be asked to stop, and ask it to on SIGINT or SIGTERM.
 
-    The work runs in a thread, because a signal handler in Python waits for the compiled
-    call that the main thread is in. A second SIGINT ends the process at once.
+    It runs in a thread, so that the main thread is free to handle signals: Python does
+    not handle them during a compiled call. A second SIGINT ends the process at once.
 
     Args:
-        work: Is given a function that tells whether it should stop.
+        work: Function of another function, which returns whether to stop.
 
     Returns:
-        What the work returns, and the number of the signal that came, if one did.
+        What `work` returned, and the number of the signal that was received, if any.
     """
     received: list[int] = []
 

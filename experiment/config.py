@@ -1,7 +1,7 @@
-"""Loads an experiment from TOML and checks every setting before any work is done.
+"""Loads an experiment from TOML and checks all its settings.
 
-The code is the schema (`experiment.schema`): a new model with a new setting is checked,
-saved and listed by `--help` without a line here.
+The signatures of functions are the schema (`experiment.schema`): the settings of a new
+model are checked, saved and listed by `--help` without a change here.
 """
 
 import re
@@ -46,21 +46,20 @@ Seed = Annotated[int, Interval(ge=0, le=2**32 - 1)]
 Settings = dict[str, Any]
 
 RENAMED = {"training.loss": "loss.name", "optimizer.weight_decay": "decay.strength"}
-"""Settings of earlier versions or of Keras, and what they are called now."""
+"""Names of settings in earlier versions or in Keras, and their names here."""
 
 WITH_DECAY = {f"{name}w": f"{name} with decay.name=decoupled" for name in OPTIMIZERS}
-"""Names of optimizers that decay, as people search for them: AdamW, SGDW."""
+"""Names that people look for, such as AdamW and SGDW, and how to configure them."""
 
 
 @dataclass(frozen=True)
 class Option:
-    """What a part of a config may be: one of several functions, or always the same.
+    """The functions that a part of a config may be.
 
     Attributes:
-        table: The table of the config file that holds its settings.
-        functions: The functions, by the `name` that chooses one.
-        default: The name that is chosen if the file gives none; empty if there is
-            nothing to choose.
+        table: Table of the config file that holds the settings of the part.
+        functions: The functions, by the `name` in the table that chooses one.
+        default: Name of the default; empty if there is only one function.
     """
 
     table: str
@@ -82,35 +81,35 @@ OPTIONS = {
     "training": Option("training", {"": TrainingSettings}),
     "monitoring": Option("monitoring", {"": MonitoringSettings}),
 } | {name: Option(name, {"": function}) for name, function in CALLBACKS.items()}
-"""By the part of a `Config` that they become."""
+"""All parts of a `Config`, by their names."""
 
 TABLES = list(dict.fromkeys(option.table for option in OPTIONS.values()))
 
 
 @dataclass(frozen=True)
 class Part:
-    """A function and all its settings: what an option has come to."""
+    """A function with its settings: the choice that was made of an `Option`."""
 
     name: str
     function: Callable
     settings: Settings
 
     def build(self, *inputs: Any) -> Any:
-        """Call the function with what the run gives it, and with its settings."""
+        """Call the function with arguments of the run and with its settings."""
         return self.function(*inputs, **self.settings)
 
 
 @dataclass(frozen=True)
 class Config:
-    """A resolved experiment: every setting of every part has its value.
+    """An experiment in which every setting has a value.
 
-    A part is an attribute as well: `config.model`.
+    The parts are attributes, too: `config.model`.
 
     Attributes:
-        name: What the run is called.
+        name: Name of the run.
         seed: Seed of the run.
-        parts: All of OPTIONS, by their keys, but the callbacks that the file has no
-            section for.
+        parts: The parts by their keys in OPTIONS. Callbacks are among them only if the
+            config file has their section.
     """
 
     name: str
@@ -131,11 +130,12 @@ class Config:
         return {key: part for key, part in self.parts.items() if key in CALLBACKS}
 
     def build_callbacks(self) -> list[Any]:
-        """Make the callbacks of one run, which keep its state."""
+        """Make new callbacks: they hold the state of one run."""
         return [part.build() for part in self.callbacks.values()]
 
     def tables(self) -> dict[str, Any]:
-        """The config as a file holds it; TOML has no null, so None is "none"."""
+        """The tables of a config file; None is written as "none", as TOML has no
+        null."""
         tables: dict[str, Any] = {"name": self.name, "seed": self.seed}
         for key, part in self.parts.items():
             table = tables.setdefault(OPTIONS[key].table, {})
@@ -147,25 +147,27 @@ class Config:
 
     @property
     def identity(self) -> str:
-        """Digest of all settings but those that a run may change as it is continued."""
+        """Digest of all settings, without the name and the number of epochs: those may
+        change when a run is continued."""
         tables = self.with_settings("training", epochs=0).tables() | {"name": ""}
         return sha256(repr(tables).encode()).hexdigest()
 
     def differences(self, other: "Config") -> list[tuple[str, Any, Any]]:
-        """The settings, `name` aside, in which two configs differ, with both values."""
+        """The settings in which two configs differ, without the name, and their values
+        in both."""
         mine, others = (
             dict(flatten(config.tables() | {"name": ""})) for config in (self, other)
         )
         return differences(mine, others)
 
     def with_settings(self, part: str, **settings: Any) -> "Config":
-        """The same config with other values of some settings of one part."""
+        """A copy in which some settings of a part have other values."""
         old = self.parts[part]
         new = replace(old, settings=old.settings | settings)
         return replace(self, parts=self.parts | {part: new})
 
     def decide(self, **choices: Any) -> "Config":
-        """The same config, where settings of training are "auto" as they are chosen."""
+        """A copy in which settings of training that are "auto" have these values."""
         settings = self.training.settings
         undecided = {k: v for k, v in choices.items() if settings[k] == "auto"}
         return self.with_settings("training", **undecided)
@@ -191,14 +193,14 @@ def load_config(
     """Load and check an experiment.
 
     Args:
-        path: A TOML file. It may name a `base` beside it, which it then changes.
-        overrides: Assignments `section.key=value` that replace the file's, the value
-            in TOML, a bare word a string; or values by dotted name.
-        keep_name: Whether overrides mean the same run, as they do of a saved one.
+        path: A TOML file. It may name another file as its `base`, which it changes.
+        overrides: Assignments `section.key=value` that replace settings of the file;
+            the value is in TOML, or a bare word for a string. Or values by dotted name.
+        keep_name: Whether to keep the name of the file although overrides are given.
 
     Returns:
-        The resolved config. Overrides of sections become a part of its name, so that
-        they get a run directory of their own, unless they give it a name.
+        The config. Its name includes the overrides of sections, so that the run gets a
+        directory of its own, unless `name` is among the overrides or `keep_name` set.
 
     Raises:
         UserError: With the setting, what was expected and what was received.
@@ -222,11 +224,14 @@ def load_config(
 
 
 def read_tables(path: Path, above: tuple[Path, ...] = ()) -> dict[str, Any]:
-    """What a config file says, over what its bases say.
+    """Read a config file and its bases.
 
     Args:
         path: A config file, or the config.toml of a run.
-        above: Files that have this one for their base.
+        above: The files of which this one is a base, to detect circles.
+
+    Returns:
+        The tables of the base, changed by those of the file.
     """
     tables = read_toml(path)
     saved_version = tables.pop("schema_version", None)
@@ -247,7 +252,7 @@ def read_tables(path: Path, above: tuple[Path, ...] = ()) -> dict[str, Any]:
 def assign(tables: dict[str, Any], values: Mapping[str, Any]) -> None:
     """Set values by dotted name, in place.
 
-    Where another `name` is chosen, settings that it does not have are dropped.
+    If a `name` is set, settings that its function does not have are dropped.
     """
     for key in sorted(values, key=lambda key: not key.endswith(".name")):
         section, _, setting = key.rpartition(".")
@@ -276,7 +281,7 @@ def read_toml(path: Path) -> dict[str, Any]:
 
 
 def parse_overrides(overrides: Iterable[str]) -> Settings:
-    """The values of assignments `section.key=value`, by dotted name."""
+    """Parse assignments `section.key=value`; returns values by dotted name."""
     assigned: Settings = {}
     for key, value in map(parse_override, overrides):
         if key in assigned:
@@ -309,7 +314,7 @@ def parse_override(text: str) -> tuple[str, Any]:
 
 
 def resolve(tables: Mapping[str, Any]) -> Config:
-    """Check all tables against the signatures and fill in the defaults."""
+    """Check the tables of a config file and fill in the defaults."""
     top = ["name", "seed", *TABLES]
     for key in (key for key in tables if key not in top):
         expected = f"expected name, seed, or a setting of {', '.join(TABLES)}"
@@ -340,7 +345,7 @@ def resolve(tables: Mapping[str, Any]) -> Config:
 
 
 def validate_name(value: Any) -> str:
-    """Check a name: it makes one folder, and cannot climb out of its parent."""
+    """Check that a name can be that of a folder in the directory of runs."""
     name = validate("name", str, value)
     if len(name) > LONGEST_NAME or not re.fullmatch(
         r"[A-Za-z0-9_=-][A-Za-z0-9_.=,-]*", name
@@ -351,7 +356,7 @@ def validate_name(value: Any) -> str:
 
 
 def resolve_table(table: str, content: Any) -> dict[str, Part]:
-    """The parts that a table of a config file configures, by their keys."""
+    """Check a table of a config file; returns the parts that it configures."""
     if not isinstance(content, dict):
         raise refusal(table, f"a table [{table}]", content)
     chosen = choose_functions(table, content.get("name"))
@@ -372,11 +377,14 @@ def resolve_table(table: str, content: Any) -> dict[str, Part]:
 
 
 def choose_functions(table: str, name: Any) -> dict[str, tuple[str, Callable]]:
-    """The functions that a table configures, each with its name, by their parts.
+    """Choose the functions that a table configures.
 
     Args:
         table: Name of the table.
-        name: The `name` that the table gives; None if it gives none.
+        name: The `name` in the table; None if it has none.
+
+    Returns:
+        For each part, the name of the function and the function.
     """
     chosen = {}
     for part, option in OPTIONS.items():
@@ -399,7 +407,14 @@ def refuse_unknown(key: str, names: Iterable[str], expected: str) -> NoReturn:
 
 
 def fill_in(table: str, where: str, function: Callable, given: Settings) -> Settings:
-    """The value of each setting of a function: the one given, or its default."""
+    """Check the settings of a function and fill in its defaults.
+
+    Args:
+        table: Name of the table that holds the settings.
+        where: The table and the choice in it, for messages.
+        function: The function.
+        given: The values in the table.
+    """
     settings = {}
     for setting, parameter in settings_of(function).items():
         key = f"{table}.{setting}"
@@ -414,7 +429,7 @@ def fill_in(table: str, where: str, function: Callable, given: Settings) -> Sett
 
 
 def run_name(name: str, overrides: Sequence[str] = ()) -> str:
-    """A name for a run's folder, of what a config is called and what changes it."""
+    """Make a name for the folder of a run from a config's name and overrides."""
     whole = ",".join([name, *sorted(overrides)])
     reduced = re.sub(r"[^A-Za-z0-9_.=,-]", "", whole).lstrip(".,")
     if len(reduced) <= LONGEST_NAME:
@@ -433,7 +448,7 @@ def flatten(tables: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
 
 
 def all_settings() -> dict[str, list[str]]:
-    """The names of the choices that have a setting, by its dotted name."""
+    """All settings by dotted name, with the names of the choices that have them."""
     found: dict[str, list[str]] = {}
     for option in OPTIONS.values():
         for name, function in option.functions.items():

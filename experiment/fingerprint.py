@@ -1,4 +1,4 @@
-"""What a run depends on besides its settings: its data, its code, and versions."""
+"""The fingerprint of a run: what it depends on besides its settings."""
 
 import ast
 import functools
@@ -18,10 +18,10 @@ from system.processes import ROOT, package_versions
 
 ENTRY = ROOT / "train.py"
 CHOICES = ("callbacks", "data", "models", "optimizers")
-"""Folders whose `__init__.py` lists what may be chosen: only what is chosen counts."""
+"""Folders whose `__init__.py` imports all choices: only those that are made count."""
 
 DIGESTS = ("data", "code", "files", "callbacks")
-"""Entries of a fingerprint that say nothing to a reader."""
+"""Entries of a fingerprint that are digests, which say nothing to a reader."""
 
 Fingerprint = dict[str, str]
 
@@ -29,17 +29,19 @@ Fingerprint = dict[str, str]
 def compute_fingerprint(
     config: Config, data_sha256: str, code: str | None = None
 ) -> Fingerprint:
-    """What has to be the same for a run to be the same run.
+    """Compute the fingerprint of a run.
 
     Args:
         config: Config of the run.
         data_sha256: Digest of its data.
-        code: Digest of its code, where this process holds what its files may no longer.
+        code: Digest of its code, if this process has loaded what may have changed on
+            disk since.
 
     Returns:
-        `data`, `code` (of all modules of this project that the run loads, comments,
-        docstrings and formatting aside), `files` (of those that settings name, if any
-        do) and the versions of Python and of the packages that compute.
+        `data`; `code`, a digest of all modules of this project that the run loads,
+        without comments, docstrings and formatting; `files`, of files that settings
+        name, if there are any; and the versions of Python and of the packages that
+        compute.
     """
     found = {"data": data_sha256, "code": code or code_of(config.functions)}
     files = list(files_named_by(config))
@@ -50,7 +52,7 @@ def compute_fingerprint(
 
 
 def code_of(functions: Iterable[Callable]) -> str:
-    """The digest of the code that a run loads whose config holds these functions."""
+    """Digest of the code that a run loads if its config holds these functions."""
     cells = [f for f in functions if not hasattr(sys.modules[f.__module__], "__file__")]
     files = [file_of(function) for function in functions if function not in cells]
     code = digest_of_modules([ENTRY, *files])
@@ -58,7 +60,7 @@ def code_of(functions: Iterable[Callable]) -> str:
 
 
 def source_of(function: Callable) -> bytes:
-    """The text of a function that is in no file; of what it calls, nothing is known."""
+    """Source of a function in a notebook, without that of functions which it calls."""
     found: list[str] = []
     if code := getattr(function, "__code__", None):
         # `inspect.getsource` would look into lazy modules, and so load TensorFlow.
@@ -72,13 +74,13 @@ def source_of(function: Callable) -> bytes:
 
 
 def all_choices() -> list[Path]:
-    """Modules that lead to all code which a run of any choice may load."""
+    """Modules from which imports lead to all code that any run may load."""
     functions = (f for option in OPTIONS.values() for f in option.functions.values())
     return [ENTRY, *map(file_of, functions)]
 
 
 def load_code() -> str:
-    """Import all code that a run of any choice may load, and return its digest."""
+    """Import all code that any run may load, and return its digest."""
     for path in {ENTRY} | read_modules(all_choices()).keys() - all_choices():
         name = ".".join(path.relative_to(ROOT).with_suffix("").parts)
         importlib.import_module(name.removesuffix(".__init__"))
@@ -90,13 +92,13 @@ def file_of(function: Callable) -> Path:
 
 
 def digest_of_modules(paths: Iterable[Path]) -> str:
-    """The digest of modules of this project and of all that they import of it."""
+    """Digest of modules and of all modules of this project that they import."""
     found = read_modules(paths)
     return digest(found[path] for path in sorted(found))
 
 
 def read_modules(paths: Iterable[Path]) -> dict[Path, bytes]:
-    """The code of modules of this project and of all that they import of it."""
+    """Read modules and all modules of this project that they import."""
     waiting, found = list(paths), dict[Path, bytes]()
     while waiting:
         path = waiting.pop()
@@ -108,11 +110,14 @@ def read_modules(paths: Iterable[Path]) -> dict[Path, bytes]:
 
 @functools.cache
 def read_module(path: Path, _: int) -> tuple[bytes, list[Path]]:
-    """A module's code without comments, docstrings and formatting, and its imports.
+    """Read the code of a module without comments, docstrings and formatting.
 
     Args:
         path: File of the module.
-        _: Time at which it was changed, for the cache.
+        _: Time of its last change, as a key of the cache.
+
+    Returns:
+        The code, and the files of this project that it imports.
     """
     tree = ast.parse(path.read_bytes())
     imported = list(imports_of(path, tree))
@@ -132,7 +137,7 @@ def is_text(statement: ast.stmt) -> bool:
 
 
 def imports_of(path: Path, tree: ast.Module) -> Iterator[Path]:
-    """Files of this project that a module imports, wherever in it."""
+    """Files of this project that a module imports, also in functions."""
     for node in ast.walk(tree):
         modules: list[Path] = []
         if isinstance(node, ast.Import):
@@ -150,7 +155,7 @@ def imports_of(path: Path, tree: ast.Module) -> Iterator[Path]:
 
 
 def files_named_by(config: Config) -> Iterator[Path]:
-    """Files whose paths are values of settings."""
+    """Files whose paths are the values of settings."""
     for part in config.parts.values():
         for value in part.settings.values():
             if isinstance(value, str) and ("/" in value or "." in value):

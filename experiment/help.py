@@ -1,4 +1,4 @@
-"""What `--help SECTION` says."""
+"""The text of `--help SECTION`."""
 
 import inspect
 import re
@@ -33,7 +33,7 @@ def help_section(table: str) -> str:
 
 
 def help_function(function: Callable) -> Iterator[str]:
-    """The settings of one function, two lines or more for each."""
+    """Describe the settings of a function, in two or more lines for each."""
     texts = describe_settings(function)
     for setting, parameter in settings_of(function).items():
         default = parameter.default
@@ -44,7 +44,8 @@ def help_function(function: Callable) -> Iterator[str]:
 
 
 def describe_settings(function: Callable) -> dict[str, str]:
-    """What the `Args:` of a docstring, or else of its module, say of each parameter."""
+    """The description of each parameter in the `Args:` of a function's docstring, or of
+    its module's."""
     found: dict[str, str] = {}
     for documented in (sys.modules[function.__module__], function):
         args = re.search(

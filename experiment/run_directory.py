@@ -1,4 +1,4 @@
-"""Where a run lies, whether it has been made before, and who may write to it."""
+"""The directory of a run: where it is, what is in it, and who may write to it."""
 
 import contextlib
 import fcntl
@@ -35,7 +35,7 @@ Values = dict[str, Number]
 
 @dataclass(frozen=True)
 class Moment:
-    """Final or best weights, as result.json holds them."""
+    """The entry `final` or `best` of result.json."""
 
     epoch: int
     weights: str
@@ -54,7 +54,7 @@ class Moment:
 
 @dataclass(frozen=True)
 class Result:
-    """The contents of result.json, to which a file that is read is held."""
+    """The contents of result.json, by which a file is checked when it is read."""
 
     status: Literal["completed", "diverged", "interrupted"]
     seed: int
@@ -67,7 +67,7 @@ class Result:
     def __post_init__(self):
         moments = (self.final, self.best or self.final)
         if self.status in FINISHED and not all(moment.test for moment in moments):
-            raise ValueError("expected what the test images say")
+            raise ValueError("expected an evaluation of the test images")
 
 
 RESULT = TypeAdapter(Result)
@@ -81,20 +81,21 @@ class BusyError(UserError):
 
 @dataclass(frozen=True)
 class RunDirectory:
-    """A directory, compared with the run that is to lie in it.
+    """The directory of a run, and how what is in it compares with the run.
 
     Attributes:
         path: Path of the directory.
-        state: Whether the run lies there "finished" or "unfinished"; whether it is
-            unfinished and "changed", of other code, data or versions; or whether
-            "other" or nothing ("free") lies there.
-        config: Config of the run. What it leaves to be decided is as it was decided for
-            the same run before.
+        state: What is in the directory: "free", nothing; "finished" or "unfinished",
+            the run; "changed", the run unfinished, but with other code, data or
+            versions; "other", another run.
+        config: Config of the run. Settings that are "auto" have the values that were
+            chosen when the same run was begun.
         fingerprint: Fingerprint of the run.
         result: The contents of result.json; empty if there is none.
-        changes: Entries of the fingerprint that differ.
-        difference: In what the run that lies there differs, in words; or nothing.
-        resumed: Whether what lies there is continued.
+        changes: Entries of the fingerprint that differ from those in the directory.
+        difference: How the run in the directory differs, in words; empty if it does
+            not.
+        resumed: Whether the run in the directory is continued.
     """
 
     path: Path
@@ -116,10 +117,11 @@ def run_path(runs: Path, config: Config) -> Path:
 
 
 def path_within(root: Path, path: Path) -> Path:
-    """A path below a directory, which no symbolic link leads out of it.
+    """Join a path to a directory, and check that the result is inside of it.
 
     Raises:
-        UserError: One does, or the path is not UTF-8, which TensorBoard cannot open.
+        UserError: A symbolic link leads out of the directory, or the path is not UTF-8,
+            which TensorBoard cannot open.
     """
     directory = root / path
     if not str(directory).isprintable():
@@ -136,9 +138,9 @@ def path_within(root: Path, path: Path) -> Path:
 
 
 def inspect_run(path: Path, config: Config, fingerprint: Fingerprint) -> RunDirectory:
-    """Compare what lies in a directory with the run that is to lie there.
+    """Compare what is in a directory with a run.
 
-    A run in which nothing was trained yet leaves its place free.
+    A directory counts as free if nothing was trained in it yet.
     """
     saved = path / "config.toml"
     trained = any(file != saved for file in run_files(path))
@@ -181,7 +183,8 @@ def describe_difference(name: str, there: Any, here: Any) -> str:
 
 
 def only_adds_epochs(previous: Config, config: Config) -> bool:
-    """Whether a config goes on where an earlier one ended, with the same updates."""
+    """Whether a config differs in a larger number of epochs alone, and its first
+    updates are those of the earlier config."""
     shorter = previous.training.settings["epochs"]
     longer = config.training.settings["epochs"]
     longer_previous = previous.with_settings("training", epochs=longer)
@@ -206,27 +209,28 @@ def open_run(
     overwrite: bool = False,
     say: Callable[[str], None] = lambda line: None,
 ) -> Iterator[RunDirectory]:
-    """Own a run directory, as the only process that does, for as long as this lasts.
+    """Prepare the directory of a run, and lock it against other processes meanwhile.
 
-    Another run that lies there is set aside, under a number of its own; nothing is
-    deleted unasked. A checkpoint is removed at the end if the run is finished by then.
+    Another run that is already there is set aside under a number; nothing is deleted
+    unasked. At the end, the checkpoint is removed if the run is finished.
 
     Args:
         path: Path of the directory.
         config: Config of the run.
         fingerprint: Fingerprint of the run.
-        resume: Whether to continue an unfinished run of the same kind.
-        resume_changed: Whether to continue it though code, data or versions have
+        resume: Whether to continue an unfinished run.
+        resume_changed: Whether to continue it even if code, data or versions have
             changed.
-        overwrite: Whether to replace what lies there.
-        say: Told where another run was set aside, or that there is nothing to resume.
+        overwrite: Whether to replace a run that is already there.
+        say: Function that shows a line to the user.
 
     Yields:
-        The directory: "finished", with its result, or else with the run's config in it
-        and ready to be written to. It has `changes` only where a run is continued.
+        The directory. Its state is "finished", with a result, or its run is still to be
+        made, and its config is written. It has `changes` only if a run is continued.
 
     Raises:
-        UserError: Another process has it, or it cannot be continued.
+        UserError: Another process has locked the directory, or what is in it can be
+            neither continued nor set aside.
     """
     resume = resume or resume_changed
     try:
@@ -266,14 +270,14 @@ def open_run(
 
 
 def refuse_foreign(path: Path) -> None:
-    """Refuse a directory that holds something, but not a run."""
+    """Refuse a directory that holds something else than a run."""
     names = sorted(file.name for file in path.iterdir() if file.name[0] != ".")
     if names and "config.toml" not in names:
         raise UserError(f"{path}: expected a run or nothing, received {names[0]}")
 
 
 def refuse_links(path: Path) -> None:
-    """Refuse a run of which a part lies elsewhere: nothing is written there."""
+    """Refuse a run with symbolic links: nothing is written to where they lead."""
     for file in filter(Path.is_symlink, run_files(path)):
         raise UserError(
             f"{file}: expected a file of a run, received a symbolic link; "
@@ -282,7 +286,7 @@ def refuse_links(path: Path) -> None:
 
 
 def refuse_to_lose(run: RunDirectory, resume: bool, resume_changed: bool) -> None:
-    """Refuse to replace an unfinished run, or to continue one that is another's."""
+    """Refuse to replace an unfinished run, or to continue a different one."""
     if run.state == "unfinished" and not resume:
         raise UserError(
             f"{run.path} holds this run unfinished; --resume continues it, "
@@ -307,7 +311,7 @@ def set_aside(path: Path) -> Path:
 
 @contextlib.contextmanager
 def lock(path: Path) -> Iterator[None]:
-    """Hold a lock that the system releases when the process ends, however it ends."""
+    """Lock a directory; the system releases the lock however the process ends."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         try:
@@ -324,9 +328,10 @@ def lock(path: Path) -> Iterator[None]:
 
 
 def run_files(path: Path) -> list[Path]:
-    """The files and folders that a run has written, half-written ones included.
+    """The files and folders of a run, half-written ones included.
 
-    The config is the last: a directory without one is not taken for a run's.
+    The config is the last, so that it is removed last: a directory without a config
+    does not count as a run's.
     """
     names = ("result.json", CHECKPOINT, "model.keras", "history.csv", "config.toml")
     files = [path / f"{dot}{name}" for name in names for dot in ("", ".")]
@@ -335,7 +340,7 @@ def run_files(path: Path) -> list[Path]:
 
 
 def remove_run_files(path: Path) -> None:
-    """Remove a run's files, and no other."""
+    """Remove the files of a run, and no others."""
     for file in run_files(path):
         if file.is_dir() and not file.is_symlink():
             shutil.rmtree(file)
@@ -344,7 +349,7 @@ def remove_run_files(path: Path) -> None:
 
 
 def is_saved(path: Path) -> bool:
-    """Whether a config file is that of a run."""
+    """Whether a config file is the config.toml of a run."""
     return path.name == "config.toml" and bool(read_fingerprint(path))
 
 

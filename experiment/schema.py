@@ -65,18 +65,19 @@ def settings_of(function: Callable) -> dict[str, inspect.Parameter]:
 
 
 def validate(key: str, annotation: Any, value: Any) -> Any:
-    """Check a value against a type, strictly; "none" is None where that is allowed.
+    """Check a value against a type, strictly.
 
     Args:
-        key: What the message calls the value.
-        annotation: A type, as pydantic understands it.
-        value: As TOML has it: what is a tuple comes as a list.
+        key: Name of the setting, for the message.
+        annotation: A type that pydantic knows.
+        value: The value, as TOML has it: a list for a tuple, "none" for None.
 
     Returns:
-        The value, a list where it was a tuple.
+        The value: None for "none" if the type allows it, a list for a tuple.
 
     Raises:
-        UserError: The type, config.toml or a float32 cannot hold the value.
+        UserError: The value is not of the type, or too large for a float32 or for
+            config.toml.
     """
     if value == "none" and type(None) in get_args(annotation):
         return None
@@ -125,17 +126,24 @@ def refuse_unsaveable(key: str, value: Any) -> None:
 def refusal(
     key: str, expected: str, value: Any, names: Iterable[Any] = ()
 ) -> UserError:
-    """The error that says what a setting is to be, and what is like what it is."""
+    """Make the error for a wrong value of a setting.
+
+    Args:
+        key: Name of the setting.
+        expected: What is allowed.
+        value: The wrong value.
+        names: Allowed values, of which the error suggests the most similar.
+    """
     return UserError(key, f"{expected}", quote(value) + did_you_mean(value, names))
 
 
 def describe_type(annotation: Any) -> str:
-    """What a type and its constraints allow, in words: "a number >= 0"."""
+    """Describe a type and its constraints in words: "a number >= 0"."""
     return describe_schema(TypeAdapter(annotation).json_schema())
 
 
 def describe_schema(schema: Mapping[str, Any], plural: bool = False) -> str:
-    """What a JSON schema allows, in words."""
+    """Describe a JSON schema in words."""
     if "anyOf" in schema:
         kinds = [kind for kind in schema["anyOf"] if kind.get("type") != "null"]
         return " or ".join(describe_schema(kind, plural) for kind in kinds)
@@ -159,12 +167,12 @@ def describe_schema(schema: Mapping[str, Any], plural: bool = False) -> str:
 
 
 def did_you_mean(word: Any, names: Iterable[Any]) -> str:
-    """A clause that asks for the name that a word may be a misspelling of, or nothing.
+    """Suggest a name for a misspelled word: "; did you mean l2?", or nothing.
 
     Args:
-        word: What was given.
-        names: What may have been meant, with or without its section; or what to
-            suggest, by the word that is compared.
+        word: The word that was given.
+        names: Names that may have been meant, with or without their section; or
+            suggestions by the names that the word is compared with.
     """
     if not isinstance(names, Mapping):
         names = {n.rpartition(".")[2]: n for n in names if isinstance(n, str)}
@@ -174,7 +182,7 @@ def did_you_mean(word: Any, names: Iterable[Any]) -> str:
 
 
 def quote(value: Any) -> str:
-    """A value as one line of at most 80 characters, for a message."""
+    """Format a value for a message, in one line of at most 80 characters."""
     try:
         text = json.dumps(value, ensure_ascii=False, default=str)
     except (ValueError, TypeError):  # Such as an integer of thousands of digits.

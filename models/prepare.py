@@ -1,4 +1,4 @@
-"""Readies a model: refuses what cannot be trained or saved, and scales what it sees."""
+"""Checks that a model can be trained and saved, and adds a layer that standardizes."""
 
 import keras
 import numpy as np
@@ -7,22 +7,22 @@ from data import Data
 from system.errors import UserError
 
 IMAGES = 8
-"""Images that a model is tried on."""
+"""Number of images that a model is tried on."""
 
 NEAR_ONE = 1e-3
-"""Rows of probabilities add up to one, and this close; rows of logits do not."""
+"""How close to 1 the sum of an output has to be to be taken for probabilities."""
 
 
 def check_model(model: keras.Model, data: Data) -> keras.Model:
-    """Build a model if it is not, and return it.
+    """Build a model if it is not built yet, check it and return it.
 
     Args:
-        model: As a function of `MODELS` returns it.
-        data: What it is to be trained on.
+        model: What a function of `MODELS` returned.
+        data: Data that it is to be trained on.
 
     Raises:
-        UserError: It does not give one logit for each class, takes no images of
-            numbers between 0 and 1, or cannot be saved.
+        UserError: It is not a model that takes images of floats, gives one logit for
+            each class, and can be trained and saved.
     """
     if not isinstance(model, keras.Model):
         found = f"one that returns {type(model).__name__}"
@@ -72,12 +72,14 @@ def check_model(model: keras.Model, data: Data) -> keras.Model:
 def standardize(
     model: keras.Model, mean: np.ndarray, variance: np.ndarray
 ) -> keras.Model:
-    """The same model of images as they are: a saved one needs no scaling beside it.
+    """Put a layer before a model that standardizes its images.
+
+    So a saved model takes images as they are, without scaling beside it.
 
     Args:
-        model: A built model of scaled images.
-        mean: Of all numbers, (), or of each along the last axis.
-        variance: The same.
+        model: A built model of standardized images.
+        mean: Mean of all pixels, (), or of each column or channel, (columns,).
+        variance: Variance, of the same shape.
     """
     images = keras.Input(model.input_shape[1:], name="images")
     axis = -1 if mean.ndim else None

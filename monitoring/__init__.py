@@ -1,4 +1,4 @@
-"""What a run shows: event files for TensorBoard, a history, the terminal."""
+"""The outputs of a run: event files for TensorBoard, a history, the terminal."""
 
 from dataclasses import dataclass
 

@@ -21,8 +21,8 @@ from system.files import name_file
 VERSION = "brain.Event:2"
 
 SESSION_START = event_pb2.SessionLog(status=event_pb2.SessionLog.START)
-"""Has TensorBoard drop what older files of the same directory say of the step at which
-it stands, and of later ones."""
+"""At this event, TensorBoard drops what older files of the same directory hold of its
+step and of later ones."""
 
 
 class EventWriter:
@@ -32,14 +32,14 @@ class EventWriter:
         """
         Args:
             directory: Directory of the run; the file is made at the first event.
-            descriptions: What TensorBoard shows beside each tag.
+            descriptions: Description of each tag, for TensorBoard.
         """
         self._directory = directory
         self._still_to_describe = dict(descriptions)
         self._file: io.FileIO | None = None
 
     def add(self, step: int, **content) -> None:
-        """Add an event, for a reader to see at once: a `summary`, or a `graph_def`."""
+        """Add an event with a `summary` or a `graph_def`, and flush it."""
         if self._file is None:
             self._directory.mkdir(parents=True, exist_ok=True)
             self._file = io.FileIO(new_path(self._directory), "x")
@@ -61,7 +61,7 @@ class EventWriter:
 
 
 def append(file: io.FileIO, step: int, **content) -> None:
-    """Write an event, so that a reader sees it at once."""
+    """Append an event to a file, and flush it."""
     event = event_pb2.Event(wall_time=time.time(), step=step, **content)
     unwritten = as_record(event)
     try:
@@ -72,17 +72,17 @@ def append(file: io.FileIO, step: int, **content) -> None:
 
 
 def as_record(event: event_pb2.Event) -> bytes:
-    """An event as it stands in a file, with its length and checksums."""
+    """The bytes of an event in a file, with its length and checksums."""
     record = io.BytesIO()
     RecordWriter(record).write(event.SerializeToString())
     return record.getvalue()
 
 
 def new_path(directory: Path) -> Path:
-    """A path for an event file that TensorBoard reads after those that are there.
+    """A path for a new event file that TensorBoard reads after the existing ones.
 
-    It reads files in the order of their names, which begin with the time in seconds. A
-    clock may have been set back since.
+    TensorBoard reads files in the order of their names, which hold the time in seconds;
+    the clock may have been set back since the last file.
     """
     names = "\n".join(os.listdir(directory))
     earlier = re.findall(r"^events\.out\.tfevents\.(\d+)", names, re.MULTILINE)
@@ -93,7 +93,7 @@ def new_path(directory: Path) -> Path:
 
 
 def image_pb(tag: str, png: bytes, description: str) -> summary_pb2.Summary:
-    """A picture as TensorBoard's Images page reads it: width, height, PNG."""
+    """A picture for TensorBoard's Images page: width, height and PNG file."""
     width, height = Image.open(io.BytesIO(png)).size
     tensor = tensor_util.make_tensor_proto(
         [str(width).encode(), str(height).encode(), png], dtype=np.object_

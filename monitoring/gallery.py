@@ -1,4 +1,4 @@
-"""What a run shows in TensorBoard besides curves: histograms, pictures, its graph."""
+"""Histograms, pictures and the graph of a run, for TensorBoard."""
 
 import re
 from collections.abc import Callable
@@ -15,10 +15,10 @@ from monitoring.events import EventWriter, image_pb
 from training.measures import describe
 
 SHOWINGS = 10
-"""Times that kernels are shown over a run, besides the start."""
+"""How often kernels are shown in a run, besides at its start."""
 
 MOST_CLASSES = 100
-"""In a confusion matrix; more would take gigabytes to draw."""
+"""Most classes in a confusion matrix; more would take gigabytes to draw."""
 
 HISTOGRAM = "Distribution of the weights: what L1, L2 and weight decay narrow."
 
@@ -36,9 +36,9 @@ class Gallery:
     ):
         """
         Args:
-            model: The model.
-            image_shape: Shape of an image that the model takes, (rows, columns, ...).
-            events: The event file.
+            model: Model of the run.
+            image_shape: Shape of its images, (rows, columns, ...).
+            events: Writer of the event file.
             epochs: Number of epochs of the run.
             evaluate_every: Number of epochs between evaluations.
         """
@@ -56,22 +56,22 @@ class Gallery:
         """Show the kernels at the first evaluation in each tenth of the run.
 
         Args:
-            epoch: Epochs completed. When the kernels are shown depends on it alone, so
-                that a resumed run shows them at the same epochs.
+            epoch: Epochs completed. Whether the kernels are shown depends on this
+                alone, so that a resumed run shows them at the same epochs.
         """
         previous = epoch - self._evaluate_every
         if epoch * SHOWINGS // self._epochs > previous * SHOWINGS // self._epochs:
             self._show_kernels(epoch)
 
     def finish(self, epoch: int) -> None:
-        """Show the kernels at the end of the run, unless they have been."""
+        """Show the kernels at the end of the run, unless they were just shown."""
         if self._shown != epoch:
             self._show_kernels(epoch)
 
     def show_answers(
         self, data: Data, predict: Callable[[Split], np.ndarray], epoch: int
     ) -> None:
-        """Show what the model takes for what, where it classifies.
+        """Show the answers of a classifier: confusions, mistakes, memorized labels.
 
         Args:
             data: Data of the run.
@@ -106,17 +106,17 @@ class Gallery:
             self._show("first_layer/filters", epoch, draw, first, shape)
 
     def _show(self, tag: str, epoch: int, draw: Callable, *arguments) -> None:
-        """Add a picture, if there is something to draw, with what it shows."""
+        """Add a picture, unless there is nothing to draw, with its description."""
         png = draw(*arguments)
         if png is not None:
             self._events.add(epoch, summary=image_pb(tag, png, describe(draw)))
 
 
 def serialize_graph(model: keras.Model, image_shape: tuple[int, ...]) -> bytes:
-    """What a model computes, as the page shows it best: one box for each layer.
+    """The graph of a model for TensorBoard's Graphs page, with one box for each layer.
 
-    TensorFlow puts all layers into one box, appends numbers to their names, and ties
-    every operation to one more that does nothing.
+    As TensorFlow traces it, all layers are in one box, numbers are appended to their
+    names, and every operation is tied to another that does nothing.
     """
     images = tf.TensorSpec([None, *image_shape], tf.float32, name="images")
     step = tf.function(lambda x: model(x, training=False), autograph=False)

@@ -11,7 +11,7 @@ Row = dict[str, float]
 
 
 class History:
-    """Rows of `epoch`, `step` (updates made) and every scalar, by tag."""
+    """The rows of history.csv: `epoch`, `step` (updates made) and scalars by tag."""
 
     def __init__(self, directory: Path, tags: list[str]):
         self._path = directory / "history.csv"
@@ -31,14 +31,14 @@ class History:
             writer.writerows(self.rows)
 
     def resume(self, epoch: int, every: int) -> None:
-        """Read the rows up to an epoch back; what came later was not checkpointed.
+        """Read the rows of a file up to the epoch of a checkpoint.
 
         Args:
             epoch: Epoch of the checkpoint.
             every: Epochs between rows.
 
         Raises:
-            DamagedError: The file is missing or damaged, or rows are.
+            DamagedError: The file or some of its rows are missing or damaged.
         """
         rows = [row for row in read_history(self._path) if row["epoch"] <= epoch]
         if [row["epoch"] for row in rows] != list(range(0, epoch + 1, every)):
@@ -50,7 +50,7 @@ class History:
 
 
 def read_history(path: Path) -> list[Row]:
-    """The rows of a history.csv, digit for digit.
+    """Read the rows of a history.csv, with all their digits.
 
     Raises:
         DamagedError: The file is missing or damaged.

@@ -1,7 +1,8 @@
-"""Links that open TensorBoard in the right state.
+"""Links that open TensorBoard in a certain state.
 
-They are relative to its address, so that they hold in its Text page whatever the port.
-They set the runs shown, their colors, no smoothing, the cards on top and their order.
+They set which runs are shown, their colors, no smoothing, and the cards on top with
+their order. They are relative to TensorBoard's address, so that they work on its Text
+page whatever its port.
 """
 
 import json
@@ -9,13 +10,13 @@ from collections.abc import Sequence
 from urllib.parse import quote, urlencode
 
 ADDRESS = "http://127.0.0.1:6006/"
-"""Where TensorBoard is unless another program has that port."""
+"""Default address of TensorBoard."""
 
 SINGLE_RUNS = r"^[^/]+/seed="
-"""Runs of train.py below runs/; those of a comparison lie deeper."""
+"""Pattern of the runs of train.py below runs/; those of comparisons are deeper."""
 
 BY_FOLDER = r"regex:^([^/]+)/"
-"""Colors: one for each name of a run's first folder, its config or its method."""
+"""Colors runs by their first folder, which is a config or a method."""
 
 FRONT_CARDS = (
     "loss/validation",
@@ -25,18 +26,19 @@ FRONT_CARDS = (
     "weights/distance",
     "weights/update_ratio",
 )
-"""What tells most, in the order that a front page shows it."""
+"""The scalars that a front page shows on top, in this order."""
 
 
 def time_series(
     runs: str, colors: str = BY_FOLDER, cards: Sequence[str] = FRONT_CARDS
 ) -> str:
-    """The front page: curves of some runs, colored by group, the telling ones on top.
+    """A link to the Time Series page, colored by groups, with some cards on top.
 
     Args:
-        runs: Regular expression that the names of the runs shown contain.
-        colors: "regex:" and an expression, whose groups are the colors' groups.
-        cards: Tags of scalars to pin, in order.
+        runs: Regular expression; runs are shown whose names contain it.
+        colors: "regex:" and a regular expression; runs with the same groups get the
+            same color.
+        cards: Tags of scalars to show on top, in order.
     """
     query = {
         "runFilter": runs,
@@ -50,11 +52,11 @@ def time_series(
 
 
 def page(name: str, runs: str = "") -> str:
-    """Another of TensorBoard's pages: "images", "histograms", "graphs", "text", ...
+    """A link to another page of TensorBoard.
 
     Args:
-        name: As it stands behind the # in the address.
-        runs: Regular expression that the names of the runs shown contain; all if empty.
+        name: Name of the page in the address, such as "images" or "text".
+        runs: Regular expression; runs are shown whose names contain it.
     """
     chosen = f"&regexInput={quote(runs, safe='/')}" if runs else ""
     return f"?#{name}{chosen}"
@@ -65,4 +67,4 @@ OF_RUNS = {
     "pictures": page("images"),
     "run cards": page("text"),
 }
-"""What to look at of single runs, by name."""
+"""Links to the pages for single runs, by name."""

@@ -1,4 +1,4 @@
-"""Watches one run: the listener of `training.fit`."""
+"""The listener of `training.fit` that writes and shows how a run goes."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -31,10 +31,10 @@ class Monitor:
     ):
         """
         Args:
-            trainer: Trainer of the run, before it has restored a checkpoint.
+            trainer: Trainer of the run, with its initial weights.
             directory: Directory of the run.
-            settings: What to write.
-            console: To show progress on.
+            settings: Settings of what to write.
+            console: Console to show progress on.
             pictures: Whether TensorBoard gets histograms and pictures too.
         """
         self._trainer, self._directory, self._console = trainer, directory, console
@@ -84,7 +84,7 @@ class Monitor:
         self._history.save()
 
     def end(self, result: Mapping[str, Any]) -> None:
-        """Show what a run came to; one that was interrupted will go on.
+        """Show the pictures and the result of a run, unless it was interrupted.
 
         Args:
             result: The contents of result.json.

@@ -1,8 +1,8 @@
 """Pictures of a network for TensorBoard's Images page, as PNG files in memory.
 
-The page shows a picture about 300 pixels wide: few things in each, and large type. What
-it says of a picture is the first paragraph of the docstring here.
-Drawn without pyplot, whose figures are shared by all threads.
+The page shows pictures about 300 pixels wide, so each has few things and large type.
+The first paragraph of a docstring here is the description that the page shows.
+Pictures are drawn without pyplot, whose figures are shared by all threads.
 """
 
 import io
@@ -21,14 +21,14 @@ FILTERS = (4, 8)
 """Rows and columns of filters."""
 
 FILTER_SCALE = 0.1
-"""Weight that is drawn in the strongest color, in every run, so that runs compare."""
+"""Weight with the strongest color, in all runs, so that they can be compared."""
 
 MOST_PIXELS = 128
-"""Pixels of a drawn filter or image along each axis, at most."""
+"""Most pixels of a drawn filter or image along each axis."""
 
 MISTAKES = (3, 4)
 MOST_LABELS = 20
-"""Classes that a confusion matrix has room to name."""
+"""Most classes that a confusion matrix has room to name."""
 
 
 def draw_filters(kernel: np.ndarray, image_shape: tuple[int, ...]) -> bytes:

@@ -1,4 +1,4 @@
-"""What the terminal shows while a run trains."""
+"""Progress of a run or of a comparison on the terminal."""
 
 import math
 
@@ -16,8 +16,8 @@ class ProgressDisplay:
     def __init__(self, console: Console, total: int):
         """
         Args:
-            console: The terminal, or what stands for it.
-            total: What is to be done, in any unit.
+            console: Console to show progress on.
+            total: Amount of work to do, in any unit.
         """
         self._console, self._next_line = console, 0
         self._bar = Progress(
@@ -44,7 +44,10 @@ class ProgressDisplay:
         self._bar.update(self._task.id, completed=done, description=text)
 
     def show_line(self, done: int, text: str) -> None:
-        """Print a line with the time left, for the first in each tenth of the total."""
+        """Print a line with the time left, if it is the first in a tenth of the total.
+
+        Nothing is printed on a terminal, which has the bar.
+        """
         total = int(self._task.total or 0)
         if self._console.is_terminal or self._next_line > done < total:
             return
@@ -60,7 +63,7 @@ class RunDisplay(ProgressDisplay):
     def __init__(self, console: Console, epochs: int, updates: int, images: int):
         """
         Args:
-            console: The terminal, or what stands for it.
+            console: Console to show progress on.
             epochs: Number of epochs of the run.
             updates: Number of updates of one epoch.
             images: Number of images of one epoch.

@@ -1,8 +1,8 @@
-"""Every scalar that a run logs, to TensorBoard and under the same name to history.csv.
+"""The scalars that a run logs to TensorBoard and, under the same names, to history.csv.
 
-They are the measures of an evaluation, what follows from them, and the scalars of the
-kernels (`monitoring.weights`). To add one that follows from an evaluation, write a
-function of a `Measurement` and give it a tag in `SCALARS`; TensorBoard shows the
+They are the measures of an evaluation, scalars computed from a `Measurement`, and
+those of the kernels (`monitoring.weights`). To add one of the second kind, write a
+function of a `Measurement` and give it a tag in `SCALARS`; TensorBoard shows its
 docstring beside the curve.
 """
 
@@ -105,14 +105,13 @@ class ScalarReader:
     """Computes the scalars of a run.
 
     Attributes:
-        descriptions: What TensorBoard shows beside each scalar, by tag.
+        descriptions: Description of each scalar by tag, for TensorBoard.
     """
 
     def __init__(self, trainer: Trainer, detail: bool):
         """
         Args:
-            trainer: Trainer of the run, before it has restored a checkpoint: its
-                weights are the initial ones.
+            trainer: Trainer of the run, with its initial weights.
             detail: Whether to compute those of `SCALARS_IN_DETAIL` and
                 `KERNEL_SCALARS_IN_DETAIL` too.
         """

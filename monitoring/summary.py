@@ -1,4 +1,4 @@
-"""What a run ends with: its result on the terminal and on a card for TensorBoard."""
+"""The result of a run, on the terminal and on a card for TensorBoard."""
 
 import shlex
 import subprocess
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def show_result(result: Mapping[str, Any], directory: Path, console: Console) -> None:
-    """Print what a run came to, where it lies, and how to look at it."""
+    """Print the result of a run, its directory, and how to look at it."""
     found = table_of_result(result)
     table = Table("", box=box.SIMPLE_HEAD, show_edge=False)
     for heading in found:
@@ -43,7 +43,7 @@ def show_result(result: Mapping[str, Any], directory: Path, console: Console) ->
 
 
 def table_of_result(result: Mapping[str, Any]) -> "pd.DataFrame":
-    """The numbers of a result in words: a row for each, a column for each moment.
+    """The numbers of a result as text: a row for each, a column for final and best.
 
     Args:
         result: The contents of result.json.
@@ -70,12 +70,12 @@ def table_of_result(result: Mapping[str, Any]) -> "pd.DataFrame":
 
 
 def how_to_look(directory: Path) -> str:
-    """How to open TensorBoard on a directory."""
+    """The command that opens TensorBoard on a directory."""
     return f"tensorboard:  {command('view.py', directory)}"
 
 
 def command(*words: str | Path) -> str:
-    """How to call a script with the Python that this runs in."""
+    """The command that runs a script in the same Python as this process."""
     python = Path(sys.executable)
     if python.is_relative_to(Path.cwd()):
         python = python.relative_to(Path.cwd())
@@ -114,7 +114,7 @@ def write_card(result: Mapping[str, Any], directory: Path) -> str:
 
 
 def find_commit() -> str | None:
-    """The git commit of this code, "-dirty" if changed since; None outside of git."""
+    """The git commit of this code, "-dirty" if it was changed; None without git."""
     try:
         found = subprocess.run(
             ["git", "describe", "--always", "--dirty", "--abbrev=12"],

@@ -25,7 +25,7 @@ NEAR_ZERO = 1e-3
 
 @dataclass(frozen=True)
 class Kernel:
-    """A kernel at an evaluation, and arrays of its shape that it is compared with.
+    """A kernel at an evaluation, and arrays that it is compared with.
 
     Attributes:
         weights: The kernel as it is now.
@@ -48,10 +48,8 @@ class Kernel:
 
     @cached_property
     def square_sums(self) -> dict[str, float]:
-        """Sum of squares of each array and of what was added to the kernel.
-
-        Most scalars are made of these, so that the cost of many is that of a few.
-        """
+        """Sums of squares of the arrays, and of the changes since the start and in the
+        last update. Most scalars are computed from these few sums."""
         arrays = {k: v for k, v in vars(self).items() if isinstance(v, np.ndarray)}
         arrays.pop("dead", None)
         arrays["distance"] = self.weights - self.initial
@@ -72,12 +70,13 @@ class Kernel:
 
 
 def dot(a: np.ndarray, b: np.ndarray) -> float:
-    """Sum of a * b, in the same order whatever the number of threads."""
+    """Sum of a * b, in an order that does not depend on the number of threads."""
     return float(np.einsum("i,i->", a.ravel(), b.ravel()))
 
 
 def norm(kernels: Sequence[Kernel], name: str) -> float:
-    """Euclidean norm of what is called so in `Kernel.square_sums`; NaN without it."""
+    """Root of the sum of an entry of `Kernel.square_sums` over kernels; NaN if it is
+    missing."""
     return np.sqrt(sum(kernel.square_sums.get(name, np.nan) for kernel in kernels))
 
 
@@ -195,7 +194,7 @@ KERNEL_SCALARS: dict[str, Callable[[Sequence[Kernel]], float]] = {
     "weights/cosine": cosine,
     "weights/update_ratio": update_ratio,
 }
-"""Logged as `tag` of all kernels together and as `tag/<layer>` of each."""
+"""Logged as `tag` for all kernels together and as `tag/<layer>` for each."""
 
 KERNEL_SCALARS_IN_DETAIL: dict[str, Callable[[Sequence[Kernel]], float]] = {
     "weights/l1_norm": l1_norm,
@@ -222,7 +221,7 @@ class WeightReader:
 
     Attributes:
         model: The model.
-        descriptions: What TensorBoard shows beside each scalar, by tag.
+        descriptions: Description of each scalar by tag, for TensorBoard.
     """
 
     def __init__(
@@ -232,8 +231,8 @@ class WeightReader:
         Args:
             model: A model with its initial weights.
             detail: Whether to compute the scalars of `KERNEL_SCALARS_IN_DETAIL` too.
-            images: All training images, (images, ...): they tell which pixels are dead.
-                Without them there are no scalars of the first layer's pixels.
+            images: All training images, (images, ...), to find pixels that are always
+                0. Without them, the scalars of `FIRST_LAYER` are left out.
         """
         self.model = model
         self._initial = read_kernels(model)
@@ -255,11 +254,12 @@ class WeightReader:
     def __call__(
         self, decay: float | None, **others: Iterable[np.ndarray] | None
     ) -> dict[str, float]:
-        """The scalars that have a value, by tag.
+        """The scalars that have a finite value, by tag.
 
         Args:
             decay: Share of the weights that decay removes in an update, as in `Kernel`.
-            **others: What else a `Kernel` has: an array for each kernel of the model.
+            **others: Other attributes of `Kernel`: an array for each kernel of the
+                model.
         """
         arrays = {"weights": read_kernels(self.model), "initial": self._initial}
         arrays |= {name: as_float64(o) for name, o in others.items() if o is not None}
@@ -281,7 +281,7 @@ class WeightReader:
 
 
 def finite(values: Mapping[str, float | None]) -> dict[str, float]:
-    """The values that are numbers, and finite ones."""
+    """The values that are finite numbers."""
     numbers = {tag: float(v) for tag, v in values.items() if v is not None}
     return {tag: number for tag, number in numbers.items() if math.isfinite(number)}
 

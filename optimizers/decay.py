@@ -1,7 +1,8 @@
 """Rules of decay: what an update does to the weights w besides the optimizer's step.
 
-A rule is a class of settings, for any optimizer: `optimizers.decaying.make` gives it to
-one. Most rules take something off the weights before their step or after it:
+A rule is a class, which `optimizers.decaying.make` adds to any optimizer; its
+keyword-only arguments are its settings. Most rules take something off the weights
+before their step or after it:
 
     w <- w - rate * strength * pull
 
@@ -26,17 +27,17 @@ from annotated_types import Interval
 from pydantic import NonNegativeFloat, PositiveFloat
 
 Array = Any
-"""A tensor, or in what is asked between updates a number."""
+"""A tensor; between updates a number."""
 
 
 class Update(NamedTuple):
     """What a rule knows of an update.
 
     Attributes:
-        number: Its number, from 1.
-        rate: What multiplies the strength: `Decay.rate`.
-        strength: The strength, as the optimizer's variable `weight_decay` holds it.
-        memory: The variables of these weights, which `Decay.memory` began.
+        number: Number of the update in the run, from 1.
+        rate: Factor of the strength, which `Decay.rate` returned.
+        strength: The strength, which the optimizer's variable `weight_decay` holds.
+        memory: Variables for these weights, with the initial values of `Decay.memory`.
     """
 
     number: Array
@@ -47,12 +48,12 @@ class Update(NamedTuple):
 
 @dataclass(frozen=True)
 class Decay:
-    """What all rules share.
+    """Base of all rules.
 
     Attributes:
-        strength: What the rate multiplies.
-        biases: See above.
-        ends: Whether earlier updates depend on when the run ends.
+        strength: Factor of the rate.
+        biases: Whether biases decay, too.
+        ends: Whether updates depend on the length of the run.
     """
 
     steps_per_epoch: int
@@ -62,11 +63,11 @@ class Decay:
     ends = False
 
     def rate(self, number: Array, rate: Array, peak: float) -> Array:
-        """What multiplies the strength in an update, given the learning rates."""
+        """Factor of the strength in an update, from its learning rate and the peak."""
         return rate
 
     def memory(self, weights: Array) -> list:
-        """The numbers and arrays to remember, as they are before the first update."""
+        """Initial values of what the rule remembers for some weights."""
         return []
 
     def before(self, w: Array, update: Update) -> Array:

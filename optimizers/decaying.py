@@ -1,6 +1,6 @@
-"""Optimizers that decay by a rule: what is added to a class of Keras.
+"""Optimizers of Keras with a rule of decay added.
 
-To load a model that was saved with one of these, import this module first.
+To load a model that was saved with one of them, import this module first.
 """
 
 import functools
@@ -19,10 +19,9 @@ from system.errors import UserError
 
 
 class Decaying(keras.optimizers.Optimizer):
-    """What decays weights by a rule, in front of the class that steps them.
+    """A mixin that decays weights by a rule, before a class that steps them.
 
-    Assigning to `weight_decay`, a variable, changes the strength; a new number in its
-    place has no effect.
+    The strength is in the variable `weight_decay`: assign to it to change the strength.
     """
 
     def __init__(self, *, decay, peak, **settings):
@@ -30,7 +29,7 @@ class Decaying(keras.optimizers.Optimizer):
         Args:
             decay: The rule, or its name and settings.
             peak: The peak learning rate.
-            **settings: Of the class that steps.
+            **settings: Arguments of the class that steps.
         """
         super().__init__(**settings)
         if not isinstance(decay, Decay):
@@ -59,7 +58,7 @@ class Decaying(keras.optimizers.Optimizer):
         return self.add_variable(np.shape(start), initializer, variable.dtype)
 
     def _apply_weight_decay(self, variables):
-        """Not for all at once: in `update_step`, each with its step."""
+        """Do nothing: `update_step` decays each variable with its step."""
 
     def update_step(self, gradient, variable, learning_rate):
         if not self._use_weight_decay(variable):
@@ -77,10 +76,8 @@ class Decaying(keras.optimizers.Optimizer):
 
     @property
     def decay_share(self) -> float | None:
-        """Share of a kernel that the last update took off; None if of no one share.
-
-        Before there is an update, it is that of the first.
-        """
+        """Share of a kernel that decay took off in the last update; before the first
+        update, that of the first. None if the share differs between weights."""
         if type(self.decay).before is not Decoupled.before:
             return None
         number, now = tf.maximum(self.iterations, 1), self.learning_rate.value
@@ -95,7 +92,7 @@ class Decaying(keras.optimizers.Optimizer):
 
 @functools.cache
 def decaying(stepper: type[keras.Optimizer]) -> type[Decaying]:
-    """The class of what steps as `stepper` does and decays by a rule."""
+    """The class that steps like `stepper` and decays by a rule."""
     made = type(f"Decaying{stepper.__name__}", (Decaying, stepper), {})
     return keras.saving.register_keras_serializable("optimizers")(made)
 
@@ -107,18 +104,19 @@ decaying(Adopt)
 
 
 def make(optimizer: keras.Optimizer, decay: Decay) -> Decaying:
-    """An optimizer that decays by a rule, also for a `model.fit` of your own.
+    """Add a rule of decay to an optimizer, also for your own `model.fit`.
 
-    It is one of Keras' like any other: it finds the kernels among the variables that it
-    is built for, is compiled and saved with its model, and decays the same ones after
-    loading.
+    The result is a Keras optimizer like any other: it finds the kernels among the
+    variables that it is built for, is compiled and saved with its model, and decays the
+    same variables after loading.
 
     Args:
-        optimizer: Fresh, without decay; its learning rate is a number, the peak.
-        decay: The rule: `Cautious(steps_per_epoch, epochs, strength=0.1)`.
+        optimizer: New optimizer without decay. Its learning rate, a number, is the
+            peak.
+        decay: The rule, such as `Cautious(steps_per_epoch, epochs, strength=0.1)`.
 
     Raises:
-        UserError: The two do not go together.
+        UserError: The optimizer and the rule do not go together.
     """
     if isinstance(decay, FixedNorm) and isinstance(optimizer, ScheduleFree):
         raise UserError(

@@ -1,9 +1,8 @@
 """Schedule-Free steps.
 
-Keras has a class for them which is not the algorithm: on TensorFlow it reads its
-sequence z after having changed it, so that its beta_1 has no effect; it decays the
-wrong sequence; and it is evaluated where the gradient is taken, not at the average
-(Keras 3.15).
+Keras' own class deviates from the algorithm (Keras 3.15): on TensorFlow it reads its
+sequence z after changing it, so that beta_1 has no effect; it decays the wrong
+sequence; and it is evaluated where the gradient is taken, not at the average.
 """
 
 import keras
@@ -14,9 +13,9 @@ import tensorflow as tf
 class ScheduleFree(keras.optimizers.ScheduleFreeAdamW):
     """Adam's steps beside the average of its weights: `optimizers.steps.schedule_free`.
 
-    It is made with `use_ema`: the average x takes the place of Keras' moving average,
-    which is what is evaluated in the end. While training, the variables hold y, where
-    the gradient is taken; they step and decay from there, and z takes over the change.
+    It needs `use_ema`: the average x takes the place of Keras' moving average of the
+    weights, which is evaluated. In training, the variables hold y, where the gradient
+    is taken; they step and decay from there, and the change is added to z.
     """
 
     def build(self, variables):

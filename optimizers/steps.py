@@ -219,9 +219,9 @@ def prepare(
     """Give an optimizer its decay, its variables and the settings that all share.
 
     Args:
-        optimizer: Fresh from one of the functions of this package.
-        model: Whose trainable variables it will update.
-        decay: The rule, if they decay.
+        optimizer: New optimizer from a function of this package.
+        model: Model whose trainable variables it will update.
+        decay: Rule of decay, if any.
         global_clipnorm: Longest gradient over all variables together; longer ones are
             scaled back. The gradient of an L2 penalty is clipped with it, decay is not.
         ema_momentum: Share kept at each update by a moving average of the weights; the

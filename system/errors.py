@@ -1,4 +1,4 @@
-"""What ends a command early, and how it is said: one line for each."""
+"""Errors that end a command, each printed as one line."""
 
 import contextlib
 import functools
@@ -8,12 +8,13 @@ from pathlib import Path
 
 
 class UserError(Exception):
-    """Something that the user can mend: one line, no traceback, exit status 2.
+    """A mistake that the user can mend: one line, no traceback, exit status 2.
 
     Args:
-        what: What it is about; the whole message where nothing else is given.
-        expected: What was expected of it.
-        received: What was received, and advice.
+        what: The setting, file or option at fault; the whole message if it is all that
+            is given.
+        expected: What would be valid.
+        received: What was found instead, and advice.
     """
 
     status = 2
@@ -30,7 +31,7 @@ class UserError(Exception):
 
 
 class DamagedError(UserError):
-    """What is left of an unfinished run cannot be read; starting anew replaces it."""
+    """The files of an unfinished run cannot be read; `--overwrite` replaces them."""
 
     def __init__(self, *parts: object):
         super().__init__(": ".join(map(str, parts)))
@@ -40,22 +41,22 @@ class DamagedError(UserError):
 
 
 class ChangedError(UserError):
-    """Code, data or versions are not what a comparison was started with."""
+    """Code, data or versions have changed since a comparison was started."""
 
 
 class ExitError(UserError):
-    """A function of the user's has called `sys.exit`."""
+    """A function written by the user has called `sys.exit`."""
 
     status = 1
 
 
 @contextlib.contextmanager
 def named_causes() -> Iterator[None]:
-    """Name two causes that would end a command in silence, or in many lines.
+    """Turn two exceptions that explain nothing into errors that do.
 
     Raises:
-        ExitError: For SystemExit.
-        MemoryError: For TensorFlow's ResourceExhaustedError.
+        ExitError: In place of SystemExit, which would end the command in silence.
+        MemoryError: In place of TensorFlow's ResourceExhaustedError, which fills pages.
     """
     try:
         yield
@@ -65,7 +66,7 @@ def named_causes() -> Iterator[None]:
             f"sys.exit({'' if error.code is None else repr(error.code)})"
         ) from error
     except Exception as error:
-        # By its name: this is loaded where TensorFlow is not.
+        # By its name, because TensorFlow may not be loaded.
         if type(error).__name__ != "ResourceExhaustedError":
             raise
         text = str(error).partition("} ")[2] or str(error)

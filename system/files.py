@@ -1,6 +1,6 @@
-"""Files: read whatever they hold, written whole or not at all.
+"""Reading files that may hold anything, and writing files whole or not at all.
 
-They may be anyone's: no device, no pickle, and no more than memory holds is read.
+Files are not trusted: devices, pickles and more than fits in memory are refused.
 """
 
 import contextlib
@@ -21,22 +21,22 @@ from system.errors import UserError, say_once
 
 MEGABYTE = 10**6
 UNSUPPORTED = (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.ENOLCK, errno.EBADF)
-"""Errors of a filesystem that lacks what a system call asks of it."""
+"""Errors by which a filesystem says that it does not support a system call."""
 
 SHARE_OF_MEMORY = 4
-"""A data set may fill one part in this many; as float32 it takes four times as much."""
+"""A data set may fill one part in this many: bytes grow fourfold as float32."""
 
 
 def read_file(path: Path, most: int = 100 * MEGABYTE) -> bytes:
-    """The contents of a regular file.
+    """Read a regular file.
 
     Args:
-        path: A pipe or a device, on which reading might never end, is refused.
-        most: Bytes.
+        path: Path of the file. Pipes and devices are refused: reading might never end.
+        most: Largest size that is read, in bytes.
 
     Raises:
-        OSError: The system refuses.
-        UserError: It is no file, or larger.
+        OSError: The system refuses to open or read it.
+        UserError: It is not a regular file, or is larger.
     """
     try:
         file = open(path, "rb", opener=open_at_once)  # noqa: SIM115
@@ -54,7 +54,7 @@ def read_file(path: Path, most: int = 100 * MEGABYTE) -> bytes:
 
 
 def is_file(path: Path) -> bool:
-    """Whether a file is there; of a path that there cannot be, that it is not."""
+    """Whether a file exists; False too for a path that no file can have."""
     try:
         return path.is_file()
     except (OSError, ValueError):
@@ -62,12 +62,12 @@ def is_file(path: Path) -> bool:
 
 
 def open_at_once(path: str, flags: int) -> int:
-    """Open a file without waiting for what may be at a pipe's other end."""
+    """Open a file without waiting for a writer, should it be a pipe."""
     return os.open(path, flags | os.O_NONBLOCK)
 
 
 def first_problem(error: ValidationError) -> str:
-    """The first thing that a file's contents are not, in words."""
+    """Say where validation failed first, and why."""
     first = error.errors(include_url=False)[0]
     return f"{'.'.join(map(str, first['loc']))}: {first['msg']}".removeprefix(": ")
 
@@ -75,16 +75,17 @@ def first_problem(error: ValidationError) -> str:
 def unpack(
     content: bytes, most: int, names: Iterable[str] | None = None
 ) -> dict[str, np.ndarray]:
-    """The arrays of an `.npz` file, after a look at the sizes that it declares.
+    """Read the arrays of an `.npz` file, once the sizes that it declares are checked.
 
     Args:
-        content: Content of the file.
-        most: Bytes that the arrays may take.
-        names: Names of the arrays wanted; all of them if not given.
+        content: Contents of the file.
+        most: Largest size of the arrays together, in bytes.
+        names: Names of the arrays to read; all of them by default.
 
     Raises:
-        KeyError: There is no array of a name.
-        Exception: The file is damaged or no `.npz`; NumPy and zipfile raise many kinds.
+        KeyError: An array of that name is missing.
+        Exception: The file is damaged or not an `.npz` file; NumPy and zipfile raise
+            many kinds.
     """
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         if names is None:
@@ -103,7 +104,7 @@ def unpack(
 
 
 def check_size(file, size: int) -> None:
-    """Refuse an array that declares another size than it has, or holds objects."""
+    """Refuse an array that holds objects, or whose header does not fit its size."""
     version = np.lib.format.read_magic(file)
     if version == (1, 0):
         shape, _, dtype = np.lib.format.read_array_header_1_0(file)
@@ -115,18 +116,21 @@ def check_size(file, size: int) -> None:
 
 
 def most_bytes() -> int:
-    """What a data set may take: a share of the memory of this machine or container."""
+    """Largest size of a data set, in bytes: a share of the memory of this machine or
+    container."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    with contextlib.suppress(OSError, ValueError):  # No container, or without limit.
+    with contextlib.suppress(OSError, ValueError):  # No container, or no limit.
         memory = min(memory, int(Path("/sys/fs/cgroup/memory.max").read_text()))
     return memory // SHARE_OF_MEMORY
 
 
 @contextlib.contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Yield a path to write to; what was written then takes the place of `path`.
+    """Yield a temporary path, and move what was written there to `path` at the end.
 
-    What is in the way at that path, a symbolic link say, is removed, not written to.
+    So `path` holds the old or the new contents at any time, also after a crash. If
+    something is in the way at the temporary path, such as a symbolic link, it is
+    removed, not written through.
     """
     partial = path.with_name(f".{path.name}")
     try:
@@ -144,7 +148,7 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 def sync_directory(directory: Path) -> None:
-    """See a new name on disk before the next file is written, whatever then happens."""
+    """Wait until new names in a directory are on disk, in case of a power failure."""
     descriptor = os.open(directory, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -157,9 +161,10 @@ def sync_directory(directory: Path) -> None:
 
 
 def name_file(path: Path, error: OSError) -> OSError:
-    """The same error, with the file that it is about and in the system's words.
+    """The same error with the path of the file, in the system's words.
 
-    HDF5, which writes a model's weights, gives the number in its message alone.
+    HDF5, which writes the weights of a model, puts the error number into its message
+    only.
     """
     found = re.search(r"errno = (\d+)", str(error))
     number = error.errno or (int(found[1]) if found else errno.EIO)

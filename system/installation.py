@@ -1,4 +1,4 @@
-"""What `pip install` of a clone finds in place of a build."""
+"""Refuses `pip install` of a clone: pyproject.toml names this module as the build."""
 
 raise SystemExit(
     "expected a clone to run from, received an installation: its folders are called "

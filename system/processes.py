@@ -1,4 +1,4 @@
-"""What a process does before and while it loads Keras."""
+"""Prepares a process: its standard streams, its modules, and Keras."""
 
 import contextlib
 import functools
@@ -19,28 +19,29 @@ FLOORS = {path.parent.name for path in ROOT.glob("*/__init__.py")} - {"compariso
 """Folders that a single run imports."""
 
 FLOATX = "float32"
-"""What every run keeps its weights in, whatever keras.json says."""
+"""Type of the weights of every run, whatever keras.json says."""
 
 PACKAGES = ("tensorflow", "keras", "numpy", "tensorboard")
-"""What decides the numbers of a run besides this code."""
+"""Packages whose versions affect the numbers of a run."""
 
 REQUIRED = {
     *("annotated_types", "fcntl", "jinja2", "keras", "matplotlib", "numpy", "pandas"),
     *("PIL", "pydantic", "rich", "scipy", "tensorboard", "tensorflow", "tomli_w"),
 }
-"""Modules of the packages in requirements.txt, and one that Windows does not have."""
+"""Modules of the packages in requirements.txt, and `fcntl`, which Windows lacks."""
 
 
 def begin_command() -> None:
-    """Ready a process for its command, before it imports anything else.
+    """Prepare a process for its command, before it imports anything else.
 
-    Ctrl-C ends it without a traceback; a package that is missing is named; output that
-    nobody reads, or that a disk has no room for, does not end it.
+    After this, Ctrl-C ends the process without a traceback; a missing package is named
+    in one line; and the process goes on if nobody reads its output, or a disk has no
+    room for it.
     """
     signal.signal(signal.SIGINT, lambda number, _: os._exit(128 + number))
     sys.excepthook = explain
     for number, stream in enumerate(("stdin", "stdout", "stderr")):
-        if getattr(sys, stream) is None:  # Else files would be opened in its place.
+        if getattr(sys, stream) is None:  # Else the next file would get its number.
             os.dup2(os.open(os.devnull, os.O_RDWR), number)
             setattr(sys, stream, os.fdopen(number, "rww"[number], closefd=False))
     if sys.stdout.fileno() == 1:
@@ -52,12 +53,12 @@ def begin_command() -> None:
             line_buffering=bool(sys.stdout.line_buffering),
         )
     if not os.environ.get("COLUMNS", "80").strip("0"):
-        del os.environ["COLUMNS"]  # With 0 columns, nothing would be shown.
+        del os.environ["COLUMNS"]  # Rich would show nothing in 0 columns.
     refuse_other_modules()
 
 
 class Output(io.FileIO):
-    """Standard output that is thrown away from the first failure on."""
+    """Standard output; after the first failure, what is written is thrown away."""
 
     def write(self, content):
         try:
@@ -70,10 +71,11 @@ class Output(io.FileIO):
 
 
 def refuse_other_modules() -> None:
-    """Refuse files of other modules that have the names of this project's.
+    """Refuse modules from elsewhere that have the names of this project's, or its names
+    for those of packages that it needs.
 
     Raises:
-        UserError: Python would import, or has imported, such a file.
+        UserError: Python would import, or has imported, such a module.
     """
     for names, ours in ((FLOORS, True), (REQUIRED, False)):
         for name in names:
@@ -88,7 +90,7 @@ def refuse_other_modules() -> None:
 
 
 def explain(kind, error, trace) -> None:
-    """Show what ends a command while it imports: a mistake, in one line."""
+    """Excepthook: print a user's mistake or a missing package as one line."""
     missing = issubclass(kind, ModuleNotFoundError) and error.name or ""
     if issubclass(kind, UserError):
         say(error)
@@ -103,9 +105,9 @@ def explain(kind, error, trace) -> None:
     sys.exit(2)
 
 
-@functools.cache  # Each search for a package's version keeps some memory.
+@functools.cache  # Each lookup of a version leaks some memory.
 def package_versions() -> dict[str, str]:
-    """The versions of the packages that decide the numbers of a run."""
+    """The versions of PACKAGES."""
     return {package: version(package) for package in PACKAGES}
 
 
@@ -117,12 +119,12 @@ def processors() -> int:
 
 
 def begin_worker() -> None:
-    """Leave Ctrl-C to the parent, which asks a worker process to stop."""
+    """Ignore Ctrl-C: the parent process asks its workers to stop."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def import_keras() -> None:
-    """Import Keras on TensorFlow without a word on the terminal.
+    """Import Keras with its TensorFlow backend, and silence both.
 
     Raises:
         UserError: Keras cannot be imported.
@@ -147,21 +149,21 @@ def import_keras() -> None:
 def load_keras(
     seed: int, threads: int | str = "auto", precision: str | None = None
 ) -> None:
-    """Import Keras on TensorFlow, undo what was set before, and seed random numbers.
+    """Import Keras, reset its global settings, and seed its random numbers.
 
-    Importing takes seconds: entry points call this only once a config is checked. A run
-    has Keras' own defaults, whatever ~/.keras/keras.json, an earlier run or a model
-    function has set: types of numbers, epsilon, the axes of images, names of layers.
+    Importing takes seconds, so entry points call this once the config is checked. The
+    reset makes runs independent of ~/.keras/keras.json, of earlier runs, and of what a
+    model function has set: float type, epsilon, image axes, numbering of layer names.
 
     Args:
         seed: Seed of the run.
-        threads: Threads to compute with, "auto" for all that there are. More than one
-            may sum a matrix product in another order, in its last digits.
-        precision: Keras' policy of what layers compute in, FLOATX if not given.
+        threads: Number of threads to compute with, or "auto" for one per processor.
+            The number may change the last digits of matrix products.
+        precision: Keras' dtype policy for layers; FLOATX by default.
 
     Raises:
-        UserError: Keras cannot be imported, or this process computes with another
-            number of threads already.
+        UserError: Keras cannot be imported, or this process already computes with
+            another number of threads.
     """
     import_keras()
     import keras
@@ -179,9 +181,9 @@ def load_keras(
     keras.config.set_floatx(FLOATX)
     keras.config.set_epsilon(1e-7)
     keras.config.set_image_data_format("channels_last")
-    # Layers are then named by their place in the model, whatever was made before.
+    # So layers are numbered from the start again, whatever was built before.
     keras.utils.clear_session(free_memory=False)
-    keras.config.set_dtype_policy(precision or FLOATX)  # Which that would undo.
+    keras.config.set_dtype_policy(precision or FLOATX)  # `clear_session` resets it.
     keras.utils.set_random_seed(seed)
 
 
@@ -194,7 +196,7 @@ def threads_in_use() -> int:
 
 @contextlib.contextmanager
 def no_stderr():
-    """Throw away what is written to standard error, by whatever code."""
+    """Discard what any code, C++ included, writes to standard error."""
     sys.stderr.flush()
     kept = os.dup(2)
     with open(os.devnull, "w") as nothing:

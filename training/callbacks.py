@@ -1,4 +1,4 @@
-"""Keras callbacks around compiled epochs."""
+"""Keras callbacks, called between compiled epochs."""
 
 import math
 import warnings
@@ -30,23 +30,24 @@ KERAS_METRICS: dict[str, Callable[[], dict[str, Any]]] = {
     },
     "regression": lambda: {"loss": "mean_squared_error"},
 }
-"""What Keras evaluates a model of each task by."""
+"""Arguments of `compile` for each task, for callbacks that call `model.evaluate`."""
 
 OF_KERAS = ("_model", "params")
-"""Attributes that Keras gives a callback."""
+"""Attributes of a callback that Keras sets."""
 
 
 def make_callback_list(
     callbacks: Iterable[keras.callbacks.Callback], trainer: Trainer
 ) -> keras.callbacks.CallbackList:
-    """Ready the callbacks, and the model so that they find it as under `model.fit`.
+    """Prepare callbacks and the model, so that they find it as under `model.fit`.
 
-    The model is compiled with the task's loss and metrics, so that `model.evaluate`
-    works.
+    The model is compiled with the loss and the metrics of the task, so that callbacks
+    can call `model.evaluate`. A callback whose `mode` is "auto" is told whether the
+    measure that it monitors is better high or low.
 
     Args:
-        callbacks: A warning says of each whose hooks for batches cannot be called.
-            Those that watch a measure are told which way it is better.
+        callbacks: Callbacks of the run. A warning names each one that has hooks for
+            batches, which cannot be called.
         trainer: Trainer of the run.
     """
     callbacks, model = list(callbacks), trainer.model
@@ -82,7 +83,7 @@ def overrides(callback: keras.callbacks.Callback, hook: str) -> bool:
 
 
 def logs_of(measurement: Measurement) -> dict[str, float]:
-    """What hooks are given, under the names of `model.fit`: what is a number."""
+    """The `logs` of epoch hooks: finite measures, under the names of `model.fit`."""
     return {
         of + name_in_logs(key, measurement.criterion): value
         for of, found in (("", measurement.train), ("val_", measurement.validation))
@@ -92,7 +93,7 @@ def logs_of(measurement: Measurement) -> dict[str, float]:
 
 
 def states_of(callbacks: Iterable[keras.callbacks.Callback]) -> list[dict[str, Any]]:
-    """What callbacks remember in numbers, texts, arrays and lists of them."""
+    """The state of callbacks: attributes that are numbers, text, arrays or lists."""
     return [
         {
             "class": type(callback).__name__,
@@ -107,15 +108,16 @@ def restore_states(
     states: list[dict[str, Any]],
     directory: Path,
 ) -> list[str]:
-    """Have callbacks remember what they did when a checkpoint was written.
+    """Put callbacks back into the states that a checkpoint holds.
 
     Args:
-        callbacks: In the order of the states.
-        states: From `states_of`.
+        callbacks: Callbacks of the run, in the order of `states`.
+        states: What `states_of` returned when the checkpoint was written.
         directory: Directory of the run, for the message.
 
     Returns:
-        A line for each callback of the user's that kept what a checkpoint cannot hold.
+        A warning for each callback that has attributes which a checkpoint cannot hold;
+        Keras' own are left out.
 
     Raises:
         DamagedError: The run was begun with other callbacks.
@@ -141,7 +143,7 @@ def restore_states(
 
 
 def attributes(callback: keras.callbacks.Callback) -> list[tuple[str, Any]]:
-    """What a callback holds besides functions and what Keras gave it."""
+    """The attributes of a callback, without functions and those that Keras sets."""
     return [
         (name, value)
         for name, value in vars(callback).items()

@@ -1,4 +1,4 @@
-"""All that `--resume` needs, in one file."""
+"""The checkpoint of a run: one file from which `--resume` continues."""
 
 import json
 from collections.abc import Iterable
@@ -19,7 +19,8 @@ from training.trainer import State, Trainer
 FILE = f"{CHECKPOINT}/state.npz"
 STATE = TypeAdapter(State)
 ROOM, ROOM_FOR_NAME = 2**20, 2**10
-"""Bytes for the state, and for what a zip file has besides each array's contents."""
+"""Bytes that a checkpoint may take besides its arrays: for the state, and for the name
+and headers of each array in the zip file."""
 
 
 def save_checkpoint(directory: Path, trainer: Trainer, callbacks) -> None:
@@ -50,17 +51,18 @@ def named_arrays(variables: Iterable, best_weights: Iterable) -> dict[str, np.nd
 
 
 def load_checkpoint(directory: Path, trainer: Trainer) -> list[dict[str, Any]] | None:
-    """Put a trainer back to where it was saved.
+    """Restore a trainer from its checkpoint.
 
     Returns:
-        What each callback remembered; None if there is no checkpoint.
+        The state of each callback; None if there is no checkpoint.
 
     Raises:
-        DamagedError: It is damaged, or of another architecture or optimizer.
+        DamagedError: The checkpoint is damaged, or of another run, architecture or
+            optimizer.
     """
     path = directory / FILE
     expected = named_arrays(trainer.variables, trainer.weights())
-    # What callbacks remember may be the weights once more.
+    # Callbacks may hold another copy of the weights.
     most = 2 * sum(array.nbytes for array in expected.values())
     most += ROOM + 2 * ROOM_FOR_NAME * len(expected)
     try:
@@ -89,7 +91,7 @@ def load_checkpoint(directory: Path, trainer: Trainer) -> list[dict[str, Any]] |
             "holds; keras.random with a SeedGenerator can be continued",
         )
     for name in sorted(arrays.keys() | expected.keys()):
-        wanted, received = (form(of.get(name)) for of in (expected, arrays))
+        wanted, received = (dtype_and_shape(of.get(name)) for of in (expected, arrays))
         if wanted != received:
             raise DamagedError(
                 path,
@@ -106,8 +108,9 @@ def load_checkpoint(directory: Path, trainer: Trainer) -> list[dict[str, Any]] |
     return remembered
 
 
-def form(array: np.ndarray | None) -> str:
+def dtype_and_shape(array: np.ndarray | None) -> str:
     if array is None:
         return "nothing"
-    dtype = "bfloat16" if array.dtype.kind == "V" else array.dtype  # As NumPy has it.
+    # NumPy has no bfloat16, and loads it as "V".
+    dtype = "bfloat16" if array.dtype.kind == "V" else array.dtype
     return f"{dtype} of shape {array.shape}"

@@ -11,27 +11,28 @@ import keras
 import tensorflow as tf
 
 LEVELS = 2**16
-"""Of dropout rates: half of the 32 bits that are drawn at a time."""
+"""Number of different dropout rates: masks have half of the 32 bits of a draw."""
 
 MOST_CALLS = 256
-"""Calls of dropout layers in one update that have a key; more would draw the masks of
-other updates. Seeds have 32 bits each."""
+"""Calls of dropout layers in one update that get a key of their own: beyond, keys would
+be those of other updates."""
 
 
 @contextlib.contextmanager
 def keyed_masks(seed: tf.Tensor, update: tf.Tensor, jit: bool) -> Iterator[None]:
-    """Draw the masks of `keras.layers.Dropout` as a function of seed, update and call.
+    """Make the masks of `keras.layers.Dropout` a function of seed, update and call.
 
-    While a model is traced in this context, wherever in it a dropout layer is called,
-    each call draws masks of its own, which a resumed run draws again. A layer inside a
-    loop of the model, traced once for all its rounds, keeps Keras' generator, and so
-    do one with a `noise_shape` and calls beyond MOST_CALLS.
+    While a model is traced in this context, each call of a dropout layer anywhere in it
+    gets masks of its own, which a resumed run draws again. Keras' generator is kept by
+    layers inside a loop of the model, which is traced once for all its rounds, by
+    layers with a `noise_shape`, and by calls beyond MOST_CALLS.
 
     Args:
         seed: Seed of the run, int64.
         update: Number of the update, int64.
-        jit: Whether XLA will compile the graph. Of TensorFlow's generators, threefry is
-            by far the fastest under XLA on the CPU, and philox the only one without.
+        jit: Whether XLA will compile the graph. Under XLA on the CPU, threefry is by
+            far the fastest of TensorFlow's generators; without XLA there is only
+            philox.
     """
     generator = "threefry" if jit else "philox"
     graph = tf.compat.v1.get_default_graph()
@@ -58,8 +59,8 @@ def keyed_masks(seed: tf.Tensor, update: tf.Tensor, jit: bool) -> Iterator[None]
 def drop(inputs: tf.Tensor, rate: float, key: tf.Tensor, generator: str) -> tf.Tensor:
     """Set a share of the inputs to 0 and scale the others up.
 
-    Draws are what dropout costs: each serves two units, so the rate is rounded to a
-    multiple of 1 / LEVELS.
+    Drawing random numbers takes most of the time of dropout, so each 32-bit number
+    serves two units, and the rate is rounded to a multiple of 1 / LEVELS.
     """
     level = min(round(rate * LEVELS), LEVELS - 1)
     shape = tf.shape(inputs)
@@ -74,12 +75,13 @@ def drop(inputs: tf.Tensor, rate: float, key: tf.Tensor, generator: str) -> tf.T
     )
     draws = tf.concat([pairs // LEVELS, pairs % LEVELS], axis=0)
     dropped = tf.reshape(draws[:count], shape) < tf.constant(level, tf.uint32)
-    # key[1] is never below 0: by a constant, XLA would multiply instead of divide.
+    # As key[1] >= 0, this adds 0: but XLA would turn division by a constant into a
+    # multiplication, which rounds differently.
     wide = at_least_float32(inputs)
     kept = 1 - level / LEVELS + tf.cast(tf.minimum(key[1], 0), wide.dtype)
     return tf.cast(tf.where(dropped, tf.zeros_like(wide), wide / kept), inputs.dtype)
 
 
 def at_least_float32(tensor: tf.Tensor) -> tf.Tensor:
-    """Numbers of half precision in float32, as Keras' losses take them."""
+    """Cast half precision to float32, as Keras' losses do."""
     return tf.cast(tensor, tf.float32) if tensor.dtype.size < 4 else tensor

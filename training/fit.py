@@ -16,22 +16,22 @@ CHECKPOINT_SECONDS = 10.0
 
 
 class Listener(Protocol):
-    """Who is told how training goes."""
+    """Is told how training goes."""
 
     def record(self, measurement: Measurement) -> None:
-        """Take notice of an evaluation."""
+        """Called after each evaluation."""
 
     def advance(self, updates: int) -> None:
-        """Take notice that so many updates of the run are done."""
+        """Called after each compiled call, with the updates made since the start."""
 
     def save(self) -> None:
-        """Write down all evaluations so far: a checkpoint follows."""
+        """Called before each checkpoint: save all evaluations so far."""
 
     def resume(self, epoch: int) -> None:
-        """Continue behind the evaluations up to an epoch."""
+        """Called when a run is resumed: go on after the evaluation of this epoch."""
 
     def warn(self, message: str) -> None:
-        """Tell the person who runs this."""
+        """Called with messages for the user."""
 
 
 def fit(
@@ -43,18 +43,19 @@ def fit(
     callbacks: Iterable[keras.callbacks.Callback] = (),
     should_stop: Callable[[], bool] = lambda: False,
 ) -> str:
-    """Train until the last epoch, a callback's `stop_training`, or a stop from outside.
+    """Train until the last epoch, until a callback sets `stop_training`, or until
+    `should_stop` returns True.
 
     Args:
-        trainer: Ready to train.
-        listener: Told of every evaluation, epoch 0 included.
-        directory: Directory of the run; a checkpoint is kept in it.
-        resume: Whether to start from the directory's checkpoint, if there is one.
-        callbacks: Keras callbacks. Their hooks for the training and for epochs are
-            called after every epoch, with `loss` and `val_loss` (the criterion, without
+        trainer: Trainer of the run.
+        listener: Told of every evaluation, including that before the first epoch.
+        directory: Directory of the run, in which a checkpoint is kept.
+        resume: Whether to start from the checkpoint in the directory, if there is one.
+        callbacks: Keras callbacks. Hooks for epochs and for the whole training are
+            called; epoch hooks get `loss` and `val_loss` (the criterion, without
             penalty) and the other measures, such as `accuracy` and `val_accuracy`.
-            Hooks for batches are not: an epoch is one compiled call.
-        should_stop: Asked after each compiled call.
+            Hooks for batches are not called, as an epoch is one compiled call.
+        should_stop: Called after each compiled call.
 
     Returns:
         "completed", "diverged" (a loss or penalty became NaN or infinite), or
@@ -69,7 +70,8 @@ def fit(
     last_save = time.monotonic()
 
     def save_and_stop() -> bool:
-        """Write a checkpoint if it is time to, or to stop; whether to stop."""
+        """Write a checkpoint if one is due or training is to stop; return whether it
+        is."""
         nonlocal last_save
         stop = should_stop()
         if stop or time.monotonic() - last_save > CHECKPOINT_SECONDS:
@@ -98,7 +100,7 @@ def fit(
 
 
 def train_epoch(trainer, listener, called, save_and_stop) -> str:
-    """Train for one epoch, and say how that ended the run; nothing if it goes on."""
+    """Train for one epoch; return the status with which it ended the run, or ""."""
     epoch = trainer.epoch
     if not trainer.within_epoch:
         with trainer.open_to_callbacks():
@@ -127,7 +129,7 @@ def train_epoch(trainer, listener, called, save_and_stop) -> str:
 def evaluate(
     trainer: Trainer, listener: Listener, recorded: bool = True
 ) -> Measurement:
-    """Measure, and record what is found; in any case if it is not finite."""
+    """Evaluate the model; record the result if asked to, or if it is not finite."""
     measurement = trainer.measure()
     if recorded or not measurement.finite:
         trainer.keep_if_best(measurement)

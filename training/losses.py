@@ -1,8 +1,9 @@
-"""What a network is trained to tell, and what the updates minimize before any penalty.
+"""Tasks, and the losses that updates minimize, to which penalties are added.
 
 A function of LOSSES returns a loss: a function `(labels, outputs)` of tensors to one
-value per image. Labels are class numbers, (images,), where outputs are logits, (images,
-classes), and numbers, (images,), where they are predictions, (images, 1).
+value per image. In classification, labels are class numbers, (images,), and outputs
+are logits, (images, classes). In regression, labels are numbers, (images,), and outputs
+are predictions, (images, 1).
 """
 
 from collections.abc import Callable, Sequence
@@ -35,7 +36,7 @@ def squared_error(labels, outputs):
 
 
 def targets(labels, outputs):
-    """What outputs should be: 1 for the class of an image, else 0; or the labels."""
+    """What outputs are compared with: one-hot labels of classes, or the numbers."""
     import keras
 
     if labels.dtype.is_integer:
@@ -130,12 +131,12 @@ LOSSES: dict[str, Callable[..., Loss]] = {
 }
 
 CLASS_LOSSES = ("cross_entropy", "focal")
-"""Losses that have no meaning where labels are numbers to be predicted."""
+"""Losses that need classes, and so do not go with regression."""
 
 TASKS = {
     "classification": "cross_entropy",
     "binary": "cross_entropy",
     "regression": "mean_squared_error",
 }
-"""What a network is trained to tell of an image, the setting `data.task`: the name of
-the loss that is minimized by default, and of the measure that runs are compared by."""
+"""For each value of `data.task`, the loss that is minimized by default; the measure of
+the same name is the criterion that runs are compared by."""

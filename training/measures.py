@@ -1,4 +1,4 @@
-"""What is measured of a network: one name, one unit and one format for each number.
+"""Measures of a network: name, unit and format of each number.
 
 To add a measure, add an entry to MEASURES: evaluations, history.csv, result.json,
 TensorBoard and the tables of a comparison take it from there.
@@ -22,26 +22,27 @@ def mean(total, count: int):
 
 @dataclass(frozen=True)
 class Measure:
-    """A number of a run, as every table, page, figure and sentence shows it.
+    """A number of a run, and how tables, pages, figures and sentences show it.
 
     Attributes:
-        name: "cross-entropy"; with a split, "test cross-entropy".
-        unit: "nats"; "%" for a fraction that is shown in percent; empty without one.
-        better: "lower" or "higher"; empty where neither is.
-        margin: Methods that differ by less are practically equal; None where no scale
-            is known. A tenth of it is the last digit shown.
-        tag: Its tag in TensorBoard and history.csv, empty if it is not there; of an
-            entry of MEASURES the group of its tags, `<group>/train`,
+        name: Name in words, such as "cross-entropy" or "test cross-entropy".
+        unit: Unit, such as "nats"; "%" for a fraction to be shown in percent; empty for
+            a number without unit.
+        better: "lower" or "higher"; empty if neither is better.
+        margin: Difference below which methods are practically equal; None if there is
+            no natural scale. A tenth of it is the last digit that is shown.
+        tag: Tag in TensorBoard and column in history.csv; empty if it is in neither.
+            For an entry of MEASURES, the group of its tags: `<group>/train` and
             `<group>/validation`.
-        sums: Function `(labels, outputs)` of tensors, as a loss is one, to values whose
-            sum over the images is needed, (images,) or (images, width). TensorBoard
-            shows its docstring. None for what is no sum over images, and for the loss
-            that the run minimizes.
-        reduce: Function of their sum, () or (width,), and the number of images, to the
-            measure.
+        sums: Function `(labels, outputs)` of tensors, like a loss, to the values that
+            are summed over the images, (images,) or (images, width). TensorBoard shows
+            its docstring. None for a number that is not a sum over images, and for the
+            loss that the run minimizes.
+        reduce: Function of that sum, () or (width,), and of the number of images, to
+            the value of the measure.
         tasks: Names of the tasks in which it is measured.
-        about: What TensorBoard says of it where no docstring does.
-        key: Column of summary.csv, behind the moment: "test_cross_entropy".
+        about: Description for TensorBoard, if `sums` has no docstring.
+        key: Column of summary.csv without the moment, such as "test_cross_entropy".
     """
 
     name: str
@@ -57,12 +58,12 @@ class Measure:
 
     @property
     def description(self) -> str:
-        """What TensorBoard says of it."""
+        """Description for TensorBoard."""
         return self.about or describe(self.sums)
 
     @property
     def label(self) -> str:
-        """For an axis or the head of a column: "test cross-entropy (nats)"."""
+        """Name with unit, for axes and table headings: "test cross-entropy (nats)"."""
         return f"{self.name} ({self.unit})" if self.unit else self.name
 
     @property
@@ -75,7 +76,7 @@ class Measure:
 
     @property
     def within(self) -> str:
-        """The margin: "within 0.50 points"."""
+        """The margin in words: "within 0.50 points"."""
         size = self._write(self.margin or 0, "")
         return f"within {size} {self.unit_of_change}".rstrip()
 
@@ -85,25 +86,25 @@ class Measure:
 
     @property
     def digits(self) -> int:
-        """Behind the decimal point."""
+        """Number of decimals that are shown."""
         if self.margin is None:
             return 4
         return max(0, 1 - math.floor(math.log10(self.scale * self.margin) + 1e-9))
 
     def number(self, number: float) -> str:
-        """ "0.348" or "90.81": the unit stands elsewhere."""
+        """Format a value without its unit: "0.348" or "90.81"."""
         return self._write(number, "")
 
     def value(self, number: float) -> str:
-        """ "0.348 nats" or "90.81 %"."""
+        """Format a value with its unit: "0.348 nats" or "90.81 %"."""
         return SPACE.join(filter(None, (self.number(number), self.unit)))
 
     def change(self, number: float) -> str:
-        """ "+0.027" or "−1.14": nats or points stand elsewhere."""
+        """Format a difference without its unit: "+0.027" or "−1.14"."""
         return self._write(number, "+")
 
     def interval(self, low: float, high: float) -> str:
-        """ "[−0.049, −0.005]"; "no interval" of too few runs."""
+        """Format an interval: "[−0.049, −0.005]", or "no interval" of too few runs."""
         if math.isnan(low):
             return "no interval"
         return f"[{self.change(low)},{SPACE}{self.change(high)}]"
@@ -209,7 +210,7 @@ MEASURES = {
         about="Mean of what the updates minimize, without penalty.",
     ),
 }
-"""By the key that result.json has."""
+"""The measures of an evaluation, by their key in result.json."""
 
 MEMORIZED = {
     key: Measure(name, "%", margin=0.005, tag=f"memorized/{key}", about=about)
@@ -234,7 +235,7 @@ MEMORIZED = {
         ),
     )
 }
-"""What becomes of noisy labels, by the key that result.json has."""
+"""Measures of what becomes of noisy labels, by their key in result.json."""
 
 OF_A_RUN = {
     **{
@@ -249,34 +250,34 @@ OF_A_RUN = {
     "penalty": Measure("penalty", tag="objective/penalty"),
     "weight_norm": Measure("norm of all kernels", margin=0.1, tag="weights/norm"),
 }
-"""By the column of summary.csv, behind the moment."""
+"""All measures of a run, by their column of summary.csv without the moment."""
 
 
 def find_measure(key: str, margin: float | None = None) -> Measure:
-    """A measure by its column; one that is not listed goes by that.
+    """Find a measure by its column; one that is not listed is named by its column.
 
     Args:
-        key: Column of summary.csv, behind the moment.
-        margin: Another one than the measure's own.
+        key: Column of summary.csv, without the moment.
+        margin: Margin to use in place of the measure's own.
     """
     measure = OF_A_RUN.get(key) or Measure(key.replace("_", " "))
     return replace(measure, key=key, margin=margin or measure.margin)
 
 
 def measures_of(task: str) -> dict[str, Measure]:
-    """The measures of a task, by key, first that which runs are compared by."""
+    """The measures of a task by key, beginning with the criterion of the task."""
     found = {key: m for key, m in MEASURES.items() if task in m.tasks}
     criterion = TASKS[task]
     return {criterion: found[criterion]} | found
 
 
 def name_in_logs(key: str, criterion: str) -> str:
-    """What Keras' callbacks know a measure by: what runs are compared by is a loss."""
+    """The name of a measure in Keras' logs, where the criterion is called "loss"."""
     return "loss" if key == criterion else key
 
 
 def watched(task: str) -> dict[str, str]:
-    """Which way each number is better that callbacks of a task see, by its name."""
+    """The numbers in the logs of callbacks: for each name, which way is better."""
     return {
         of + name_in_logs(key, TASKS[task]): measure.better
         for of in ("val_", "")
@@ -286,32 +287,33 @@ def watched(task: str) -> dict[str, str]:
 
 
 Evaluation = Mapping[str, float]
-"""A set of images, dropout off: the values of the task's measures, `loss` (the mean of
-what the updates minimize, without penalty) and `logit_scale` (the standard deviation of
+"""Evaluation of a set of images, dropout off: the measures of the task, `loss` (the
+mean of the training loss, without penalty) and `logit_scale` (the standard deviation of
 the logits over the classes)."""
 
 
 @dataclass(frozen=True)
 class Measurement:
-    """All that is known of a model at the end of an epoch, on the same weights.
+    """The state of a model at the end of an epoch.
 
     Attributes:
         epoch: Epochs completed; 0 is before training.
         step: Updates made.
-        train: The first training images, as many as validation images.
-        validation: The validation images; while training, `training.curve_images`.
-        memorized: Only with noisy labels, fractions of the training images measured.
-            `wrong_label`: of those whose label was redrawn wrong, predicted as that
-            label; `true_label`: of the same, predicted as what they are;
-            `clean_label`: of the others, predicted right.
-        penalty: Sum of all weight penalties (not of penalties on activations).
-        criterion: Key of the measure that runs are compared by, in the evaluations.
-        best_validation: Its lowest value on the validation images so far.
-        learning_rate: As the optimizer holds it.
-        weight_decay: As the optimizer holds it; 0 if it has none.
-        decay: Share of the kernels that the last update took off; None under a rule
-            that does not take the same off all weights.
-        epoch_seconds: Seconds for the updates of one epoch since the last evaluation,
+        train: Evaluation of the first training images, as many as validation images.
+        validation: Evaluation of the validation images; while training, of the first
+            `training.curve_images`.
+        memorized: Empty without noisy labels. Else `wrong_label`, the fraction of the
+            images with a wrong label that are predicted as that label; `true_label`,
+            the fraction of the same images predicted as their true label; and
+            `clean_label`, the fraction of all others predicted right.
+        penalty: Sum of all weight penalties, without those on activations.
+        criterion: Key in the evaluations of the measure that runs are compared by.
+        best_validation: Lowest criterion on the validation images so far.
+        learning_rate: Learning rate that the optimizer holds.
+        weight_decay: Weight decay that the optimizer holds; 0 if it has none.
+        decay: Share of the kernels that decay took off in the last update; None under
+            rules that take other shares off other weights.
+        epoch_seconds: Seconds that an epoch's updates took since the last evaluation,
             without evaluation and compilation; None before training.
         updates_per_epoch: Number of updates in an epoch of the run.
         weights_finite: Whether all weights are finite numbers.

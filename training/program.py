@@ -1,7 +1,7 @@
-"""A model and an optimizer, compiled: the updates of an epoch, and an evaluation.
+"""A model and its optimizer, compiled: the updates of an epoch, and evaluations.
 
-The loops are written with `tf.while_loop`: AutoGraph, which would make them of
-Python's, does not work on Python 3.13 (TensorFlow 2.21).
+The loop is written with `tf.while_loop`, because AutoGraph, which would convert a
+Python loop, fails on Python 3.13 (TensorFlow 2.21).
 """
 
 import functools
@@ -17,40 +17,42 @@ from training.losses import Loss
 from training.measures import Evaluation, logit_scales, mean, measures_of
 
 EVALUATION_BLOCK = 1000
-"""Images evaluated at once: enough for the processor, and little memory."""
+"""Number of images evaluated at once: as fast as more, and little memory."""
 
 STATEFUL_OPERATIONS = "Random(?!Dataset)|TruncatedNormal|Multinomial|(Eager)?PyFunc"
-"""Beginnings of their types; Keras' own generators are called Stateless..."""
+"""Pattern of the types of operations that draw or keep numbers outside of variables.
+Those of Keras' generators begin with "Stateless"."""
 
 SLOW_UNDER_XLA = "Conv|Pool"
-"""Operations in whose names this is found."""
+"""Pattern in the types of operations that XLA is slow at on a processor."""
 
 
 class Program:
-    """What is compiled once for all runs that differ in their seed alone.
+    """The compiled functions of a run, which runs of other seeds may share.
 
     Attributes:
-        model: A plain model; its weights are the ones that are trained.
-        optimizer: Built for the model.
-        loss: What is minimized besides penalties.
-        jit: Whether XLA compiles the calls.
+        model: Model whose weights are trained.
+        optimizer: Optimizer, built for the model.
+        loss: Loss that is minimized, to which penalties are added.
+        jit: Whether XLA compiles the functions.
         train: Function `(pixels, labels, batches, rates, first, last, key)` of
-            tensors: makes the updates first to last - 1 of the rows of `batches`,
-            (updates, batch), which hold indices of images, at the learning rates
-            `rates`, (updates,). Pixels are bytes or floats in [0, 1], as a `Split`
-            holds them. The key of dropout masks, (2,), is the seed of the run and the
-            number in the run of the first row's update.
-        penalty: Function of nothing to the sum of all weight penalties, float64.
-        gradients: Function `(pixels, labels)` of tensors to the gradients of the mean
-            loss and of the penalty by the kernels, dropout off.
-        hidden_variables: Once traced: variables that the updates use and Keras does not
-            know of, in their order. The state of Keras' global random generator is one,
-            which a layer uses that calls `keras.random` without a `SeedGenerator`.
-        graph: Once traced: that of the updates.
-        stateful_operation: Once traced: the type of an operation that draws or keeps
-            numbers where no variable holds them; None without one.
-        finite: Function of nothing to whether every weight is a finite number. (A ReLU
-            may hide one that is not: the loss does not tell.)
+            tensors that makes updates `first` to `last - 1`. Row i of `batches`,
+            (updates, batch), holds the indices of the images of update i, and `rates`,
+            (updates,), its learning rate. Pixels are bytes or floats, as in a `Split`.
+            `key`, (2,), from which dropout masks are drawn, holds the seed of the run
+            and the number in the run of the update of row 0.
+        penalty: Function without arguments that returns the sum of all weight
+            penalties, float64.
+        gradients: Function `(pixels, labels)` of tensors that returns the gradients of
+            the mean loss and of the penalty with respect to the kernels, dropout off.
+        finite: Function without arguments that returns whether all weights are finite.
+            (The loss does not tell: a ReLU may hide a weight that is not.)
+        hidden_variables: Variables that the updates use and Keras does not know of,
+            such as the state of Keras' global random generator, which layers use that
+            call `keras.random` without a `SeedGenerator`. Set by `trace`.
+        graph: Graph of the updates; None before `trace`.
+        stateful_operation: Type of an operation in it that draws or keeps numbers
+            outside of variables; None if there is none. Set by `trace`.
     """
 
     def __init__(
@@ -61,14 +63,14 @@ class Program:
         jit: bool,
         task: str = "classification",
     ):
-        """Compile nothing yet: that happens at the first call of each function.
+        """Wrap the functions; each is compiled when it is first called.
 
         Args:
-            model: A plain model.
-            optimizer: Built for the model.
-            loss: What to minimize besides penalties.
-            jit: Whether XLA compiles the calls.
-            task: Name of the task, in `TASKS`.
+            model: Model to train.
+            optimizer: Optimizer, built for the model.
+            loss: Loss to minimize, to which penalties are added.
+            jit: Whether XLA compiles the functions.
+            task: Name of the task, a key of `TASKS`.
         """
         self.model, self.optimizer = model, optimizer
         self.loss, self.jit, self.task = loss, jit, task
@@ -91,14 +93,14 @@ class Program:
 
     @property
     def variables(self) -> list[keras.Variable]:
-        """All state that Keras knows of: of the model, then of the optimizer."""
+        """The variables of the model, then those of the optimizer."""
         return [*self.model.variables, *self._updater.variables]
 
     def trace(self, *arguments: tf.Tensor) -> None:
-        """Look at what the updates use, before any is made.
+        """Trace the updates, and find out what they use, without making any.
 
         Args:
-            arguments: Those of `train`.
+            arguments: Arguments of `train`.
         """
         self.graph = self.train.get_concrete_function(*arguments).graph
         known = {id(variable.value) for variable in self.variables} | {id(self._white)}
@@ -107,11 +109,11 @@ class Program:
         self.stateful_operation = find_stateful_operation(self.graph)
 
     def restart(self, model: keras.Model, optimizer: keras.Optimizer) -> None:
-        """Begin another run: assign it the initial state of its model and optimizer.
+        """Begin another run: copy the initial state of its model and optimizer.
 
         Args:
-            model: Plain and fresh, made by the same config but for the seed.
-            optimizer: Fresh, built for that model.
+            model: Untrained model of the run, which differs in its seed only.
+            optimizer: Optimizer of the run, built for that model.
         """
         if model is not self.model:
             updater = scaling(model, optimizer)
@@ -120,7 +122,15 @@ class Program:
     def evaluate(
         self, pixels: tf.Tensor, labels: tf.Tensor
     ) -> tuple[Evaluation, np.ndarray]:
-        """What is measured of images, dropout off, and the outputs, (images, ...)."""
+        """Evaluate images, dropout off.
+
+        Args:
+            pixels: Images, (images, ...).
+            labels: Labels, (images,).
+
+        Returns:
+            The evaluation, and the outputs of the network, (images, outputs).
+        """
         totals = dict.fromkeys(self._measured, np.float64(0))
         outputs = []
         for first in range(0, len(labels), EVALUATION_BLOCK):
@@ -136,15 +146,15 @@ class Program:
         return evaluation, np.concatenate(outputs)
 
     def outputs(self, pixels: tf.Tensor, training: bool) -> tf.Tensor:
-        """What the network says of images: logits, (images, classes), or predictions.
+        """The outputs of the network: logits, (images, classes), or predictions.
 
-        Bytes become the same bits as `Split.images`. They are divided by a variable: by
-        a constant, XLA would multiply instead.
+        Bytes are scaled as `Split.images` does, to the same bits. The divisor is a
+        variable because XLA would turn division by a constant into a multiplication.
         """
         if pixels.dtype == tf.uint8:
             pixels = tf.cast(pixels, tf.float32) / self._white
         outputs = at_least_float32(self.model(pixels, training=training))
-        if self.task == "binary":  # Of these two, softmax makes sigmoid(output).
+        if self.task == "binary":  # The softmax of these two is sigmoid(output).
             return tf.concat([-outputs / 2, outputs / 2], axis=1)
         return outputs
 
@@ -219,15 +229,16 @@ def all_nodes(graph: tf.Graph) -> list:
 
 
 def find_stateful_operation(graph: tf.Graph) -> str | None:
-    """The type of an operation of `tf.random` or of Python's, if a graph has one."""
+    """The type of an operation that draws or keeps numbers outside of variables, such
+    as one of `tf.random` or a Python function; None if a graph has none."""
     found = (n.op for n in all_nodes(graph) if re.match(STATEFUL_OPERATIONS, n.op))
     return next(found, None)
 
 
 def scaling(model: keras.Model, optimizer: keras.Optimizer) -> keras.Optimizer:
-    """What scales the loss and makes the updates: the optimizer, but in mixed_float16.
+    """The optimizer, in mixed_float16 wrapped into one that scales the loss.
 
-    Its numbers are too few for small gradients, as Keras' `compile` heeds too.
+    Small gradients are 0 in float16. Keras' `compile` wraps the optimizer likewise.
     """
     if model.dtype_policy.name != "mixed_float16":
         return optimizer
@@ -237,9 +248,9 @@ def scaling(model: keras.Model, optimizer: keras.Optimizer) -> keras.Optimizer:
 
 
 def exchange_averages(optimizer):
-    """Swap the weights that are trained and their moving averages, if it keeps any.
+    """Swap the trained weights and their moving averages, if the optimizer keeps them.
 
-    Between updates the model's variables hold the averages: these are what is evaluated
+    Between updates the variables of the model hold the averages, which are evaluated
     and saved.
     """
     if optimizer.use_ema:
@@ -255,10 +266,10 @@ def exchange_averages(optimizer):
 
 
 def compiles_faster(model: keras.Model, image_shape: tuple[int, ...]) -> bool:
-    """Whether XLA can compile a model, and trains it faster.
+    """Whether XLA can compile a model, and trains it faster than TensorFlow does.
 
-    On a processor, loops of convolutions and of pooling take XLA five to eight times as
-    long as TensorFlow alone (TensorFlow 2.21).
+    On a processor, XLA takes five to eight times as long for convolutions and pooling
+    in a loop (TensorFlow 2.21).
     """
     images = tf.TensorSpec([2, *image_shape], tf.float32)
     step = tf.function(

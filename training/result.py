@@ -1,4 +1,4 @@
-"""How a run ends: its result, its model."""
+"""The end of a run: its result and its saved model."""
 
 import math
 import platform
@@ -18,18 +18,20 @@ from training.trainer import AS_TRAINED, RESTORED, Trainer
 
 
 def compute_result(status: str, trainer: Trainer, test: Split) -> dict[str, Any]:
-    """Evaluate final and best weights on all images, the test images for the only time.
+    """Evaluate the final and the best weights on all images.
+
+    This is the only time that the test images are evaluated.
 
     Args:
-        status: What `fit` returned. An interrupted run is not tested.
-        trainer: As `fit` left it.
+        status: Status that `fit` returned. An interrupted run is not tested.
+        trainer: Trainer after `fit`.
         test: The test images.
 
     Returns:
-        The contents of result.json. A number that is not finite is None there, and
-        `best` is None if nothing finite was ever found. `final` is of the weights that
-        the run ends with: its `weights` says whether a callback has changed them after
-        training, and its `epoch` is the one that they are of.
+        The contents of result.json. Numbers that are not finite are None, and `best` is
+        None if no evaluation was finite. `final` describes the weights that the run
+        ends with: `weights` says whether a callback changed them after training, and
+        `epoch` is the epoch at whose end they were.
     """
 
     def describe(measurement: Measurement, epoch: int, weights: str) -> dict[str, Any]:
@@ -78,10 +80,12 @@ def compute_result(status: str, trainer: Trainer, test: Split) -> dict[str, Any]
 
 
 def of_test(trainer: Trainer, test: Split) -> dict[str, Any]:
-    """What the test images say, and what single numbers of them hide.
+    """Evaluate the test images.
 
-    `recall` is of each class. `images_by_confidence` and `right_by_confidence` are
-    numbers of images in the bins of the calibration error, by the middle of each bin.
+    Returns:
+        The entries of result.json: `test`, the measures; `recall` of each class; and
+        `images_by_confidence` and `right_by_confidence`, the number of images, and of
+        those classified right, in each bin of the calibration error, by its middle.
     """
     evaluation, logits = trainer.evaluate_split(test)
     found = {"test": summary(evaluation)}
@@ -113,15 +117,16 @@ def finite(value: float) -> float | None:
 def save_model(
     directory: Path, model: keras.Model, trainer: Trainer, status: str
 ) -> None:
-    """Save the final model; of a run that diverged, its best.
+    """Save the model with its final weights, or the best if the run diverged.
 
-    The model goes alone: the optimizer's state belongs to the checkpoint.
+    The optimizer is not saved: its state is in the checkpoint.
 
     Args:
         directory: Directory of the run.
-        model: The run's own; the trainer's may be that of an earlier run.
-        trainer: As `fit` left it.
-        status: What `fit` returned.
+        model: Model of the run. (That of the trainer may be of an earlier run, whose
+            program is shared.)
+        trainer: Trainer after `fit`.
+        status: Status that `fit` returned.
     """
     if status == "diverged" and trainer.state.best:
         weights = trainer.best_weights

@@ -1,9 +1,10 @@
-"""Which runs may share a compiled program.
+"""Decides which runs may share a compiled program.
 
-A program holds as constants what is no variable: every Python number, array, attribute
-and closure that the model and the optimizer use. So runs share one only if their
-configs are the same but for seed and name, and only if nothing but Keras' own code and
-variables can differ between their models. All others compile for themselves.
+Whatever is not a variable is compiled into a program as a constant: every number,
+array, attribute and closure of Python that the model and the optimizer use. So two runs
+share a program only if their configs differ in seed and name alone, and if their models
+consist of Keras' own layers, so that they can differ in variables alone. All other runs
+compile programs of their own.
 """
 
 import json
@@ -18,11 +19,11 @@ import tensorflow as tf
 from training.program import Program, all_nodes
 
 KERAS_LAYERS = re.compile(r"keras\.src\.(layers\.(?!preprocessing)|models\.)")
-"""Modules of layers whose state is in variables. Layers of preprocessing keep what they
-adapt to, or where a picture is moved, elsewhere too."""
+"""Modules of layers that keep all their state in variables. Preprocessing layers do
+not: they keep what they are adapted to, or how far an image is moved, elsewhere too."""
 
 LARGEST_CONSTANT = 16
-"""Numbers in a constant of a graph of Keras' own layers: shapes and the like."""
+"""Most elements of a constant in the graph of Keras' own layers, such as a shape."""
 
 
 def share_program(
@@ -32,14 +33,15 @@ def share_program(
     optimizer: keras.Optimizer,
     make_program: Callable[[], Program],
 ) -> Program:
-    """A program for a run: that of the run before in this process, or a new one.
+    """The program of the previous run in this process, if it fits, or a new one.
 
     Args:
-        programs: At most one, by its key, which is replaced by a new one.
-        tables: The tables of the run's config file.
-        model: Model of the run, fresh.
+        programs: The program of the previous run by its key, or nothing; replaced by a
+            new program.
+        tables: The tables of the config file of the run.
+        model: Untrained model of the run.
         optimizer: Optimizer of the run, built for the model.
-        make_program: Makes the new one.
+        make_program: Function that makes a new program.
     """
     key = sharing_key(tables, model, optimizer)
     earlier = programs.get(key) if key else None
@@ -54,10 +56,7 @@ def share_program(
 
 
 def may_be_shared(program: Program) -> bool:
-    """Whether all of a program that is no constant is in variables that Keras knows of.
-
-    That is known once it is traced.
-    """
+    """Whether all state of a traced program is in variables that Keras knows of."""
     graph = program.graph
     if graph is None or program.hidden_variables:
         return False
@@ -66,7 +65,7 @@ def may_be_shared(program: Program) -> bool:
 
 
 def has_large_constant(graph: tf.Graph) -> bool:
-    """Whether a graph holds an array, which may be another one with another seed."""
+    """Whether a graph holds an array as a constant, which may depend on the seed."""
     sizes = [
         tf.TensorShape(node.attr["value"].tensor.tensor_shape).num_elements()
         for node in all_nodes(graph)
@@ -78,12 +77,15 @@ def has_large_constant(graph: tf.Graph) -> bool:
 def sharing_key(
     tables: Mapping[str, Any], model: keras.Model, optimizer: keras.Optimizer
 ) -> str | None:
-    """What the programs of two runs have to agree in; None for a run that shares none.
+    """A key that is equal for runs which may share a program.
 
     Args:
-        tables: The tables of the run's config file.
-        model: Model of the run, fresh.
-        optimizer: Optimizer of the run, fresh, one of Keras' or of this project's.
+        tables: The tables of the config file of the run.
+        model: Untrained model of the run.
+        optimizer: Optimizer of the run.
+
+    Returns:
+        The key; None if the run may not share a program.
     """
     if not is_keras_own(model) or not holds_only(optimizer, ("keras.", "optimizers.")):
         return None
@@ -106,7 +108,7 @@ def attributes_of(thing: Any) -> Any:
 
 
 def is_keras_own(model: keras.Model) -> bool:
-    """Whether a model is wholly made of layers and functions that Keras has."""
+    """Whether a model is made of Keras' own layers and functions alone."""
     given = [(v.regularizer, v.constraint) for v in model.variables]
     if not all(holds_only(x, ("keras.",)) for pair in given for x in pair if x):
         return False
@@ -119,13 +121,19 @@ def is_keras_own(model: keras.Model) -> bool:
 
 
 def is_foreign_model(layer: keras.Layer) -> bool:
-    """Whether a layer is a model of other operations than layers, such as `x + y`."""
+    """Whether a layer is a model with operations besides layers, such as `x + y`."""
     operations = getattr(layer, "operations", [])
     return not all(isinstance(operation, keras.Layer) for operation in operations)
 
 
 def holds_only(thing: Any, origins: tuple[str, ...]) -> bool:
-    """Whether the attributes of an object are no arrays, and no code from elsewhere."""
+    """Whether an object and its attributes hold no arrays, and only code from some
+    modules.
+
+    Args:
+        thing: The object.
+        origins: Beginnings of the names of these modules.
+    """
     if not type(thing).__module__.startswith(origins):
         return False
     for value in vars(thing).values():

@@ -19,10 +19,10 @@ from training.program import Program
 
 ORDER_STREAM = 2
 GRADIENT_IMAGES = 2000
-"""Training images, at most, that gradients are measured on."""
+"""Most training images that gradients are measured on."""
 
 LONGEST_CALL = 1.0
-"""Seconds after which a compiled call should return, so that a signal is heard."""
+"""Longest time that a compiled call should take, in seconds; signals wait for it."""
 
 INSTEAD = {
     "model.trainable_variables": "the function that makes a model freezes its layers",
@@ -30,12 +30,12 @@ INSTEAD = {
     "optimizer.learning_rate": "a number can be assigned to it",
     "optimizer.weight_decay": "with decay, optimizer.weight_decay.assign(number)",
 }
-"""What a callback can do about what it cannot replace."""
+"""What callbacks cannot replace, and what they can do instead."""
 
 AS_TRAINED = "as trained"
 RESTORED = "restored from the best evaluation"
 CHANGED = "changed by a callback"
-"""What the weights are that a run ends with."""
+"""What may have become of the weights that a run ends with."""
 
 
 def check_finite(best: Measurement) -> Measurement:
@@ -46,15 +46,18 @@ def check_finite(best: Measurement) -> Measurement:
 
 @dataclass
 class State:
-    """How far a run has come: with its arrays, all that continues it.
+    """How far a run has come. A checkpoint holds this and the variables.
 
     Attributes:
-        run: Identity of the run: a checkpoint continues no other.
+        run: Identity of the run, which alone a checkpoint can continue.
         updates: Updates made.
-        rate_factor: What callbacks have multiplied the scheduled learning rates by.
-        seconds: Time that was spent on it before this process.
-        best: The evaluation with the lowest criterion on the validation images.
-        changes: What of code, data and versions had changed when the run was resumed.
+        rate_factor: Factor by which callbacks have changed the scheduled learning
+            rates.
+        seconds: Seconds spent on the run by earlier processes.
+        best: Evaluation with the lowest criterion on the validation images; None if
+            there is none yet.
+        changes: Entries of the fingerprint (code, data or versions) that had changed
+            when the run was resumed.
     """
 
     __pydantic_config__ = ConfigDict(ser_json_inf_nan="constants")
@@ -68,10 +71,10 @@ class State:
 
 
 class Block(NamedTuple):
-    """Batches of one size.
+    """Consecutive updates of an epoch with batches of one size.
 
     Attributes:
-        first: Number of the first update in the run.
+        first: Number of the first update, counted from the start of the run.
         batches: Indices of training images, (updates, batch).
         rates: Learning rates, (updates,).
     """
@@ -82,11 +85,11 @@ class Block(NamedTuple):
 
 
 class Trainer:
-    """A model, its optimizer and its data, and how far training has come.
+    """Trains and evaluates a model.
 
-    An update depends on the seed and its own number alone: order, dropout masks and
-    learning rate are functions of them. So a run can be cut between any two calls, and
-    continued from `state`, `best_weights` and `variables`.
+    The order of images, dropout masks and learning rates are functions of the seed and
+    of the number of an update. So a run can be interrupted between any two compiled
+    calls, and continued from `state`, `best_weights` and `variables`.
     """
 
     def __init__(
@@ -100,13 +103,14 @@ class Trainer:
     ):
         """
         Args:
-            program: Has taken over the model and the optimizer of the run; the learning
-                rate of the optimizer is its peak.
+            program: Program with the model and the optimizer of the run. The learning
+                rate of the optimizer is the peak.
             data: Training and validation images.
-            multipliers: Shares of the peak learning rate, one per update.
-            settings: How long to train, and on what.
-            seed: Seed of the order and of dropout masks.
-            identity: What the run's checkpoints are known by.
+            multipliers: Multiplier of the peak learning rate in each update,
+                (updates,).
+            settings: Settings of the training.
+            seed: Seed of the order of images and of dropout masks.
+            identity: Identity of the run, saved in its checkpoints.
         """
         self.program, self.settings, self.seed = program, settings, seed
         self.data = data
@@ -142,12 +146,13 @@ class Trainer:
 
     @property
     def seconds(self) -> float:
-        """Time since the run began, without that in which it lay interrupted."""
+        """Seconds spent on the run, by this process and by earlier ones."""
         return self.state.seconds + time.monotonic() - self._started
 
     @property
     def variables(self) -> list:
-        """All that updates change: of the model, of the optimizer, and hidden ones."""
+        """The variables of the model and the optimizer, and hidden ones: all that
+        updates change."""
         return [*self.program.variables, *self.program.hidden_variables]
 
     def weights(self) -> list[np.ndarray]:
@@ -155,7 +160,7 @@ class Trainer:
         return [variable.numpy() for variable in self.model.variables]
 
     def compile(self) -> None:
-        """Compile the updates now, by a call that makes none.
+        """Compile the updates, by calls that make none.
 
         Raises:
             UserError: XLA cannot compile the model.
@@ -175,11 +180,11 @@ class Trainer:
             ) from error
 
     def train_epoch(self, evaluated: bool) -> Iterator[None]:
-        """Make what is left of the current epoch, pausing after each compiled call.
+        """Make the remaining updates of the epoch, and yield after each compiled call.
 
         Args:
-            evaluated: Whether an evaluation follows, which compares the kernels with
-                those before the epoch's last update.
+            evaluated: Whether an evaluation follows. It needs the kernels as they were
+                before the last update, which are then kept in `previous_kernels`.
         """
         for block in self._blocks(self.epoch):
             count = len(block.batches)
@@ -198,7 +203,7 @@ class Trainer:
                 yield
 
     def _make_updates(self, block, first, last, evaluated):
-        """Make updates; keep the kernels that the last before an evaluation meets."""
+        """Make updates of a block, from `first` to `last - 1`."""
         if (
             evaluated
             and (self.state.updates + last - first) % self.updates_per_epoch == 0
@@ -210,7 +215,7 @@ class Trainer:
         self._call(block, first, last)
 
     def _blocks(self, epoch: int) -> Iterator[Block]:
-        """An epoch's whole batches, then its smaller last one."""
+        """The batches of an epoch: whole ones, then the smaller last one, if any."""
         random = np.random.default_rng([self.seed, ORDER_STREAM, epoch])
         order = random.permutation(self.count).astype(np.int32)
         rates = self._scheduled_rates(epoch) * self.state.rate_factor
@@ -241,12 +246,14 @@ class Trainer:
 
     @contextlib.contextmanager
     def open_to_callbacks(self) -> Iterator[None]:
-        """Let callbacks set the highest learning rate of the epoch that comes.
+        """Let callbacks change the learning rate in this context.
 
-        They find the scheduled one. If they set another, the schedule is scaled to it.
+        The optimizer holds the highest scheduled rate of the next epoch. If a callback
+        assigns another, the whole schedule is scaled by the ratio of the two.
 
         Raises:
-            UserError: They replaced what the updates were compiled with.
+            UserError: A callback replaced something that the updates were compiled
+                with.
         """
         highest = max(self._scheduled_rates(self.epoch), default=0.0)
         if self.state.updates < len(self._rates):
@@ -264,7 +271,8 @@ class Trainer:
                 )
 
     def _replaceable(self) -> dict[str, list[Any]]:
-        """What the updates are compiled with and a callback can replace unheeded."""
+        """Objects that the updates are compiled with, and that would go on being used
+        if a callback replaced them."""
         optimizer = getattr(self.model, "optimizer", None) or self.optimizer
         return {
             "model.trainable_variables": self.model.trainable_variables,
@@ -274,18 +282,18 @@ class Trainer:
         }
 
     def note_change(self) -> None:
-        """Note what callbacks have made of the weights after the last update."""
+        """Note whether callbacks have changed the weights since the last update."""
         weights = self.weights()
         if self.trained_weights and not equal_bits(weights, self.trained_weights):
             restored = equal_bits(weights, self.best_weights)
             self.ends_with = RESTORED if restored else CHANGED
 
     def evaluate_split(self, split: Split) -> tuple[Evaluation, np.ndarray]:
-        """What is measured of images, and the outputs, (images, ...)."""
+        """Evaluate images; returns what `Program.evaluate` does."""
         return self.program.evaluate(*as_tensors(split))
 
     def _first_images(self, most: int) -> dict[str, tuple[tf.Tensor, tf.Tensor]]:
-        """What is evaluated: the first images of each set, by its name."""
+        """The first images of each set to evaluate, by its name."""
         sets = {
             "train": self.data.train[:most],
             "validation": self.data.validation[:most],
@@ -294,11 +302,11 @@ class Trainer:
         return {name: as_tensors(images) for name, images in sets.items()}
 
     def measure(self, all_images: bool = False) -> Measurement:
-        """Evaluate train, validation and penalty on the weights as they are.
+        """Evaluate the current weights on training and validation images.
 
         Args:
-            all_images: Whether on all validation images, and as many training images,
-                or on those of the curves.
+            all_images: Whether to use all validation images, and as many training
+                images; by default the first `curve_images` of each.
         """
         evaluated = self._evaluated
         if all_images and self.curve_images < len(self.data.validation):
@@ -332,17 +340,16 @@ class Trainer:
         )
 
     def gradients(self) -> tuple[list[np.ndarray], list[np.ndarray]]:
-        """Gradients of the loss and of the penalty by the kernels.
+        """Gradients of the loss and of the penalty with respect to the kernels.
 
-        They are those on the first GRADIENT_IMAGES training images and the weights as
-        they are, dropout off.
+        They are computed on the first GRADIENT_IMAGES training images, dropout off.
         """
         pixels, labels = (part[:GRADIENT_IMAGES] for part in self._evaluated["train"])
         loss, penalty = self.program.gradients(pixels, labels)
         return [g.numpy() for g in loss], [g.numpy() for g in penalty]
 
     def keep_if_best(self, measurement: Measurement) -> None:
-        """Keep the weights if they are finite and none had a lower criterion."""
+        """Keep the weights if they are finite and have the lowest criterion so far."""
         best, key = self.state.best, self.criterion
         lower = best is None or measurement.validation[key] < best.validation[key]
         if lower and measurement.finite:
