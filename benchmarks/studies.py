@@ -498,6 +498,80 @@ def draw_separability(found: Found, figure: Figure) -> None:
     panels[0].set_ylabel("strength")
 
 
+BETA_1 = 0.9
+ROTATION = [f"weights/update_ratio/{layer}" for layer in LAYERS]
+SIZE = ["first_layer/live_pixels", *(f"weights/norm/{layer}" for layer in LAYERS[1:])]
+WEIGHTS = (1, 64 * 64, 640)
+"""In the norms of `SIZE`; that of the pixels is a root mean square already."""
+
+
+def settled(found: Found) -> pd.DataFrame:
+    """Size and rotation of each layer, predicted for noise and measured.
+
+    Returns:
+        A row for each method, learning rate, strength and layer; what is measured is
+        the mean over the second half of the training.
+    """
+    late = found.curves[found.curves["epoch"] > found.curves["epoch"].max() / 2]
+    late = late.sort_values("method", kind="stable")
+    rows = []
+    for (method, rate, strength), curve in each(
+        late, "method", "condition", "strength"
+    ):
+        alpha, decay = float(value_of(rate)), float(value_of(strength))
+        size = np.sqrt(alpha / 2 / decay)
+        turn = np.sqrt(2 * alpha * decay * (1 - BETA_1) / (1 + BETA_1))
+        for layer, tag, ratio, count in zip(
+            LAYERS, SIZE, ROTATION, WEIGHTS, strict=True
+        ):
+            row = {"method": method, "rate": alpha, "strength": decay, "layer": layer}
+            row |= {"size": (curve[tag] / np.sqrt(count)).mean(), "size_of_noise": size}
+            row |= {"rotation": curve[ratio].mean(), "rotation_of_noise": turn}
+            rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def tables_of_equilibrium(found: Found) -> Iterator[pd.DataFrame]:
+    for column in ("size", "rotation"):
+        rows = []
+        for (method, rate, strength), layers in each(
+            settled(found), "method", "rate", "strength"
+        ):
+            row = {"method": method, "rate": rate, "strength": strength}
+            noise = layers[f"{column}_of_noise"]
+            row["predicted"] = f"{1e3 * noise.iloc[0]:.2f}"
+            for layer, measured, ratio in zip(
+                LAYERS, layers[column], layers[column] / noise, strict=True
+            ):
+                row[layer] = f"{1e3 * measured:.2f} ({ratio:.2f})"
+            rows.append(row)
+        yield pd.DataFrame(rows)
+
+
+def draw_equilibrium(found: Found, figure: Figure) -> None:
+    layers, panels = settled(found), figure.subplots(1, 2)
+    labels = ("root mean square", "rotation in an update")
+    for axes, column, label in zip(panels, ("size", "rotation"), labels, strict=True):
+        noise = layers[f"{column}_of_noise"]
+        ends = [noise.min(), noise.max()]
+        axes.plot(ends, ends, ":", color=MUTED)
+        for (method, layer), rows in each(layers, "method", "layer"):
+            axes.plot(
+                rows[f"{column}_of_noise"],
+                rows[column],
+                "o",
+                color=COLORS[1 + LAYERS.index(layer)],
+                fillstyle="full" if method == "plain" else "none",
+                label=f"{method}, {layer}",
+            )
+        axes.set(xscale="log", yscale="log")
+        axes.tick_params(which="minor", labelbottom=False, labelleft=False)
+        axes.set(xlabel=f"{label}, predicted", ylabel="measured")
+    panels[1].legend(
+        frameon=False, fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5)
+    )
+
+
 @dataclass(frozen=True)
 class Study:
     """What a page shows of a study's runs.
@@ -573,6 +647,13 @@ STUDIES = {
         tables_of_separability,
         draw_separability,
         (9.5, 3),
+    ),
+    "equilibrium": Study(
+        (),
+        tables_of_equilibrium,
+        draw_equilibrium,
+        (9, 3.4),
+        (*SIZE, *ROTATION),
     ),
 }
 
