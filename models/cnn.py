@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from annotated_types import MaxLen, MinLen
 
-from models.mlp import Rate, Units
+from models.settings import Rate, Units
 from system.errors import UserError
 
 if TYPE_CHECKING:

@@ -3,15 +3,14 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from annotated_types import Interval, MaxLen
+from annotated_types import MaxLen
 from pydantic import NonNegativeFloat, PositiveFloat
+
+from models.settings import Activation, Rate, Units
 
 if TYPE_CHECKING:
     import keras
 
-Activation = Literal[
-    "relu", "leaky_relu", "elu", "selu", "gelu", "silu", "softplus", "tanh", "sigmoid"
-]
 Initializer = Literal[
     "glorot_uniform",
     "glorot_normal",
@@ -21,8 +20,6 @@ Initializer = Literal[
     "lecun_normal",
     "orthogonal",
 ]
-Units = Annotated[int, Interval(ge=1, le=65_536)]
-Rate = Annotated[float, Interval(ge=0, lt=1)]
 
 
 def mlp(

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from annotated_types import Interval
 
-from models.mlp import Activation, Rate, Units
+from models.settings import Activation, Rate, Units
 
 if TYPE_CHECKING:
     import keras

@@ -6,7 +6,8 @@ import pytest
 
 from experiment.config import resolve_table
 from models import kernels, mlp
-from models.mlp import Activation, Initializer
+from models.mlp import Initializer
+from models.settings import Activation
 from system.errors import UserError
 from system.processes import load_keras
 
