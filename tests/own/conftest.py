@@ -1,7 +1,6 @@
 """What the users of this folder have named in the dictionaries, and their runs."""
 
 import csv
-import itertools
 import json
 
 import keras
@@ -21,8 +20,7 @@ BASE = """
 name = "squares"
 validation_size = 15
 [model]
-name = "mlp"
-hidden_units = [8]
+name = "tiny"
 [optimizer]
 name = "sgd"
 learning_rate = 0.1
@@ -36,6 +34,9 @@ tensorboard = false
 """
 """45 images in batches of 10: the smaller last batch is a call of its own, before which
 a run can be stopped."""
+
+WITHIN_LAST_EPOCH = 4
+"""How often `should_stop` has been asked then: before training, and after each call."""
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -85,17 +86,17 @@ def run(configure, tmp_path):
 
 @pytest.fixture(scope="module")
 def compare(tmp_path_factory):
-    """The runs that a comparison of a case makes: two strengths with two seeds each."""
+    """Runs of a comparison of a case: of another seed, then of another strength too."""
 
     def make(case):
         path = tmp_path_factory.mktemp("comparison") / "own.toml"
         path.write_text(BASE)
-        setting, *values = case.vary
+        setting, weak, strong = case.vary
         settings = {f"{case.section}.name": case.name, **case.settings}
         common = [f"{key}={json.dumps(value)}" for key, value in settings.items()]
         return [
             load_config(path, [*common, f"{setting}={value}", f"seed={seed}"])
-            for value, seed in itertools.product(values, (0, 1))
+            for value, seed in ((weak, 0), (weak, 1), (strong, 1))
         ]
 
     return make
@@ -103,34 +104,31 @@ def compare(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def hold(compare, tmp_path_factory):
-    """Make the runs of a case, and hold them to what they are to be.
+    """Make the runs of a case in one process, and hold them to what they are to be.
 
-    The second, of another seed than the first, and the third, of another strength, are
-    those that may take over what is not theirs.
+    Each may take over what is not its own: the second that of another seed, the third
+    that of another strength. So the one is held to the same run stopped within its
+    last epoch and continued, the other to the same run, each by itself.
     """
 
-    def make(case):
-        programs, weights = {}, []
-        for number, config in enumerate(compare(case), start=1):
-            asked, shared = Asked(), tmp_path_factory.mktemp("shared")
-            result = train(config, shared, programs=programs, should_stop=asked)
-            assert result["status"] == "completed"
-            weights.append(state_of(shared)["weights"])
-            if number in (2, 3):
-                hold_to_itself_alone(config, shared, asked.times)
-        assert all(weights.count(of_run) == 1 for of_run in weights), "equal runs"
+    def complete(config, programs, stop_at=0):
+        directory = tmp_path_factory.mktemp("run")
+        if stop_at:
+            stopped = train(config, directory, programs={}, should_stop=Asked(stop_at))
+            assert (stopped["status"], stopped["final"]["epoch"]) == ("interrupted", 1)
+        result = train(config, directory, programs=programs, resume=bool(stop_at))
+        assert result["status"] == "completed"
+        return state_of(directory)
 
-    def hold_to_itself_alone(config, shared, times):
-        cut = tmp_path_factory.mktemp("cut")
-        stopped = train(config, cut, should_stop=Asked(times), programs={})
-        assert (stopped["status"], stopped["final"]["epoch"]) == ("interrupted", 1)
-        train(config, cut, resume=True, programs={})
-        if state_of(cut) != state_of(shared):
-            alone = tmp_path_factory.mktemp("alone")
-            train(config, alone, programs={})
-            states = [state_of(directory) for directory in (shared, alone, cut)]
-            assert list(differences(*states[:2])) == [], "in a comparison and alone"
-            assert list(differences(*states[1:])) == [], "alone and continued"
+    def make(case):
+        configs, programs = compare(case), {}
+        states = [complete(config, programs) for config in configs]
+        weights = [state["weights"] for state in states]
+        assert all(weights.count(of_run) == 1 for of_run in weights), "equal runs"
+        continued = complete(configs[1], {}, stop_at=WITHIN_LAST_EPOCH)
+        assert list(differences(states[1], continued)) == [], "shared and continued"
+        alone = complete(configs[2], {})
+        assert list(differences(states[2], alone)) == [], "shared and alone"
 
     return make
 

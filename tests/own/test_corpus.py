@@ -12,10 +12,16 @@ from system.errors import UserError
 from tests.own.cases import CASES, RIGHT_OR_REFUSED
 from tests.own.conftest import Asked
 
+TRIED = [
+    pytest.param(name, marks=() if case.past else pytest.mark.faults)
+    for name, case in CASES.items()
+]
+"""Always what was wrong once; all by `make test-faults`."""
+
 pytestmark = pytest.mark.filterwarnings("ignore:The object being serialized includes")
 
 
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("name", TRIED)
 def test_a_run_is_the_run_alone_and_continued(name, hold):
     hold(CASES[name])
 
