@@ -7,7 +7,6 @@ where a command does not say how long.
 
 import json
 import re
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -16,11 +15,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.data.test_idx import encode
+from tests.deleting import ROOT, copy_project
 
 pytestmark = pytest.mark.docs
 
-ROOT = Path(__file__).parent.parent
 PAGE = (ROOT / "docs/adapting.md").read_text()
 SHORT = ("data.train_size=200", "training.epochs=2", "monitoring.tensorboard=false")
 
@@ -63,12 +61,7 @@ def run(arguments: list[str], root: Path) -> None:
 @pytest.fixture
 def project(tmp_path):
     """A copy of the project, beside it what a user may have of data."""
-    files = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
-    listed = subprocess.run(files, cwd=ROOT, capture_output=True, text=True, check=True)
-    for name in listed.stdout.splitlines():
-        if (ROOT / name).is_file():
-            (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(ROOT / name, tmp_path / name)
+    copy_project(tmp_path)
     random = np.random.default_rng(0)
     pictures = random.integers(256, size=(2, 40, 12, 12, 3), dtype=np.uint8)
     for name, kind in zip(("cat", "dog"), pictures, strict=True):
@@ -82,7 +75,12 @@ def project(tmp_path):
     labels = np.arange(len(images), dtype=np.uint8) % 10
     for part in ("train", "t10k"):
         for kind, array in (("images-idx3", images), ("labels-idx1", labels)):
-            (tmp_path / f"fashion/{part}-{kind}-ubyte").write_bytes(encode(array))
+            header = (
+                bytes([0, 0, 8, array.ndim]),
+                np.array(array.shape, ">u4").tobytes(),
+            )
+            content = b"".join([*header, array.tobytes()])
+            (tmp_path / f"fashion/{part}-{kind}-ubyte").write_bytes(content)
     test = {"x_test": images, "y_test": labels}
     np.savez(tmp_path / "mine.npz", x_train=images, y_train=labels, **test)
     return tmp_path
@@ -109,20 +107,3 @@ def test_the_tour_is_walked(project):
     cells = json.loads((project / "docs/tour.ipynb").read_text())["cells"]
     code = ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
     run(["-c", "\n".join(code)], project)
-
-
-def test_what_is_left_without_comparisons_still_imports(project):
-    """By the table of what goes together; tests that import what is gone fail here."""
-    for name in ("the studies", "comparisons"):
-        (row,) = re.findall(rf"^\| {name} \| (.*?) \|", PAGE, re.M)
-        for path in re.findall(r"`([\w/.]+)`", row):
-            gone = project / path
-            shutil.rmtree(gone) if gone.is_dir() else gone.unlink()
-    view = (project / "view.py").read_text()
-    view = view.replace(
-        "comparison.links import views", "monitoring.links import OF_RUNS"
-    )
-    view = view.replace("views(arguments.directory)", "OF_RUNS")
-    (project / "view.py").write_text(view)
-    run(["-m", "pytest", "--collect-only", "-q", "-m", ""], project)
-    run(["view.py", "--help"], project)

@@ -5,6 +5,7 @@ import csv
 import functools
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -32,39 +33,40 @@ vary.regularizer.l2 = [1e-3, 1e-2]
 EPOCHS = 60
 """Long enough to be killed within."""
 
+BASE = """
+data = {{name = "digits", validation_size = 200}}
+model.name = "tiny"
+training = {{epochs = {epochs}, jit_compile = false}}
+monitoring.tensorboard = false
+"""
+
 
 def start(
     directory,
-    digits,
     *words,
     seeds="[0, 1]",
     epochs=3,
     methods=METHODS,
-    command=ROOT / "compare.py",
+    project=ROOT,
 ):
-    """Write a comparison into a directory and start it there."""
-    (directory / "base.toml").write_text(
-        f"""
-        data = {{name = "npz", path = "{digits}", validation_size = 200}}
-        model = {{hidden_units = [8]}}
-        training = {{epochs = {epochs}}}
-        monitoring = {{tensorboard = false}}
-        """
-    )
+    """Write a comparison into a directory and start it."""
+    (directory / "base.toml").write_text(BASE.format(epochs=epochs))
     path = directory / "small.toml"
     path.write_text(f'base = "base.toml"\nseeds = {seeds}\n{methods}')
+    command = ["-m", "tests.launch", "compare.py", path, "--runs", directory, *words]
     return subprocess.Popen(
-        [sys.executable, command, path, "--runs", directory, *words],
+        [sys.executable, *command],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        cwd=project,
     )
 
 
 @pytest.fixture
-def begin(tmp_path, digits):
-    """Begin a comparison in `tmp_path`: `start` without its first arguments."""
-    return functools.partial(start, tmp_path, digits)
+def begin(tmp_path):
+    """Begin a comparison in `tmp_path`: `start` without its first argument."""
+    return functools.partial(start, tmp_path)
 
 
 @pytest.fixture
@@ -80,12 +82,19 @@ def compare(begin):
 
 
 @pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory, digits):
-    """The summary of a comparison of `EPOCHS` that nothing happened to."""
-    directory = tmp_path_factory.mktemp("undisturbed")
-    process = start(directory, digits, epochs=EPOCHS)
-    process.communicate(timeout=300)
-    return summary(directory)
+def made(tmp_path_factory):
+    """A comparison of `EPOCHS` that nothing happened to, and what it printed."""
+    directory = tmp_path_factory.mktemp("made")
+    process = start(directory, "--workers", "1", epochs=EPOCHS)
+    stdout, stderr = process.communicate(timeout=300)
+    assert (process.returncode, stderr) == (0, "")
+    return directory, stdout
+
+
+@pytest.fixture(scope="module")
+def undisturbed(made):
+    """Its summary."""
+    return summary(made[0])
 
 
 def summary(tmp_path):
@@ -100,15 +109,16 @@ def wait_for_results(directory, count, process):
         time.sleep(0.05)
 
 
-def test_a_comparison_goes_from_runs_to_findings_and_repeats_nothing(compare, tmp_path):
-    status, stdout, stderr = compare()
-    assert (status, stderr) == (0, "")
-    assert "0 finished before, 6 to make" in stdout
+def test_a_comparison_goes_from_runs_to_findings_and_repeats_nothing(
+    made, compare, tmp_path
+):
+    directory, stdout = made
+    assert "0 finished before, 6 to make; in 1 worker process of" in stdout
     assert "2 seeds are too few to tell" in stdout
     words = " ".join(stdout.split())
     assert re.search(r"has the lowest test cross-entropy, \d\.\d{3} nats", words)
     assert "://" not in stdout.partition("report: ")[2]
-    rows = summary(tmp_path)
+    rows = summary(directory)
     assert [(row["method"], row["strength"], row["seed"]) for row in rows] == [
         ("none", "", "0"),
         ("none", "", "1"),
@@ -119,49 +129,37 @@ def test_a_comparison_goes_from_runs_to_findings_and_repeats_nothing(compare, tm
     ]
     assert all(row["status"] == "completed" for row in rows)
 
-    assert "6 finished before, 0 to make" in compare()[1]
-    assert "6 finished before, 3 to make; in " in compare(seeds="[0, 1, 2]")[1]
-    assert summary(tmp_path)[0] == rows[0]
-    changed = compare("training.batch_size=50")[1]
+    shutil.copytree(directory, tmp_path, dirs_exist_ok=True)
+    assert "6 finished before, 0 to make" in compare(epochs=EPOCHS)[1]
+    more = compare("--workers", "1", epochs=EPOCHS, seeds="[0, 1, 2]")[1]
+    assert "6 finished before, 3 to make" in more
+    assert summary(tmp_path)[:2] == rows[:2]
+    changed = compare("training.batch_size=50", "--workers", "1")[1]
     assert "0 finished before, 6 to make, 6 of them in the place of stale" in changed
     assert summary(tmp_path)[0] != rows[0]
 
 
-def test_one_process_and_two_give_the_same_summary(compare, undisturbed, tmp_path):
-    assert "in 1 worker process of" in compare("--workers", "1", epochs=EPOCHS)[1]
-    assert summary(tmp_path) == undisturbed
-
-
-def test_a_run_that_diverges_does_not_stop_the_others(compare, tmp_path):
-    methods = METHODS.replace("[1e-3, 1e-2]", "[1e-3, 1e38]")
-    status, stdout, _ = compare(methods=methods)
+def test_a_grid_grows_past_runs_that_diverge_and_is_not_made_again(compare, tmp_path):
+    """The best strength is the weakest, for all are far too strong."""
+    methods = METHODS.replace("[1e-3, 1e-2]", "[10.0, 100.0, 1000.0, 1e38]")
+    grow = {"methods": f"grow = 1\n{methods}"}
+    status, stdout, _ = compare("--workers", "1", **grow)
     assert status == 0
     assert "l2: 2 runs diverged or without a result." in stdout
-    assert "6/6 runs, 2 failed" in stdout
-    statuses = [row["status"] for row in summary(tmp_path)]
-    assert statuses == ["completed"] * 4 + ["diverged"] * 2
-
-
-def test_a_grid_grows_and_is_not_made_again(compare, tmp_path):
-    """The best strength of three is the weakest, for all are far too strong."""
-    methods = METHODS.replace("[1e-3, 1e-2]", "[10.0, 100.0, 1000.0]")
-    grow = {"methods": f"grow = 1\n{methods}"}
-    status, stdout, _ = compare(**grow)
-    assert status == 0
+    assert "10/10 runs, 2 failed" in stdout
     assert "a grid grows: l2: regularizer.l2 = 1, for the best is 10\n" in stdout
-    strengths = [row["strength"] for row in summary(tmp_path)]
-    assert strengths == ["", "", *("l2=1.0",) * 2, *("l2=10.0",) * 2] + [
-        *("l2=100.0",) * 2,
-        *("l2=1000.0",) * 2,
-    ]
+    strengths = [(row["strength"], row["status"]) for row in summary(tmp_path)]
+    names = ("", "l2=1.0", "l2=10.0", "l2=100.0", "l2=1000.0")
+    expected = [(name, "completed") for name in names for _ in range(2)]
+    assert strengths == [*expected, *[("l2=1e+38", "diverged")] * 2]
     status, stdout, _ = compare(**grow)
-    assert "8 finished before, 0 to make" in stdout
-    assert [row["strength"] for row in summary(tmp_path)] == strengths
+    assert "10 finished before, 0 to make" in stdout
+    assert [(row["strength"], row["status"]) for row in summary(tmp_path)] == strengths
     assert "a grid grows" not in compare(methods=f"grow = 0\n{methods}")[1]
 
 
 def test_against_itself_the_control_takes_every_place(compare, tmp_path):
-    status, stdout, _ = compare("--against-itself")
+    status, stdout, _ = compare("--against-itself", "--workers", "1")
     assert status == 0
     directory = tmp_path / "small_against_itself"
     configs = [path.read_text() for path in directory.glob("*/**/config.toml")]
@@ -250,8 +248,9 @@ def free_port():
 
 @contextlib.contextmanager
 def started(module, *words, cwd=ROOT):
+    launch = ["tests.launch"] if cwd == ROOT else []
     process = subprocess.Popen(
-        [sys.executable, "-m", f"distributed.cli.{module}", *words],
+        [sys.executable, "-m", *launch, f"distributed.cli.{module}", *words],
         cwd=cwd,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,

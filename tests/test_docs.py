@@ -16,7 +16,7 @@ from monitoring.weights import (
     KERNEL_SCALARS_IN_DETAIL,
     describe,
 )
-from train import train
+from train import BASELINE, train
 
 pytestmark = pytest.mark.docs
 
@@ -31,7 +31,7 @@ def python_block(path):
 
 def test_the_snippet_evaluates_and_predicts_with_a_saved_run(tmp_path):
     short = ["training.epochs=2", "model.hidden_units=[32]"]
-    config = load_config(ROOT / "configs/baseline.toml", short)
+    config = load_config(BASELINE, short)
     train(config, tmp_path / "runs/baseline/seed=00")
     done = subprocess.run(
         [sys.executable, "-c", python_block(ROOT / "README.md")],
@@ -86,3 +86,24 @@ def test_every_config_is_in_the_readme():
 def test_no_figure_is_left_to_fill_in(page):
     prose = re.sub(r"`[^`\n]+`", "", page.read_text())
     assert not re.search(r"\b[A-Z]+_[A-Z]+\b", prose)
+
+
+def test_the_baseline_overfits_and_regularizers_stop_it(tmp_path):
+    """What the README shows of the default comparison, seen less often."""
+    common = ["data.train_size=1000", "training.curve_images=2000"]
+    common += ["training.evaluate_every=3", "monitoring.tensorboard=false"]
+    ends, programs = {}, {}
+    for name, changes in {
+        "baseline": [],
+        "l2": ["regularizer.l2=3e-3"],
+        "adamw": ["decay.name=decoupled", "decay.strength=3.0"],
+    }.items():
+        config = load_config(BASELINE, [*common, *changes])
+        result = train(config, tmp_path / name, programs=programs)
+        ends[name] = result["final"]["validation"]["cross_entropy"]
+        if name == "baseline":
+            assert 0 < result["best"]["epoch"] < result["final"]["epoch"] / 2
+            best = result["best"]["validation"]["cross_entropy"]
+            assert ends[name] > 1.3 * best
+        else:
+            assert ends[name] < 0.8 * ends["baseline"]

@@ -3,6 +3,7 @@
 import importlib
 import io
 import json
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -14,6 +15,7 @@ import pytest
 from rich.console import Console
 
 from system.errors import UserError
+from tests.tiny import CONFIG, DIGITS
 from train import run
 
 ROOT = Path(__file__).parent.parent
@@ -25,17 +27,16 @@ def programs():
 
 
 @pytest.fixture
-def settings(digits):
+def settings():
     return {
-        "data": {"name": "npz", "path": str(digits), "train_size": 230},
-        "data.validation_size": 200,
-        "model": {"hidden_units": [8]},
-        "training.epochs": 2,
+        "data": {"name": "digits", "train_size": 230, "validation_size": 200},
+        "model.name": "tiny",
+        "training": {"epochs": 2, "jit_compile": False},
     }
 
 
 def test_a_dict_makes_a_run_with_its_history_and_its_model(
-    settings, tmp_path, digits, programs
+    settings, tmp_path, programs
 ):
     done = run(settings | {"name": "mine"}, tmp_path, programs=programs)
     assert done.directory == tmp_path / "mine/seed=00"
@@ -44,7 +45,7 @@ def test_a_dict_makes_a_run_with_its_history_and_its_model(
     assert list(history["epoch"]) == [0, 1, 2]
     final = done.result["final"]["validation"]["cross_entropy"]
     assert history["loss/validation"].iloc[-1] == pytest.approx(final, rel=1e-6)
-    with np.load(digits) as file:
+    with np.load(DIGITS) as file:
         images, labels = file["x_test"] / 255, file["y_test"]
     right = done.model.predict(images, verbose=0).argmax(axis=-1) == labels
     # Float32: an image on the border between two classes may go either way.
@@ -54,18 +55,16 @@ def test_a_dict_makes_a_run_with_its_history_and_its_model(
 
 
 def test_a_dict_is_known_by_what_it_changes_and_a_file_by_its_name(
-    settings, tmp_path, digits, programs
+    settings, tmp_path, programs
 ):
     done = run(settings | {"seed": 3}, tmp_path, programs=programs)
     assert done.directory.name == "seed=03"
-    assert done.directory.parent.name.startswith("baseline,data.name=npz,data.path=")
-    path = tmp_path / "other.toml"
-    data = f"name = 'npz'\npath = '{digits}'\nvalidation_size = 200"
-    path.write_text(f"training.epochs = 1\n[data]\n{data}")
+    assert done.directory.parent.name.startswith("baseline,data.name=digits,")
+    path = Path(shutil.copy(CONFIG, tmp_path / "other.toml"))
     from_file = run(path, tmp_path)
     assert from_file.directory == tmp_path / "other/seed=00"
-    based = run({"base": path, "training.batch_size": 50}, str(tmp_path))
-    assert based.directory.parent.name == "other,training.batch_size=50"
+    based = run({"base": path, "training.epochs": 1}, str(tmp_path))
+    assert based.directory.parent.name == "other,training.epochs=1"
     assert based.result["final"]["epoch"] == 1
 
 
@@ -117,6 +116,7 @@ def test_no_result_of_other_callbacks_is_shown(settings, tmp_path, programs):
 CELLS = """
 import sys
 sys.path.append(ROOT)
+import tests.tiny
 from models import MODELS
 from train import run
 
@@ -127,7 +127,7 @@ def mine(image_shape, num_classes, *, units: int = UNITS):
     return keras.Model(images, keras.layers.Dense(num_classes)(x))
 
 MODELS["mine"] = mine
-done = run(SETTINGS | {"model": {"name": "mine"}, "name": "x"})
+done = run(SETTINGS | {"model.name": "mine", "name": "x"})
 print(done.model.count_params(), done.directory)
 """
 
@@ -136,26 +136,19 @@ def test_a_model_of_a_notebook_in_any_directory_is_known_by_its_code(
     settings, tmp_path
 ):
     """Executed as a notebook executes its cells: without a file, with their source."""
-    (tmp_path / "my.py").write_text("")
-    counts = []
-    for units in (3, 3, 4):
-        cells = (
-            CELLS.replace("ROOT", repr(str(ROOT)))
-            .replace("SETTINGS", repr(settings))
-            .replace("UNITS", str(units))
-        )
-        runner = (
-            "import linecache, sys\n"
-            f"cells = {cells!r}\n"
-            "lines = cells.splitlines(keepends=True)\n"
-            "linecache.cache['<cell>'] = (len(cells), None, lines, '<cell>')\n"
-            "exec(compile(cells, '<cell>', 'exec'))\n"
-        )
-        done = subprocess.run(
-            [sys.executable, "-c", runner], capture_output=True, text=True, cwd=tmp_path
-        )
-        assert done.stderr == ""
-        counts.append(int(done.stdout.split()[0]))
+    given = {"ROOT": str(ROOT), "SETTINGS": settings}
+    runner = f"""
+import linecache
+for units in (3, 3, 4):
+    cell = {CELLS!r}.replace("UNITS", str(units))
+    linecache.cache["<cell>"] = (len(cell), None, cell.splitlines(True), "<cell>")
+    exec(compile(cell, "<cell>", "exec"), globals() | {given})
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", runner], capture_output=True, text=True, cwd=tmp_path
+    )
+    assert done.stderr == ""
+    counts = [int(line.split()[0]) for line in done.stdout.splitlines()]
     assert counts == [784 * u + u + u * 10 + 10 for u in (3, 3, 4)]
     places = sorted(path.name for path in (tmp_path / "runs/x").iterdir())
     assert places == ["seed=00", "seed=00.1"]

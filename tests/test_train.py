@@ -1,54 +1,67 @@
-"""The command line, as a person runs it: in a process of its own."""
+"""The command line: in this process, or where that matters as a person runs it."""
 
 import json
 import re
 import signal
 import subprocess
 import sys
+from collections import namedtuple
 from pathlib import Path
 
 import pytest
 
+from experiment.command_line import exit_with_status
 from experiment.config import load_config
 from monitoring.history import read_history
 from system.errors import UserError
+from train import BASELINE, main
 from training.measures import measures_of
 
 ROOT = Path(__file__).parent.parent
-SHORT = "training.epochs=2"
+FEW = (
+    "data.name=digits",
+    "data.train_size=300",
+    "data.validation_size=200",
+    "model.name=tiny",
+    "model.hidden_units=[8]",
+)
+SHORT = (*FEW, "training.epochs=2", "training.jit_compile=false")
 FILES = {"config.toml", "history.csv", "model.keras", "result.json"}
 
-
-def command(*words):
-    return [sys.executable, str(ROOT / "train.py"), *map(str, words)]
+Done = namedtuple("Done", ("returncode", "stdout", "stderr"))
 
 
-def train(*words, cwd=ROOT):
-    return subprocess.run(command(*words), capture_output=True, text=True, cwd=cwd)
-
-
-@pytest.fixture(scope="module")
-def few(digits):
-    """Settings of a run of seconds."""
-    return (
-        "data.name=npz",
-        f"data.path={digits}",
-        "data.train_size=300",
-        "data.validation_size=200",
-        "model.hidden_units=[8]",
+def start(*words):
+    """Start the command in a process of its own."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "tests.launch", "train.py", *map(str, words)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=ROOT,
     )
 
 
-def test_options_and_settings_come_in_any_order(tmp_path, few):
-    done = train(
-        "--runs",
-        tmp_path,
-        "configs/baseline.toml",
-        *few,
-        "--overwrite",
-        SHORT,
-        "seed=2",
-    )
+@pytest.fixture
+def train(monkeypatch, capfd):
+    """The command in this process; returns its status and what it printed."""
+    monkeypatch.setattr(signal, "signal", lambda number, handler: None)
+
+    def run(*words, cwd=ROOT):
+        monkeypatch.chdir(cwd)
+        monkeypatch.setattr(sys, "argv", ["train.py", *map(str, words)])
+        capfd.readouterr()
+        try:
+            status = exit_with_status(main)
+        except SystemExit as end:
+            status = end.code
+        return Done(status, *capfd.readouterr())
+
+    return run
+
+
+def test_options_and_settings_come_in_any_order(train, tmp_path):
+    done = train("--runs", tmp_path, BASELINE, *SHORT, "--overwrite", "seed=2")
     assert done.returncode == 0
     assert only_run(tmp_path).name == "seed=02"
 
@@ -58,13 +71,13 @@ def only_run(runs):
     return directory
 
 
-def test_a_run_writes_the_files_of_the_contract_and_ends_with_a_table(tmp_path, few):
-    done = train(*few, SHORT, "seed=1", "--runs", tmp_path)
-    assert done.returncode == 0
-    assert done.stderr == ""
+def test_a_run_writes_the_files_of_the_contract_and_ends_with_a_table(tmp_path):
+    with start(*SHORT, "seed=1", "--runs", tmp_path) as process:
+        stdout, stderr = process.communicate()
+    assert (process.returncode, stderr) == (0, "")
     directory = only_run(tmp_path)
     assert directory.name == "seed=01"
-    assert directory.parent.name.startswith("baseline,data.name=npz,data.path=")
+    assert directory.parent.name.startswith(f"{BASELINE.stem},data.name=digits,")
     events, *others = sorted(
         directory.iterdir(), key=lambda p: "tfevents" not in p.name
     )
@@ -82,16 +95,16 @@ def test_a_run_writes_the_files_of_the_contract_and_ends_with_a_table(tmp_path, 
         assert result[moment].keys() >= {"penalty", "generalization_gap", "weight_norm"}
     for part in ("train", "validation", "test"):
         value = result["final"][part]["cross_entropy"]
-        assert re.search(rf"{part} cross-entropy \(nats\) +{value:.3f} ", done.stdout)
-    assert "norm of hidden_1" in done.stdout
-    assert f"python view.py {tmp_path}" in done.stdout
+        assert re.search(rf"{part} cross-entropy \(nats\) +{value:.3f} ", stdout)
+    assert "norm of hidden_1" in stdout
+    assert f"python view.py {tmp_path}" in stdout
 
 
-def test_a_finished_run_is_shown_again_and_its_config_repeats_it(tmp_path, few):
-    train(*few, SHORT, "--runs", tmp_path)
+def test_a_finished_run_is_shown_again_and_its_config_repeats_it(train, tmp_path):
+    train(*SHORT, "--runs", tmp_path)
     directory = only_run(tmp_path)
     result = (directory / "result.json").read_bytes()
-    again = train(*few, SHORT, "--runs", tmp_path)
+    again = train(*SHORT, "--runs", tmp_path)
     assert again.returncode == 0
     assert "finished before" in again.stdout
     assert (directory / "result.json").read_bytes() == result
@@ -103,9 +116,9 @@ def test_a_finished_run_is_shown_again_and_its_config_repeats_it(tmp_path, few):
     assert comparable(directory) == comparable(repeated)
 
 
-def test_a_run_is_repeated_in_its_place(tmp_path, few):
+def test_a_run_is_repeated_in_its_place(train, tmp_path):
     """On its own config.toml; other files and settings of its name are left alone."""
-    train(*few, SHORT, "--runs", tmp_path)
+    train(*SHORT, "--runs", tmp_path)
     directory = only_run(tmp_path)
     before = comparable(directory)
     (directory / "result.json").write_text("damaged")
@@ -119,29 +132,27 @@ def test_a_run_is_repeated_in_its_place(tmp_path, few):
     assert (directory / "notes.txt").read_text() == "mine"
 
 
-def test_a_run_of_other_settings_is_set_aside_in_one_line(tmp_path, few):
-    words = (*few, "name=mine", "--runs", tmp_path)
-    train(*words, SHORT)
-    done = train(*words, "training.epochs=3")
+def test_a_run_of_other_settings_is_set_aside_in_one_line(train, tmp_path):
+    words = (*SHORT, "name=mine", "--runs", tmp_path)
+    train(*words)
+    done = train(*words, "training.batch_size=50")
     assert (done.returncode, done.stderr) == (0, "")
     first = done.stdout.splitlines()[0]
-    assert "training.epochs (2 there, 3 here); it lies in seed=00.1 now." in first
-    epochs = [
-        json.loads((tmp_path / "mine" / name / "result.json").read_text())["final"][
-            "epoch"
-        ]
+    assert "training.batch_size (100 there, 50 here); it lies in seed=00.1 now" in first
+    sizes = [
+        load_config(tmp_path / "mine" / name / "config.toml").training.settings
         for name in ("seed=00.1", "seed=00")
     ]
-    assert epochs == [2, 3]
+    assert [settings["batch_size"] for settings in sizes] == [100, 50]
 
 
 def test_what_is_left_to_be_decided_is_saved_as_decided(run, configure):
     """By the first run: with another number of threads it would differ."""
     assert configure().training.settings["threads"] == "auto"
-    _, directory = run("training.epochs=1")
+    _, directory = run("training.epochs=1", "training.jit_compile=auto")
     settings = load_config(directory / "config.toml").training.settings
     assert (settings["threads"], settings["jit_compile"]) == (1, True)
-    again, _ = run("training.epochs=1")
+    again, _ = run("training.epochs=1", "training.jit_compile=auto")
     assert again == json.loads((directory / "result.json").read_text())
 
 
@@ -163,20 +174,19 @@ def test_a_run_is_continued_across_a_change_of_code_and_says_so(
 @pytest.mark.parametrize(
     "words",
     [
-        ["configs/baseline.toml", "regularizer.l3=1"],
+        ["tests/tiny.toml", "regularizer.l3=1"],
         ["decay.strenght=1"],
         ["training.epochs=ten"],
         ["missing.toml"],
         ["--overwite"],
         ["--resume", "--overwrite"],
         ["--resume", "--resume-changed"],
-        ["configs/baseline.toml", "configs/baseline.toml"],
-        ["data.name=npz", "data.path=missing.npz"],
-        ["data.train_size=60000"],
+        ["tests/tiny.toml", "tests/tiny.toml"],
+        ["tests/tiny.toml", "data.train_size=60000"],
     ],
     ids=" ".join,
 )
-def test_mistakes_are_one_line_and_exit_status_2(tmp_path, words):
+def test_mistakes_are_one_line_and_exit_status_2(train, tmp_path, words):
     done = train(*words, "--runs", tmp_path)
     assert done.returncode == 2
     assert done.stdout == ""
@@ -184,7 +194,7 @@ def test_mistakes_are_one_line_and_exit_status_2(tmp_path, words):
     assert done.stderr.startswith("train.py: ")
 
 
-def test_help_fits_a_screen_and_lists_the_settings_of_a_section():
+def test_help_fits_a_screen_and_lists_the_settings_of_a_section(train):
     done = train("--help")
     assert done.returncode == 0
     assert "--resume" in done.stdout
@@ -198,13 +208,12 @@ def test_help_fits_a_screen_and_lists_the_settings_of_a_section():
 @pytest.mark.parametrize(
     "number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.faults)]
 )
-def test_signals_leave_a_checkpoint_to_continue_from(tmp_path, few, number):
-    words = [*few, "training.epochs=1000", "--runs", tmp_path]
-    with subprocess.Popen(
-        command(*words), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as process:
+def test_signals_leave_a_checkpoint_to_continue_from(train, tmp_path, number):
+    settings = (*FEW, "training.epochs=400", "training.threads=1")
+    words = (*settings, "--runs", tmp_path)
+    with start(*words) as process:
         assert "epoch 0/" in process.stdout.readline()
-        assert "epoch 100/" in process.stdout.readline()
+        assert "epoch 40/" in process.stdout.readline()
         process.send_signal(number)
         stdout, stderr = process.communicate(timeout=60)
     assert process.returncode == 128 + number
@@ -221,7 +230,7 @@ def test_signals_leave_a_checkpoint_to_continue_from(tmp_path, few, number):
     resumed = train(*advice[1].split())
     assert resumed.returncode == 0
     undisturbed = tmp_path / "undisturbed"
-    train(*few, "training.epochs=1000", "--runs", undisturbed)
+    train(*settings, "--runs", undisturbed)
     assert comparable(directory) == comparable(only_run(undisturbed))
 
 
@@ -232,18 +241,18 @@ def comparable(directory):
     return result, [row | {"time/epoch_seconds": 0} for row in rows]
 
 
-def test_divergence_has_a_status_of_its_own(tmp_path, few):
+def test_divergence_has_a_status_of_its_own(train, tmp_path):
     words = ["optimizer.name=sgd", "optimizer.learning_rate=1e6"]
     baseline = tmp_path / "diverging.toml"
     baseline.write_text("loss.name = 'mean_squared_error'")
-    done = train(baseline, *few, SHORT, *words, "--runs", tmp_path)
+    done = train(baseline, *SHORT, *words, "--runs", tmp_path)
     assert done.returncode == 3
     assert "diverged" in done.stdout
-    assert train(baseline, *few, SHORT, *words, "--runs", tmp_path).returncode == 3
+    assert train(baseline, *SHORT, *words, "--runs", tmp_path).returncode == 3
 
 
-def test_a_runs_folder_that_cannot_be_written(tmp_path, few):
+def test_a_runs_folder_that_cannot_be_written(train, tmp_path):
     (tmp_path / "file").write_text("")
-    done = train(*few, SHORT, "--runs", tmp_path / "file")
+    done = train(*SHORT, "--runs", tmp_path / "file")
     assert done.returncode == 2
     assert len(done.stderr.splitlines()) == 1

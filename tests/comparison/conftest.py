@@ -28,7 +28,7 @@ def simulate(tmp_path_factory):
     Runs of one seed share most of their noise; the middle strength is the best.
     """
     folder = tmp_path_factory.mktemp("simulated")
-    (folder / "base.toml").write_text('optimizer.name = "sgd"')
+    (folder / "base.toml").write_text("model.name = 'tiny'\noptimizer.name = 'sgd'")
 
     def make(conditions="", lost=(), seed=0, effect=0.1):
         path = folder / "planted.toml"

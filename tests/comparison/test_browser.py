@@ -32,14 +32,14 @@ CARDS = (*COMPARED, "weights/norm/hidden_1", "weights/norm/logits")
 
 
 @pytest.fixture(scope="module")
-def comparison(tmp_path_factory, digits):
+def comparison(tmp_path_factory):
     """A comparison made in this process, and its directory."""
     path = tmp_path_factory.mktemp("comparison") / "small.toml"
     path.with_name("base.toml").write_text(
-        f"""
-        data = {{name = "npz", path = "{digits}", validation_size = 200}}
-        model = {{hidden_units = [40]}}
-        training = {{epochs = 8, evaluate_every = 2}}
+        """
+        data = {name = "digits", validation_size = 200}
+        model = {name = "tiny", hidden_units = [40]}
+        training = {epochs = 8, evaluate_every = 2, jit_compile = false}
         """
     )
     path.write_text(

@@ -155,7 +155,9 @@ SPLITS = ("train", "validation")
 @pytest.fixture(scope="module", params=SHAPES)
 def made(request, tmp_path_factory):
     path = tmp_path_factory.mktemp("pages") / f"{request.param}.toml"
-    path.with_name("base.toml").write_text("data.train_size = 1000")
+    path.with_name("base.toml").write_text(
+        "data.train_size = 1000\nmodel.name = 'tiny'"
+    )
     opening = 'base = "base.toml"\nseeds = [0, 1, 2]\nquestion = "Which is best?"\n'
     path.write_text(opening + SHAPES[request.param])
     return request.param, make_up(path, np.random.default_rng(0))

@@ -26,7 +26,9 @@ vary.optimizer.learning_rate = [1e-3]
 
 @pytest.fixture
 def write(tmp_path):
-    (tmp_path / "base.toml").write_text("model.hidden_units = [8]\nseed = 5\n")
+    (tmp_path / "base.toml").write_text(
+        "model = {name = 'tiny', hidden_units = [8]}\nseed = 5\n"
+    )
 
     def make(text=FILE):
         path = tmp_path / "test.toml"
@@ -137,7 +139,7 @@ def test_runs_differ_in_method_strength_and_seed_alone(write):
         ),
         (
             "vary.optimizer.learning_rate = [1e-3]",
-            'set.data.name = "npz"\nvary.data.path = ["/a/b", "/ab"]',
+            'set.data.name = "digits"\nvary.data.path = ["/a/b", "/ab"]',
             "path=/a/b and strength=0.3 path=/ab, which make one folder",
         ),
         (
@@ -147,9 +149,9 @@ def test_runs_differ_in_method_strength_and_seed_alone(write):
         ),
         (
             "set.training.epochs = 4",
-            'set.model = "mlp"',
+            'set.model = "tiny"',
             "set.model: expected a table, whose settings are named section.key, "
-            'received "mlp"',
+            'received "tiny"',
         ),
         (
             "set.training.epochs = 4",
@@ -191,7 +193,7 @@ def test_runs_differ_in_method_strength_and_seed_alone(write):
         ("methods.none", "methods.figures", "methods.figures: expected another name"),
         (
             "seeds",
-            "conditions = [{decay.name = 'none'}, {decay.name = 'cautious'}]\nseeds",
+            "conditions = [{decay.name = 'none'}, {decay.name = 'decoupled'}]\nseeds",
             'conditions: decay.name = "none": expected a setting that methods leave '
             'alone, received methods.adamw, whose runs have "decoupled"',
         ),
@@ -253,7 +255,7 @@ def test_a_condition_that_a_method_has_no_use_for_is_refused(write):
     """Where a method chooses another optimizer, the other's settings are dropped."""
     conditions = "conditions = [{optimizer.momentum = 0.1}, {optimizer.momentum = 0.9}]"
     text = FILE.replace("seeds", f"{conditions}\nset.optimizer.name = 'sgd'\nseeds")
-    text = text.replace("set.decay.name", "set.optimizer.name = 'lion'\nset.decay.name")
+    text = text.replace("set.decay.name", "set.optimizer.name = 'adam'\nset.decay.name")
     with pytest.raises(UserError) as caught:
         load_comparison(write(text))
     assert str(caught.value) == (

@@ -5,9 +5,8 @@ import pytest
 
 from data import split
 from data.mnist import mnist
-from experiment.config import load_config
 from system.errors import UserError
-from train import train
+from tests.tiny import DIGITS
 
 
 def test_mnist_is_the_real_set():
@@ -29,29 +28,8 @@ def test_mnist_is_the_real_set():
         assert part.images.max() == 1
 
 
-def test_a_changed_mnist_is_refused(monkeypatch, digits):
-    monkeypatch.setattr(sys.modules["data.mnist"], "PATH", digits)
+def test_a_changed_mnist_is_refused(monkeypatch):
+    monkeypatch.setattr(sys.modules["data.mnist"], "PATH", DIGITS)
     mnist.cache_clear()
     with pytest.raises(UserError, match="expected SHA-256 06af5dfe"):
         mnist()
-
-
-def test_the_baseline_overfits_and_regularizers_stop_it(tmp_path):
-    """What the README shows of the default comparison, seen less often."""
-    common = ["data.train_size=1000", "training.curve_images=2000"]
-    common += ["training.evaluate_every=3", "monitoring.tensorboard=false"]
-    ends, programs = {}, {}
-    for name, changes in {
-        "baseline": [],
-        "l2": ["regularizer.l2=3e-3"],
-        "adamw": ["decay.name=decoupled", "decay.strength=3.0"],
-    }.items():
-        config = load_config("configs/baseline.toml", [*common, *changes])
-        result = train(config, tmp_path / name, programs=programs)
-        ends[name] = result["final"]["validation"]["cross_entropy"]
-        if name == "baseline":
-            assert 0 < result["best"]["epoch"] < result["final"]["epoch"] / 2
-            best = result["best"]["validation"]["cross_entropy"]
-            assert ends[name] > 1.3 * best
-        else:
-            assert ends[name] < 0.8 * ends["baseline"]

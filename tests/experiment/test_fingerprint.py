@@ -16,6 +16,7 @@ from experiment.fingerprint import (
     digest_of_modules,
     read_module,
 )
+from train import BASELINE
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -112,27 +113,24 @@ def test_comments_docstrings_and_formatting_do_not_count(tmp_path, after, same):
     assert (digests[0] == digests[1]) == same
 
 
-def test_a_file_that_a_setting_names_counts(configure, digits):
+def test_a_file_that_a_setting_names_counts(configure, tmp_path):
     """Whatever the setting: a checkpoint to start from is named like a data file."""
-    config = configure()
-    before = compute_fingerprint(config, "d")
-    assert before["data"] == "d"
-    assert before.keys() > {"code", "files", "python", "tensorflow", "keras", "numpy"}
-    content = digits.read_bytes()
-    try:
-        digits.write_bytes(content + b"\0")
-        after = compute_fingerprint(config, "d")
-    finally:
-        digits.write_bytes(content)
-    assert after == before | {"files": after["files"]} != before
-    assert "files" not in compute_fingerprint(
-        load_config(ROOT / "configs/baseline.toml"), "d"
-    )
+    file = tmp_path / "weights.keras"
+    config = configure().with_settings("model", weights=str(file))
+    without = compute_fingerprint(config, "d")
+    assert without["data"] == "d"
+    assert without.keys() > {"code", "python", "tensorflow", "keras", "numpy"}
+    found = []
+    for content in ("one", "other"):
+        file.write_text(content)
+        found.append(compute_fingerprint(config, "d"))
+        assert found[-1] == without | {"files": found[-1]["files"]}
+    assert found[0] != found[1]
 
 
 def test_the_code_of_another_model_or_dataset_does_not_count(monkeypatch):
     """What is chosen does, and the list of what may be does not."""
-    config = load_config(ROOT / "configs/baseline.toml")
+    config = load_config(BASELINE)
     counted = set()
 
     def note(path, changed, read=read_module):
@@ -151,9 +149,9 @@ LOADED = """
 import json, sys
 from pathlib import Path
 from experiment.config import load_config
-from train import train
+from train import BASELINE, train
 few = ["training.epochs=1", "data.train_size=100"]
-config = load_config("configs/baseline.toml", few)
+config = load_config(BASELINE, few)
 train(config, Path(sys.argv[1]))
 root = Path.cwd()
 files = [Path(m.__file__ or "") for m in sys.modules.values() if hasattr(m, "__file__")]
@@ -177,7 +175,7 @@ def test_all_modules_that_a_run_loads_count(tmp_path, monkeypatch):
         return read(path, changed)
 
     monkeypatch.setattr(module, "read_module", note)
-    config = load_config(ROOT / "configs/baseline.toml")
+    config = load_config(BASELINE)
     code_of(config.functions)
     lists = {f"{folder}/__init__.py" for folder in CHOICES}
     choices = [f for option in OPTIONS.values() for f in option.functions.values()]

@@ -9,18 +9,19 @@ TABLE: dict[str, list] = {}
 
 
 @pytest.fixture(scope="session")
-def few(digits):
+def few():
     """Settings of a small run that has every kind of state."""
     return (
-        "data.name=npz",
-        f"data.path={digits}",
+        "data.name=digits",
         "data.train_size=100",
         "data.validation_size=50",
+        "model.name=tiny",
         "model.hidden_units=[4]",
         "model.dropout=0.2",
         "model.batch_normalization=true",
         "decay.name=decoupled",
         "training.batch_size=50",
+        "training.jit_compile=false",
     )
 
 

@@ -16,6 +16,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent.parent
 sys.path.insert(0, str(ROOT))
+from tests import tiny  # noqa: E402, F401 (names them)
+
 seen: dict[tuple[str, str], int] = {}
 
 

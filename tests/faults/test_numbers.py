@@ -32,7 +32,7 @@ def programs():
 
 
 WHERE = {
-    "a kernel": lambda model: model.layers[2].kernel,
+    "a kernel": lambda model: model.get_layer("hidden_1").kernel,
     "a bias": lambda model: model.trainable_variables[-1],
     "the optimizer": lambda model: model.optimizer.variables[2],
 }
@@ -61,7 +61,7 @@ def test_a_weight_that_a_relu_hides_is_found(configure, tmp_path, programs):
 
     class Hide(keras.callbacks.Callback):
         def on_epoch_end(self, epoch, logs=None):
-            bias = self.model.layers[2].bias
+            bias = self.model.get_layer("hidden_1").bias
             bias.assign(np.where(np.arange(16) == 0, -np.inf, bias.numpy()))
 
     config = configure("training.epochs=2")

@@ -23,13 +23,17 @@ from system.processes import REQUIRED, ROOT, load_keras
 from tests.faults.runs import state_of
 from train import train
 
-FEW = ("data.train_size=100", "data.validation_size=50", "training.epochs=2")
+FEW = (
+    "data.train_size=100",
+    "data.validation_size=50",
+    "training.epochs=2",
+    "training.jit_compile=false",
+)
 
 
-def shell(line, runs, *words, cwd=ROOT, units="[4]", **environment):
+def shell(line, runs, *words, script=f"{ROOT}/train.py", cwd=ROOT, **environment):
     """Run train.py as a person would, with what surrounds it."""
-    words = (f"{ROOT}/train.py", *FEW, f"model.hidden_units={units}", *words)
-    train = " ".join([*words, "--runs", str(runs)])
+    train = " ".join([script, *FEW, *words, "--runs", str(runs)])
     command = line.format(python=sys.executable, train=train)
     return subprocess.run(
         ["bash", "-c", command],
@@ -151,8 +155,10 @@ def test_too_little_memory_for_a_model_is_one_line(tmp_path):
     done = shell(
         "ulimit -v 5000000; {python} {train}",
         tmp_path,
+        "model.name=tiny",
+        "model.hidden_units=[20000,20000]",
         "training.batch_size=10",
-        units="[20000,20000]",
+        script="-m tests.launch train.py",
     )
     assert done.returncode == 1
     assert done.stderr == (

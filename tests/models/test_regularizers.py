@@ -7,11 +7,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from models import REGULARIZERS, kernels, mlp
-from models.regularizers import l1l2, regularize, to_start
+from models import REGULARIZERS, kernels
+from models.regularizers import l1l2, regularize
 from system.errors import UserError
 from tests import reference
 from tests.penalties import penalized
+from tests.tiny import chosen, tiny
 
 pytestmark = pytest.mark.usefixtures("float64")
 
@@ -77,7 +78,7 @@ def test_kernels_alone_have_a_penalty(name):
             keras.layers.Dense(5, name="logits"),
         ]
     )
-    for model in (mlp((4, 3), 5, hidden_units=[7]), convolutions):
+    for model in (tiny((4, 3), 5, hidden_units=[7]), convolutions):
         regularize(model, partial(REGULARIZERS[name], **SETTINGS[name]))
         having = {v.path for v in model.variables if v.regularizer}
         assert having == {v.path for v in kernels(model).values()}
@@ -85,19 +86,19 @@ def test_kernels_alone_have_a_penalty(name):
 
 
 def test_biases_are_penalized_on_request():
-    model = penalized(mlp((4, 3), 5, hidden_units=[7]), l2=0.125, biases=True)
+    model = penalized(tiny((4, 3), 5, hidden_units=[7]), l2=0.125, biases=True)
     for v in model.trainable_variables:
         v.assign(np.ones(v.shape))
     assert float(sum(model.losses)) == 0.125 * (12 * 7 + 7 * 5 + 7 + 5)
 
 
 def test_without_a_strength_there_is_no_penalty():
-    assert penalized(mlp((4, 3), 5)).losses == []
+    assert penalized(tiny((4, 3), 5)).losses == []
 
 
 def test_the_start_is_where_the_run_began():
-    model = mlp((4, 3), 5, hidden_units=[])
-    regularize(model, partial(to_start, strength=1.0))
+    model = tiny((4, 3), 5, hidden_units=[])
+    regularize(model, partial(chosen("regularizer", "to_start"), strength=1.0))
     assert float(sum(model.losses)) == 0
     kernel = model.trainable_variables[0]
     kernel.assign(kernel + 0.5)
@@ -115,8 +116,8 @@ def test_a_second_penalty_on_the_same_weights_is_refused():
 
 
 def test_a_model_is_saved_without_the_penalty_of_its_run(tmp_path):
-    model = mlp((4, 3), 5, hidden_units=[7])
-    regularize(model, REGULARIZERS["orthogonal"])
+    model = tiny((4, 3), 5, hidden_units=[7])
+    regularize(model, partial(l1l2, l2=0.1))
     model.save(tmp_path / "model.keras")
     loaded = keras.models.load_model(tmp_path / "model.keras")
     assert model.losses != []

@@ -7,8 +7,9 @@ import keras
 import numpy as np
 import pytest
 
-from models import kernels, mlp
+from models import kernels
 from models.prepare import standardize
+from tests.tiny import tiny
 
 
 @pytest.fixture
@@ -66,7 +67,7 @@ def test_the_layer_is_its_formula(shape):
     images = np.random.default_rng(0).normal(3, 2, (5, *shape)).astype("f")
     axes = None if len(shape) == 2 else tuple(range(len(shape)))
     mean, variance = images.mean(axes), images.var(axes)
-    plain = mlp(shape, 3, hidden_units=[6])
+    plain = tiny(shape, 3, hidden_units=[6])
     whole = standardize(plain, np.asarray(mean), np.asarray(variance))
     expected = plain((images - mean) / np.sqrt(variance))
     # float32: the layer sums in another order

@@ -17,15 +17,19 @@ EPOCHS = 30
 
 
 @pytest.fixture(scope="session")
-def runs(tmp_path_factory, digits):
+def runs(tmp_path_factory):
     """Three configs over two seeds; the L2 runs were stopped and resumed."""
     directory = tmp_path_factory.mktemp("board") / "runs"
     path = directory.with_name("small.toml")
     path.write_text(
         f"""
-        data = {{name = "npz", path = "{digits}", validation_size = 200}}
-        model = {{hidden_units = [40, 8]}}
-        training = {{epochs = {EPOCHS}, batch_size = 50, evaluate_every = 2}}
+        data = {{name = "digits", validation_size = 200}}
+        model = {{name = "tiny", hidden_units = [40, 8]}}
+        [training]
+        epochs = {EPOCHS}
+        batch_size = 50
+        evaluate_every = 2
+        jit_compile = false
         """
     )
     programs = {}

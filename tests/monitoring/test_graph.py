@@ -1,7 +1,7 @@
 import tensorflow as tf
 
-from models import mlp
 from monitoring.gallery import serialize_graph
+from tests.tiny import tiny
 
 
 def nodes(model):
@@ -11,7 +11,7 @@ def nodes(model):
 
 def test_every_layer_is_a_box_of_its_own_name_in_any_model_of_a_process():
     def build():
-        return mlp(
+        return tiny(
             (4, 3), 5, hidden_units=[6, 6], dropout=0.1, batch_normalization=True
         )
 
@@ -19,11 +19,11 @@ def test_every_layer_is_a_box_of_its_own_name_in_any_model_of_a_process():
     assert first.keys() == second.keys()
     boxes = {name.partition("/")[0] for name in first}
     assert boxes >= {"images", "pixels", "hidden_1", "normalization_1", "relu_2"}
-    assert "mlp" not in boxes
+    assert "tiny" not in boxes
 
 
 def test_edges_lead_from_the_images_to_the_logits():
-    graph = nodes(mlp((4, 3), 5, hidden_units=[6]))
+    graph = nodes(tiny((4, 3), 5, hidden_units=[6]))
     reached, ahead = set(), ["Identity"]
     while ahead:
         name = ahead.pop()

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from optimizers import DECAYS
-from optimizers.schedules import constant, cosine
+from optimizers import DECAYS, OPTIMIZERS
+from optimizers.schedules import constant
 from tests.optimizers import task
 
 PATH = Path(__file__).with_name("oracles.npz")
@@ -20,7 +20,7 @@ EVERY = 20
 TINY = 1e-30
 """For epsilon, whose place differs: PyTorch and optax correct the bias before it."""
 
-COSINE = cosine(task.STEPS, task.EPOCHS, warmup_epochs=2)
+COSINE = task.cosine(warmup_epochs=2)
 CONSTANT = constant(task.STEPS, task.EPOCHS)
 WARMUP = constant(task.STEPS, task.EPOCHS, warmup_epochs=2)
 
@@ -71,7 +71,7 @@ def adam(rate=0.02, **settings):
 SGD = {"learning_rate": 0.05}
 STRENGTH = {"strength": 0.3}
 
-ORACLES = {
+ALL = {
     "sgd": Oracle("sgd", "torch SGD", SGD),
     "sgd, momentum": Oracle(
         "sgd", "torch SGD", SGD | {"momentum": 0.9}, multipliers=CONSTANT
@@ -164,4 +164,10 @@ ORACLES = {
     "muon, decoupled": Oracle(
         "muon", "torch Muon and AdamW", adam(0.002), "decoupled", STRENGTH
     ),
+}
+
+ORACLES = {
+    name: oracle
+    for name, oracle in ALL.items()
+    if oracle.optimizer in OPTIMIZERS and oracle.decay in DECAYS
 }

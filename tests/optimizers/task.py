@@ -41,3 +41,10 @@ def batches(count: int = STEPS * BATCH_SIZE) -> list[np.ndarray]:
             range(BATCH_SIZE, count, BATCH_SIZE),
         )
     ]
+
+
+def cosine(warmup_epochs: int) -> np.ndarray:
+    """Multipliers that grow linearly and then fall to 0 by half a cosine."""
+    updates, warmup = np.arange(EPOCHS * STEPS), warmup_epochs * STEPS
+    fallen = np.maximum(0, (updates - warmup) / (len(updates) - warmup))
+    return np.minimum(1, (updates + 1) / warmup) * (1 + np.cos(np.pi * fallen)) / 2

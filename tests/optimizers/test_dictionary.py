@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from models import mlp
-from optimizers import DECAYS, OPTIMIZERS, prepare
+from optimizers import prepare
 from tests import reference
 from tests.optimizers import task
 from tests.penalties import penalized
+from tests.tiny import chosen, tiny
 from training.losses import cross_entropy
 from training.program import Program
 
@@ -41,10 +41,10 @@ def updated(
         decay: A rule's name and its strength.
         **strengths: Of its penalty.
     """
-    model = penalized(mlp((3, 2), 3, hidden_units=[]), **strengths)
+    model = penalized(tiny((3, 2), 3, hidden_units=[]), **strengths)
     model.trainable_variables[0].assign(kernel)
-    rule = DECAYS[decay[0]](1, 1, strength=decay[1]) if decay else None
-    optimizer = prepare(OPTIMIZERS[name](**settings), model, rule)
+    rule = chosen("decay", decay[0])(1, 1, strength=decay[1]) if decay else None
+    optimizer = prepare(chosen("optimizer", name)(**settings), model, rule)
     program = Program(model, optimizer, cross_entropy(), jit=False)
     batches = tf.tile(tf.range(M)[None], [updates, 1])
     rates = tf.constant(np.full(updates, settings["learning_rate"]))
@@ -69,7 +69,7 @@ def slope(kernel):
 
 
 def test_keras_l2_has_no_factor_one_half():
-    model = penalized(mlp((3, 2), 3, hidden_units=[]), l2=0.125)
+    model = penalized(tiny((3, 2), 3, hidden_units=[]), l2=0.125)
     kernel = model.trainable_variables[0]
     kernel.assign(KERNEL)
     with tf.GradientTape() as tape:

@@ -11,20 +11,13 @@ import pytest
 import tensorflow as tf
 
 from experiment.config import resolve_table
-from models import is_kernel, mlp
+from models import is_kernel
 from optimizers import DECAYS, OPTIMIZERS, prepare
-from optimizers.decay import (
-    Cautious,
-    Constrained,
-    Decoupled,
-    FixedNorm,
-    RandomMask,
-    Timescale,
-    Update,
-)
+from optimizers.decay import Decoupled, Update
 from optimizers.decaying import make
 from system.errors import UserError
 from tests import reference
+from tests.tiny import chosen, tiny
 from training.losses import cross_entropy
 from training.program import Program
 
@@ -60,13 +53,13 @@ def model():
 
 
 def fields_of(name):
-    return getattr(DECAYS[name], "__dataclass_fields__", {})
+    return getattr(chosen("decay", name), "__dataclass_fields__", {})
 
 
 def rule_of(name, steps=STEPS, epochs=EPOCHS, **settings):
     key = "timescale_epochs" if name == "timescale" else "strength"
     strength = {key: STRENGTH} if key in fields_of(name) else {}
-    return DECAYS[name](steps, epochs, **strength, **settings)
+    return chosen("decay", name)(steps, epochs, **strength, **settings)
 
 
 def update_without_gradient(optimizer, model):
@@ -79,7 +72,7 @@ def update_without_gradient(optimizer, model):
     return [np.nan_to_num(ratio, nan=1.0) for ratio in ratios]
 
 
-@pytest.mark.parametrize("name", SHARES)
+@pytest.mark.parametrize("name", [name for name in DECAYS if name in SHARES])
 @pytest.mark.parametrize("biases", [False, True])
 def test_without_gradient_kernels_alone_shrink_by_the_decay(
     float64, model, name, biases
@@ -109,13 +102,14 @@ FOLLOWS = {
 """By which powers of the peak learning rate and of the multiplier a share grows."""
 
 
-@pytest.mark.parametrize("name", FOLLOWS)
+@pytest.mark.parametrize("name", [name for name in DECAYS if name in FOLLOWS])
 @pytest.mark.parametrize("multiplier", [1.0, 0.5])
 @pytest.mark.parametrize("peak", [1e-2, 2e-2])
 def test_every_decay_follows_the_schedule_and_the_peak_as_it_says(
     float64, model, name, peak, multiplier
 ):
-    optimizer = prepare(OPTIMIZERS["sgd"](learning_rate=peak), model, rule_of(name))
+    stepper = chosen("optimizer", "sgd")(learning_rate=peak)
+    optimizer = prepare(stepper, model, rule_of(name))
     optimizer.learning_rate = peak * multiplier
     of_peak, of_multiplier = FOLLOWS[name]
     share = SHARES[name] * (peak / RATE) ** of_peak * multiplier**of_multiplier
@@ -136,7 +130,7 @@ def test_the_share_is_that_of_the_last_update_and_before_it_of_the_first(
     float64, model
 ):
     rule = rule_of("scheduled", schedule="cosine")
-    optimizer = prepare(OPTIMIZERS["sgd"](learning_rate=RATE), model, rule)
+    optimizer = prepare(chosen("optimizer", "sgd")(learning_rate=RATE), model, rule)
     shares = [optimizer.decay_share]
     for _ in range(2):
         ratio = update_without_gradient(optimizer, model)[0]
@@ -147,7 +141,7 @@ def test_the_share_is_that_of_the_last_update_and_before_it_of_the_first(
 
 def test_a_bound_is_set_where_the_growth_of_the_average_slows(float64):
     """Also for a kernel of small weights that is looked at in every update."""
-    rule = Constrained(1, 12, look_epochs=0.1, smoothing=0.5)
+    rule = chosen("decay", "constrained")(1, 12, look_epochs=0.1, smoothing=0.5)
     starts = rule.memory(np.ones((1, 1)))
     memory = [keras.Variable(start, dtype="float64") for start in starts]
     sizes = (0.1, 0.3, 0.5, 0.7, 0.9, 0.91, 0.92, 0.95, 0.97, 0.98, 0.6, 0.99)
@@ -183,7 +177,7 @@ def test_decay_of_a_whole_run(model, length):
 
 def test_assigning_to_the_decay_has_an_effect(model):
     optimizer = prepare(
-        OPTIMIZERS["sgd"](learning_rate=RATE), model, rule_of("decoupled")
+        chosen("optimizer", "sgd")(learning_rate=RATE), model, rule_of("decoupled")
     )
     optimizer.weight_decay.assign(10.0)
     np.testing.assert_allclose(
@@ -193,7 +187,7 @@ def test_assigning_to_the_decay_has_an_effect(model):
 
 def test_a_bound_on_weights_holds_for_the_fast_sequence_of_schedule_free(model):
     model.layers[0].kernel.constraint = keras.constraints.MaxNorm(1.0)
-    optimizer = prepare(OPTIMIZERS["schedule_free"](learning_rate=1.0), model)
+    optimizer = prepare(chosen("optimizer", "schedule_free")(learning_rate=1.0), model)
     for _ in range(3):
         gradients = [tf.ones_like(v) for v in model.trainable_variables]
         optimizer.apply(gradients, model.trainable_variables)
@@ -209,7 +203,7 @@ def test_state_exists_before_the_first_update_and_config_makes_it_anew(
 ):
     if (stepper, name) == ("schedule_free", "fixed_norm"):
         return
-    optimizer = prepare(OPTIMIZERS[stepper](), model, rule_of(name))
+    optimizer = prepare(chosen("optimizer", stepper)(), model, rule_of(name))
     assert optimizer.built
     before = len(optimizer.variables)
     update_without_gradient(optimizer, model)
@@ -228,8 +222,9 @@ def test_a_shared_program_takes_over_what_a_rule_remembers():
 
     def build(seed):
         keras.utils.set_random_seed(seed)
-        model = mlp((3,), 2, hidden_units=[4])
-        return model, prepare(OPTIMIZERS["adam"](), model, RandomMask(2, 3))
+        model = tiny((3,), 2, hidden_units=[4])
+        rule = chosen("decay", "random_mask")(2, 3)
+        return model, prepare(OPTIMIZERS["adam"](), model, rule)
 
     def seeds(optimizer):
         return [float(seed) for (seed,) in optimizer._memory]
@@ -264,7 +259,7 @@ def test_constants_are_by_default_those_of_keras_but_for_a_few(name):
 
 
 def test_muon_updates_hidden_matrices_and_adam_the_rest(model):
-    optimizer = prepare(OPTIMIZERS["muon"](), model)
+    optimizer = prepare(chosen("optimizer", "muon")(), model)
     by_adam = [v is not None for v in optimizer.adam_velocities]
     paths = [v.path.split("/", 1)[1] for v in model.trainable_variables]
     assert [p for p, adam in zip(paths, by_adam, strict=True) if not adam] == [
@@ -286,19 +281,18 @@ def fit(model, epochs=1):
 @pytest.mark.parametrize(
     ("stepper", "rule"),
     [
-        ("schedule_free", Decoupled(2, 3, strength=0.5)),
-        ("adam", Decoupled(2, 3, strength=3.0)),
-        ("muon", Constrained(2, 3, look_epochs=0.5)),
-        ("adopt", FixedNorm(2, 3)),
-        ("lion", RandomMask(2, 3)),
+        ("schedule_free", "decoupled"),
+        ("adam", "decoupled"),
+        ("muon", "constrained"),
+        ("adopt", "fixed_norm"),
+        ("lion", "random_mask"),
     ],
-    ids=str,
 )
 def test_an_optimizer_of_ones_own_is_compiled_saved_and_loaded(
     model, tmp_path, stepper, rule
 ):
     """It goes on as if it had not been: it decays the same weights by as much."""
-    optimizer = make(OPTIMIZERS[stepper](learning_rate=RATE), rule)
+    optimizer = make(chosen("optimizer", stepper)(learning_rate=RATE), rule_of(rule, 2))
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     model.compile(optimizer, loss, jit_compile=True)
     fit(model)
@@ -309,7 +303,7 @@ def test_an_optimizer_of_ones_own_is_compiled_saved_and_loaded(
 
 
 def test_make_is_keras_adamw_on_kernels_bit_for_bit():
-    model = mlp((3,), 2, hidden_units=[4])
+    model = tiny((3,), 2, hidden_units=[4])
     ends, start = [], model.get_weights()
     theirs = keras.optimizers.AdamW(RATE)
     theirs.weight_decay = keras.Variable(3.0, trainable=False)  # No folded constant.
@@ -327,13 +321,12 @@ def test_make_is_keras_adamw_on_kernels_bit_for_bit():
 
 
 def test_another_process_loads_any_after_one_import(model, tmp_path):
-    optimizer = make(OPTIMIZERS["nadam"](), Timescale(2, 3))
+    rule = rule_of("cautious")
+    optimizer = make(chosen("optimizer", "nadam")(), rule)
     model.compile(optimizer, "mse")
     optimizer.build(model.trainable_variables)
     model.save(tmp_path / "model.keras")
-    names = [
-        type(make(step(), Timescale(2, 3))).__name__ for step in OPTIMIZERS.values()
-    ]
+    names = [type(make(step(), rule)).__name__ for step in OPTIMIZERS.values()]
     code = (
         "import sys, keras, optimizers.decaying\n"
         "model = keras.models.load_model(sys.argv[1])\n"
@@ -348,20 +341,20 @@ def test_another_process_loads_any_after_one_import(model, tmp_path):
         env={**os.environ, "PYTHONPATH": "."},
     )
     first, *registered = done.stdout.splitlines()
-    assert first.startswith("DecayingNadam Timescale(steps_per_epoch=2, epochs=3")
+    assert first.startswith(f"DecayingNadam {rule}")
     assert registered == names
 
 
 def test_schedule_free_in_fit_is_schedule_free_in_a_run():
     """Its average is what the model is left with, built within the compiled step."""
-    model = mlp((3,), 2, hidden_units=[4])
+    model = tiny((3,), 2, hidden_units=[4])
     start = model.get_weights()
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    model.compile(OPTIMIZERS["schedule_free"](learning_rate=RATE), loss)
+    model.compile(chosen("optimizer", "schedule_free")(learning_rate=RATE), loss)
     ours = fit(model, epochs=3)
-    again = mlp((3,), 2, hidden_units=[4])
+    again = tiny((3,), 2, hidden_units=[4])
     again.set_weights(start)
-    optimizer = prepare(OPTIMIZERS["schedule_free"](learning_rate=RATE), again)
+    optimizer = prepare(chosen("optimizer", "schedule_free")(learning_rate=RATE), again)
     program = Program(again, optimizer, cross_entropy(), jit=False)
     batches = tf.tile(tf.reshape(tf.range(len(X)), (2, 20)), [3, 1])
     data = (tf.constant(X), tf.constant(Y, tf.int32), batches, tf.fill([6], RATE))
@@ -371,16 +364,17 @@ def test_schedule_free_in_fit_is_schedule_free_in_a_run():
 
 
 def test_a_moving_average_of_averages_is_refused(model):
+    optimizer = chosen("optimizer", "schedule_free")()
     with pytest.raises(
         UserError, match="ema_momentum: expected none.* itself, received 0.9"
     ):
-        prepare(OPTIMIZERS["schedule_free"](), model, ema_momentum=0.9)
+        prepare(optimizer, model, ema_momentum=0.9)
 
 
 def test_make_refuses_a_second_decay():
     message = r"optimizer: expected one without decay, .* AdamW\(weight_decay=0.004\)"
     with pytest.raises(UserError, match=message):
-        make(keras.optimizers.AdamW(), Cautious(1, 1))
+        make(keras.optimizers.AdamW(), Decoupled(1, 1))
 
 
 @pytest.mark.parametrize(

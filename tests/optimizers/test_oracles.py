@@ -7,7 +7,6 @@ algorithm. Ours differs from them by these roundings, of constants to float32.
 import numpy as np
 import pytest
 
-from optimizers.schedules import cosine, warm_restarts
 from tests.optimizers import task
 from tests.optimizers.oracles import EVERY, ORACLES, PATH, TINY
 from tests.optimizers.test_trajectories import (
@@ -18,6 +17,7 @@ from tests.optimizers.test_trajectories import (
     steps_of,
     train,
 )
+from tests.tiny import chosen
 from training.losses import cross_entropy
 from training.program import Program
 
@@ -92,22 +92,18 @@ def test_trajectory_is_the_oracles_but_for_rounded_constants(name, recorded, rec
 
 
 @pytest.mark.parametrize(
-    ("name", "ours"),
+    ("name", "settings"),
     [
-        ("cosine", cosine(task.STEPS, task.EPOCHS)),
-        (
-            "warm_restarts",
-            warm_restarts(
-                task.STEPS, task.EPOCHS, first_period_epochs=3.0, period_factor=2.0
-            ),
-        ),
+        ("cosine", {}),
+        ("warm_restarts", {"first_period_epochs": 3.0, "period_factor": 2.0}),
     ],
 )
-def test_schedules_are_pytorchs(name, ours, recorded):
+def test_schedules_are_pytorchs(name, settings, recorded):
+    ours = chosen("schedule", name)(task.STEPS, task.EPOCHS, **settings)
     np.testing.assert_allclose(ours, recorded[f"schedule/{name}"], atol=1e-12)
 
 
 def test_the_recorded_epsilon_is_too_small_to_matter():
     epsilons = {o.optimizer: o.settings.get("epsilon", TINY) for o in ORACLES.values()}
-    assert epsilons.pop("adopt") == 1e-6  # Whose place does not differ.
+    assert epsilons.pop("adopt", 1e-6) == 1e-6  # Whose place does not differ.
     assert set(epsilons.values()) == {TINY}

@@ -1,6 +1,15 @@
 import numpy as np
 
-from optimizers.schedules import constant, cosine, warm_restarts
+from optimizers.schedules import constant
+from tests.tiny import chosen
+
+
+def cosine(*horizon, **settings):
+    return chosen("schedule", "cosine")(*horizon, **settings)
+
+
+def warm_restarts(*horizon, **settings):
+    return chosen("schedule", "warm_restarts")(*horizon, **settings)
 
 
 def test_constant():

@@ -11,12 +11,13 @@ import tensorflow as tf
 
 import training.fit
 import training.result
-from data import npz, split
-from models import MODELS, mlp
+from data import split
+from models import MODELS
 from optimizers import prepare
 from optimizers.steps import adam
 from system.errors import UserError
 from tests.monitoring.test_monitor import read_events
+from tests.tiny import DIGITS, digits, tiny
 from training import TrainingSettings
 from training.losses import cross_entropy
 from training.measures import MEASURES
@@ -25,7 +26,6 @@ from training.trainer import Trainer
 
 EVERYTHING = (
     "model.dropout=0.4",
-    "model.input_dropout=0.1",
     "model.batch_normalization=true",
     "model.max_norm=2.0",
     "regularizer.l1=1e-5",
@@ -33,6 +33,8 @@ EVERYTHING = (
     "decay.strength=0.5",
     "schedule.warmup_epochs=1",
     "training.epochs=6",
+    "training.jit_compile=true",
+    "data.train_size=250",
     "monitoring.detail=true",
 )
 
@@ -102,15 +104,15 @@ def test_stopped_and_resumed_runs_equal_an_undisturbed_one(
     run, small_calls, optimizer_states
 ):
     """Twice within an epoch, and once at its end; biases stay out of the decay."""
-    _, whole = run(*EVERYTHING, directory="whole")
+    programs = {}
+    _, whole = run(*EVERYTHING, directory="whole", programs=programs)
+    parts = {"directory": "cut", "resume": True, "programs": programs}
     for stop_after in (1, 2, 3):
-        stopped, cut = run(
-            *EVERYTHING, directory="cut", resume=True, should_stop=asked(stop_after)
-        )
+        stopped, cut = run(*EVERYTHING, should_stop=asked(stop_after), **parts)
         assert stopped["status"] == "interrupted"
         assert "test" not in stopped["final"]
         assert (cut / "checkpoint").exists()
-    run(*EVERYTHING, directory="cut", resume=True)
+    run(*EVERYTHING, **parts)
     assert read_history(cut) == read_history(whole)
     assert read_result(cut) == read_result(whole)
     ours, theirs = (keras.models.load_model(d / "model.keras") for d in (cut, whole))
@@ -303,12 +305,9 @@ def test_reduce_on_plateau(run):
     np.testing.assert_allclose(rates, [1e-3, 1e-3, 1e-3, 1e-4, 1e-5], rtol=1e-5)
 
 
-def test_the_last_smaller_batch_is_used_and_every_image_seen_once(configure):
-    config = configure()
-    data = split(
-        npz(path=config.dataset.settings["path"]), 0, train_size=230, validation_size=50
-    )
-    model = mlp(data.image_shape, 10, hidden_units=[])
+def test_the_last_smaller_batch_is_used_and_every_image_seen_once():
+    data = split(digits(), 0, train_size=230, validation_size=50)
+    model = tiny(data.image_shape, 10, hidden_units=[])
     settings = TrainingSettings(epochs=2, batch_size=50, jit_compile=False)
     optimizer = prepare(adam(), model)
     program = Program(model, optimizer, cross_entropy(), jit=False)
@@ -375,7 +374,7 @@ def test_a_model_that_xla_cannot_compile_names_the_setting_that_helps(run, monke
         x = OnlyInPython()(keras.layers.Flatten()(images))
         return keras.Model(images, keras.layers.Dense(num_classes, name="logits")(x))
 
-    monkeypatch.setitem(MODELS, "mlp", stubborn)
+    monkeypatch.setitem(MODELS, "tiny", stubborn)
     with pytest.raises(UserError, match=r"training\.jit_compile=false"):
         run("training.jit_compile=true")
     for number, word in enumerate(("false", "auto")):
@@ -396,9 +395,9 @@ def test_convolutions_are_trained_without_xla_on_a_processor(augmented):
     assert not compiles_faster(build(keras.layers.Conv2D(2, 3)), (8, 8, 1))
 
 
-def test_images_of_one_axis_are_trained_on(run, digits, tmp_path):
+def test_images_of_one_axis_are_trained_on(run, tmp_path):
     flat = tmp_path / "flat.npz"
-    with np.load(digits) as arrays:
+    with np.load(DIGITS) as arrays:
         np.savez(
             flat,
             **{
@@ -419,7 +418,7 @@ def test_curves_from_a_part_of_the_images_change_neither_weights_nor_results(
     part, cut = run("training.curve_images=50", directory="cut")
     assert part["final"] == whole["final"]
     assert part["best"]["epoch"] == whole["best"]["epoch"] == 3
-    images = configure().split.build(npz(path=configure().dataset.settings["path"]), 0)
+    images = configure().split.build(digits(), 0)
     model = keras.models.load_model(cut / "model.keras")
     for history, n in ((read_history(directory), 200), (read_history(cut), 50)):
         validation = images.validation[:n]

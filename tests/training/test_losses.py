@@ -6,7 +6,8 @@ import pytest
 import tensorflow as tf
 
 from system.errors import UserError
-from training.losses import cross_entropy, focal, huber, mean_squared_error
+from tests.tiny import chosen
+from training.losses import cross_entropy
 
 pytestmark = pytest.mark.usefixtures("float64")
 
@@ -18,34 +19,33 @@ NUMBERS = tf.constant(RANDOM.normal(size=9, scale=3))
 PREDICTIONS = RANDOM.normal(size=(9, 1), scale=3)
 WEIGHTS = [0.5, 1.0, 2.0, 0.0]
 
-LOSSES = {
-    "cross_entropy": (
-        cross_entropy(),
-        keras.losses.SparseCategoricalCrossentropy(from_logits=True, dtype="float64"),
+CASES = {
+    "cross_entropy": keras.losses.SparseCategoricalCrossentropy(
+        from_logits=True, dtype="float64"
     ),
-    "smoothed": (
-        cross_entropy(label_smoothing=0.1),
-        keras.losses.CategoricalCrossentropy(
-            from_logits=True, dtype="float64", label_smoothing=0.1
-        ),
+    "cross_entropy smoothed": keras.losses.CategoricalCrossentropy(
+        from_logits=True, dtype="float64", label_smoothing=0.1
     ),
-    "focal": (
-        focal(),
-        keras.losses.CategoricalFocalCrossentropy(
-            alpha=1.0, gamma=2, from_logits=True, dtype="float64"
-        ),
+    "focal": keras.losses.CategoricalFocalCrossentropy(
+        alpha=1.0, gamma=2, from_logits=True, dtype="float64"
     ),
-    "mean_squared_error": (
-        mean_squared_error(),
-        keras.losses.MeanSquaredError(dtype="float64"),
-    ),
-    "huber": (huber(delta=0.5), keras.losses.Huber(0.5, dtype="float64")),
+    "mean_squared_error": keras.losses.MeanSquaredError(dtype="float64"),
+    "huber": keras.losses.Huber(0.5, dtype="float64"),
 }
+"""What Keras has of them."""
+
+SETTINGS = {"smoothed": {"label_smoothing": 0.1}, "huber": {"delta": 0.5}}
 
 
-@pytest.mark.parametrize("name", LOSSES)
+def make(case, **settings):
+    name, *how = case.split()
+    settings = settings or SETTINGS.get("".join(how) or name, {})
+    return chosen("loss", name)(**settings)
+
+
+@pytest.mark.parametrize("name", CASES)
 def test_losses_of_classes_are_those_of_keras(name):
-    ours, theirs = LOSSES[name]
+    ours, theirs = make(name), CASES[name]
     targets = LABELS if name == "cross_entropy" else ONE_HOT
     found = ours(LABELS, tf.constant(LOGITS))
     assert found.shape == (9,)
@@ -68,24 +68,24 @@ def test_weights_of_classes_are_those_of_images_in_keras():
 
 @pytest.mark.parametrize("name", ["mean_squared_error", "huber"])
 def test_losses_of_numbers_are_those_of_keras(name):
-    ours, theirs = LOSSES[name]
+    ours, theirs = make(name), CASES[name]
     expected = float(theirs(NUMBERS[:, None], PREDICTIONS))
     found = ours(NUMBERS, tf.constant(PREDICTIONS))
     assert float(tf.reduce_mean(found)) == pytest.approx(expected, rel=1e-12)
 
 
-GRADIENTS = {
-    **{name: (loss, LABELS, LOGITS) for name, (loss, _) in LOSSES.items()},
-    "weighted": (cross_entropy(class_weights=WEIGHTS), LABELS, LOGITS),
-    "focal of a root": (focal(gamma=0.5), LABELS, LOGITS),
-    "squared error": (mean_squared_error(), NUMBERS, PREDICTIONS),
-    "huber of numbers": (huber(delta=0.5), NUMBERS, PREDICTIONS),
-}
+GRADIENTS = [
+    *((name, {}, LABELS, LOGITS) for name in CASES),
+    ("cross_entropy", {"class_weights": WEIGHTS}, LABELS, LOGITS),
+    ("focal", {"gamma": 0.5}, LABELS, LOGITS),
+    ("mean_squared_error", {}, NUMBERS, PREDICTIONS),
+    ("huber", {"delta": 0.5}, NUMBERS, PREDICTIONS),
+]
 
 
-@pytest.mark.parametrize("name", GRADIENTS)
-def test_gradients_are_slopes(name):
-    loss, labels, outputs = GRADIENTS[name]
+@pytest.mark.parametrize(("name", "settings", "labels", "outputs"), GRADIENTS)
+def test_gradients_are_slopes(name, settings, labels, outputs):
+    loss = make(name, **settings)
 
     def value(x):
         return float(tf.reduce_sum(loss(labels, tf.constant(x))))
@@ -104,6 +104,6 @@ def test_gradients_are_slopes(name):
 def test_the_slope_of_a_focal_loss_is_finite_where_an_image_is_certain():
     x = tf.Variable([[1000.0, 0.0, 0.0, 0.0]])
     with tf.GradientTape() as tape:
-        value = focal(gamma=0.5)(tf.constant([0]), x)
+        value = make("focal", gamma=0.5)(tf.constant([0]), x)
     assert float(value[0]) == 0.0
     assert np.isfinite(tape.gradient(value, x)).all()

@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from models import mlp
 from optimizers import prepare
 from optimizers.decay import Decoupled
 from optimizers.steps import adam
 from system.processes import load_keras
 from tests.penalties import penalized
+from tests.tiny import tiny
 from tests.training.test_program import BATCHES, IMAGES, LABELS
 from tests.training.test_program import run as update
 from training.losses import cross_entropy
@@ -27,14 +27,13 @@ EVERYTHING = (
     "optimizer.global_clipnorm=0.5",
     "optimizer.ema_momentum=0.9",
     "early_stopping.patience=9",
-    "training.jit_compile=false",
     "training.precision=mixed_float16",
 )
 
 
 def build(precision, **settings):
     load_keras(0, precision=precision)
-    model = penalized(mlp((4, 3), 5, hidden_units=[7]), l2=2**-7)
+    model = penalized(tiny((4, 3), 5, hidden_units=[7]), l2=2**-7)
     return model, prepare(adam(), model, Decoupled(1, 1, strength=0.5), **settings)
 
 

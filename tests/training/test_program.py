@@ -7,13 +7,13 @@ import pytest
 import tensorflow as tf
 
 from data import Split
-from models import mlp
 from optimizers import prepare
 from optimizers.decay import Decoupled
 from optimizers.steps import adam
 from system.processes import load_keras
 from tests import reference
 from tests.penalties import penalized
+from tests.tiny import tiny
 from training.losses import LOSSES, cross_entropy
 from training.program import Program
 
@@ -26,7 +26,7 @@ RATES = np.linspace(1e-2, 1e-3, 6)
 
 def build(seed=0, strength=0.5, penalty=None, **settings):
     load_keras(seed)
-    model = penalized(mlp((4, 3), 5, hidden_units=[7], **settings), **(penalty or {}))
+    model = penalized(tiny((4, 3), 5, hidden_units=[7], **settings), **(penalty or {}))
     return model, prepare(adam(), model, Decoupled(1, 1, strength=strength))
 
 

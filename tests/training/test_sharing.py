@@ -7,6 +7,7 @@ import pytest
 from experiment.config import load_config
 from optimizers import prepare
 from system.processes import load_keras
+from train import BASELINE
 from training import sharing
 from training.losses import cross_entropy
 from training.program import Program
@@ -14,6 +15,7 @@ from training.sharing import share_program, sharing_key
 
 LOSS = cross_entropy()
 EVERYTHING = (
+    "model.name=tiny",
     "model.hidden_units=[4]",
     "regularizer.l2=0.1",
     "model.dropout=0.5",
@@ -26,7 +28,7 @@ EVERYTHING = (
 
 def make(*overrides, model=None):
     """The tables, the model and the optimizer of a run."""
-    config = load_config("configs/baseline.toml", [*EVERYTHING, *overrides])
+    config = load_config(BASELINE, [*EVERYTHING, *overrides])
     load_keras(config.seed)
     model = model() if model else config.model.build((4, 3), 5)
     config.regularization.build(model, config.regularizer.build)
@@ -41,7 +43,7 @@ def test_seeds_share_a_program_and_nothing_else_does():
     assert key == sharing_key(*make("seed=1"))
     for other in (
         "regularizer.l1=0.2",
-        "model.input_dropout=0.4",
+        "model.activation=tanh",
         "decay.strength=0.3",
         "optimizer.learning_rate=0.5",
         "data.label_noise=0.1",

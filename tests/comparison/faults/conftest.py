@@ -9,8 +9,8 @@ __all__ = ["tried"]
 
 
 @pytest.fixture(scope="session")
-def alone(tmp_path_factory, digits):
+def alone(tmp_path_factory):
     """The summary of a comparison of `EPOCHS` that nothing happened to."""
     directory = tmp_path_factory.mktemp("alone")
-    start(directory, digits, epochs=EPOCHS).communicate(timeout=300)
+    start(directory, epochs=EPOCHS).communicate(timeout=300)
     return summary(directory)

@@ -30,13 +30,13 @@ def address():
 
 
 @pytest.fixture
-def begin(tmp_path, digits, address):
+def begin(tmp_path, address):
     """Begin a comparison on the cluster, in a folder of its own."""
 
     def begin(*words, folder="one", **parts):
         directory = tmp_path / folder
         directory.mkdir(exist_ok=True)
-        return start(directory, digits, "--cluster", address, *words, **parts)
+        return start(directory, "--cluster", address, *words, **parts)
 
     return begin
 

@@ -19,13 +19,12 @@ pytestmark = pytest.mark.faults
 
 
 @pytest.fixture
-def begin(tmp_path, digits, project):
+def begin(tmp_path, project):
     """Begin a comparison in one process, with the code of `project`."""
 
     def begin():
         words = ("--workers", "1")
-        command = project / "compare.py"
-        return start(tmp_path, digits, *words, epochs=EPOCHS, command=command)
+        return start(tmp_path, *words, epochs=EPOCHS, project=project)
 
     return begin
 
@@ -34,7 +33,7 @@ def begin(tmp_path, digits, project):
 def project(tmp_path):
     """A copy of this project that a test may edit."""
     path = tmp_path / "project"
-    ignored = shutil.ignore_patterns(".*", "runs", "__pycache__", "docs", "tests")
+    ignored = shutil.ignore_patterns(".*", "runs", "__pycache__", "docs")
     shutil.copytree(ROOT, path, ignore=ignored)
     return path
 
@@ -45,7 +44,7 @@ def test_a_comparison_keeps_to_the_code_that_it_began_with(
     """Also in the modules of which its next runs are the first to make use."""
     with begin() as process:
         wait_for_results(tmp_path / "small", 1, process)
-        for name in ("models/mlp.py", "optimizers/steps.py", "training/fit.py"):
+        for name in ("tests/tiny.py", "optimizers/steps.py", "training/fit.py"):
             (project / name).write_text("this is no Python")
         _, stderr = process.communicate(timeout=300)
     assert (process.returncode, stderr) == (0, "")
@@ -63,7 +62,7 @@ def test_a_process_that_has_to_start_anew_stops_a_comparison_of_changed_code(
     """What is finished stays; the same command makes it anew, of the new code."""
     with begin() as process:
         wait_for_results(tmp_path / "small", 1, process)
-        with open(project / "models/mlp.py", "a") as file:
+        with open(project / "tests/tiny.py", "a") as file:
             file.write("\nADDED = 1\n")
         os.kill(children(process)[0], signal.SIGKILL)
         _, stderr = process.communicate(timeout=300)

@@ -34,7 +34,7 @@ def comparison(tmp_path):
     (tmp_path / "base.toml").write_text(
         f"""
         data = {{name = "npz", path = "{data}", train_size = 30, validation_size = 30}}
-        model.hidden_units = [2]
+        model = {{name = "tiny", hidden_units = [2]}}
         training = {{epochs = 1, batch_size = 30}}
         """
     )
