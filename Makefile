@@ -38,7 +38,7 @@ test: .venv/developer
 	@$(BIN)/python -m pytest -n 2 --dist worksteal $(ARGS)
 
 test-faults: .venv/developer
-	@FAULTS_TABLE=docs/faults.md $(BIN)/python -m pytest tests/faults tests/test_train.py tests/own tests/monitoring/test_tensorboard.py $(wildcard tests/test_compare.py tests/comparison/faults) -m "" $(ARGS)
+	@FAULTS_TABLE=docs/faults.md $(BIN)/python -m pytest tests/faults tests/test_train.py tests/own tests/monitoring/test_tensorboard.py tests/test_deleting.py $(wildcard tests/test_compare.py tests/comparison/faults) -m "" $(ARGS)
 
 check-docs: .venv/developer
 	@$(BIN)/python -m pytest -m docs -n 2 --dist worksteal $(ARGS)

@@ -20,12 +20,14 @@ from experiment.config import OPTIONS, Option
 LOADING = """
 import sys
 from pathlib import Path
-from comparison.plan import load_comparison
-from experiment.config import load_config
 from system.errors import UserError
 for path in sorted(Path("configs").rglob("*.toml")):
+    if "methods" in path.read_text():
+        from comparison.plan import load_comparison as load
+    else:
+        from experiment.config import load_config as load
     try:
-        (load_comparison if "methods" in path.read_text() else load_config)(path)
+        load(path)
     except UserError:
         print(path)
 """

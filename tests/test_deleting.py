@@ -18,9 +18,10 @@ import numpy as np
 from data.arrays import Arrays
 
 def own():
-    images = np.random.default_rng(0).integers(256, size=(900, 28, 28), dtype=np.uint8)
-    labels = np.arange(900) % 10
-    return Arrays(images[:800], labels[:800], images[800:], labels[800:])
+    random = np.random.default_rng(0)
+    images = random.integers(256, size=(14_000, 8, 8), dtype=np.uint8)
+    labels = np.arange(14_000) % 10
+    return Arrays(images, labels, images[:100], labels[:100])
 """
 SLOW = ("trajectories", "oracles", "browser", "compare", "pages", "deleting")
 
