@@ -27,7 +27,7 @@ from experiment.fingerprint import compute_fingerprint
 from experiment.run_directory import is_saved, open_run, run_path, write_result
 from monitoring.summary import show_result
 from system.errors import named_causes
-from system.processes import import_keras, load_keras, threads_in_use
+from system.processes import ROOT, import_keras, load_keras, threads_in_use
 
 if TYPE_CHECKING:
     import keras
@@ -100,6 +100,7 @@ def train(
         if run.state == "finished":
             say("This run was finished before; --overwrite repeats it.")
             return run.result
+        say(data.summary)
         decided, model, trainer = make_trainer(run.config, data, programs)
         from monitoring.monitor import Monitor
         from training.fit import fit
@@ -170,8 +171,9 @@ def run(
     versions have changed, or callbacks are given.
 
     Args:
-        config: A config file, or a dict of what differs from the baseline: sections, or
-            settings by dotted name. It may name another `base`.
+        config: A config file, also one of this project by its path in it; or a dict of
+            what differs from the baseline: sections, or settings by dotted name. It may
+            name another `base`.
         runs: Directory in which runs are kept.
         **how: Arguments of `train`, such as `callbacks`, `overwrite` or `console`.
 
@@ -181,11 +183,9 @@ def run(
     Raises:
         UserError: With the setting, what was expected and what was received.
     """
-    if isinstance(config, Mapping):
-        changes = dict(flatten(config))
-        resolved = load_config(changes.pop("base", BASELINE), changes)
-    else:
-        resolved = load_config(config)
+    changes = dict(flatten(config)) if isinstance(config, Mapping) else {"base": config}
+    file = Path(changes.pop("base", BASELINE)).expanduser()
+    resolved = load_config(file if file.exists() else ROOT / file, changes)
     directory = run_path(Path(runs), resolved)
     return Run(directory, train(resolved, directory, **how))
 

@@ -30,6 +30,9 @@ WIDE, NARROW = (5.2, 3.3), (3.4, 2.7)
 FITTED = 0.999
 """Training accuracy from which a network counts as having learned all images."""
 
+MOST_NAMES = 15
+"""Most classes whose names are written below an axis."""
+
 LINE = 11 / 53
 """Height of a line of text, in inches."""
 
@@ -337,17 +340,24 @@ def draw_layers(answer: Answer, curves: Curves, condition: str) -> Figure | None
 
 def draw_recall(answer: Answer, condition: str) -> Figure | None:
     """Draw the recall of each class minus that of the control."""
-    recalls = {t: find_numbers(answer, t, "recall") for t in answer.under(condition)}
+    recalls = {t: find_entries(answer, t, "recall") for t in answer.under(condition)}
     control = [t for t in recalls if t.method == answer.comparison.file.control]
     if not control or recalls[control[0]].empty:
         return None
+    names = list(recalls[control[0]])
+    recalls = {
+        t: recall.set_axis(range(len(names)), axis="columns")
+        for t, recall in recalls.items()
+    }
     base = recalls.pop(control[0])
     panel = Panel(answer, condition)
     panel.axes.axhline(0, color=INK, linewidth=0.8)
     panel.lines(
         {t: over_seeds(100 * (recall - base)) for t, recall in recalls.items()}, "o-"
     )
-    panel.axes.xaxis.set_major_locator(MaxNLocator(10, integer=True))
+    if len(names) <= MOST_NAMES:
+        tilt = 30 if max(map(len, names)) > 3 else 0
+        panel.axes.set_xticks(range(len(names)), names, rotation=tilt)
     of_control = f"test recall {MINUS} that of {control[0].method} (points)"
     return panel.finish(xlabel="class", ylabel=of_control)
 
@@ -362,12 +372,15 @@ def draw_reliability(answer: Answer, condition: str) -> Figure | None:
     error, trials = find_measure("test_calibration_error"), answer.under(condition)
     few = len(trials) <= len(COLORS)
     for trial in trials:
-        images = find_numbers(answer, trial, "images_by_confidence").sum()
-        images = images[images > 0]
+        images = find_entries(answer, trial, "images_by_confidence").sum()
+        images = images[images > 0].sort_index()
         if images.empty:
             continue
-        right = find_numbers(answer, trial, "right_by_confidence").sum()
-        sure, accuracy = 100 * images.index, 100 * right[images.index] / images
+        right = find_entries(answer, trial, "right_by_confidence").sum()
+        accuracy, sure = (
+            100 * right[images.index] / images,
+            100 * images.index.astype(float),
+        )
         text = ", ".join(map("{:.0f} % sure: {:.0f} %".format, sure, accuracy))
         panel.plot(trial, sure, accuracy, "-", text)
         sizes, color = 160 * images / images.sum(), panel.colors[trial.method]
@@ -379,13 +392,12 @@ def draw_reliability(answer: Answer, condition: str) -> Figure | None:
     return panel.finish(xlabel="confidence (%)", ylabel="test accuracy (%)")
 
 
-def find_numbers(answer: Answer, trial: Trial, name: str) -> pd.DataFrame:
-    """An entry of result.json whose keys are numbers, such as the recall of each class,
-    as a table with a row for each seed and a column for each key."""
+def find_entries(answer: Answer, trial: Trial, name: str) -> pd.DataFrame:
+    """An entry of result.json that has several, such as the recall of each class, as a
+    table with a row for each seed and a column for each of them."""
     start = f"{answer.moment}_{name}_"
     table = answer.results[trial].filter(regex=f"^{start}").astype(float)
-    table = table.rename(columns=lambda column: float(column.removeprefix(start)))
-    return table.sort_index(axis="columns")
+    return table.rename(columns=lambda column: column.removeprefix(start))
 
 
 def draw_strengths(answer: Answer, trial: Trial) -> Figure:

@@ -56,7 +56,7 @@ def price(answer: Answer, best: Trial, second: Trial) -> str:
     found = answer.difference(best, second, measure)
     text = f"{measure.name} against {second.method}, {evidence(found, measure)}"
     if found.verdict == EQUAL:
-        return f"It pays nothing in {text}: {measure.within} practically equal."
+        return f"It is practically equal, {measure.within}, in {text}."
     if found.verdict == UNDECIDED:
         return f"No difference is shown in {text}."
     if (found.mean > 0) == (measure.better == "higher"):

@@ -277,7 +277,7 @@ def read_comparison(path: Path) -> ComparisonFile:
     file.control = file.control or next(iter(file.methods))
     if file.control not in file.methods:
         methods = f"one of {', '.join(file.methods)}"
-        raise refusal("control", methods, file.control, file.methods)
+        raise refusal("control", methods, file.control, list(file.methods))
     for method in file.methods.keys() & OWN_FOLDERS:
         raise UserError(
             f"methods.{method}: expected another name: the folder {method} holds what "

@@ -99,14 +99,11 @@ def paired_difference(
     values = (first - second).dropna().to_numpy(float)
     mean = float(values.mean()) if len(values) else math.nan
     low = high = p = math.nan
-    if len(values) >= 2:
-        if values.std() > ROUNDING * abs(mean):
-            freedom = len(values) - 1
-            error = values.std(ddof=1) / math.sqrt(len(values))
-            reach = error * special.stdtrit(freedom, 1 - ERROR / 2 / family)
-            low, high = mean - reach, mean + reach
-            p = min(1.0, 2 * family * special.stdtr(freedom, -abs(mean) / error))
-        elif mean == 0:
-            low, high, p = 0.0, 0.0, 1.0
+    if len(values) >= 2 and values.std() > ROUNDING * abs(mean):
+        freedom = len(values) - 1
+        error = values.std(ddof=1) / math.sqrt(len(values))
+        reach = error * special.stdtrit(freedom, 1 - ERROR / 2 / family)
+        low, high = mean - reach, mean + reach
+        p = min(1.0, 2 * family * special.stdtr(freedom, -abs(mean) / error))
     by_seed = tuple(values.tolist())
     return Difference(by_seed, mean, float(low), float(high), float(p), family, margin)

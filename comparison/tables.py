@@ -12,7 +12,7 @@ from comparison.statistics import DIFFERENT, EQUAL, UNDECIDED, Difference
 from training.measures import MINUS, Measure, find_measure
 
 BESIDES = (
-    *("train_accuracy", "validation_calibration_error"),
+    *("test_cross_entropy", "train_accuracy", "validation_calibration_error"),
     *("memorized_wrong_label", "memorized_true_label", "memorized_clean_label"),
     *("generalization_gap", "weight_norm"),
 )

@@ -143,11 +143,10 @@ def as_images(name: str, values: Any, shape: tuple[int, ...] | None = None):
     if kind == "f":
         with np.errstate(over="ignore"):
             images = images.astype(np.float32, copy=False)
-    low, high = images.min(), images.max()
-    if not np.isfinite([low, high]).all():
-        raise UserError(name, "finite numbers", f"{low} to {high}")
     if kind == "f":
+        refuse_infinite(name, images)
         return images
+    low, high = images.min(), images.max()
     if low < 0 or high > 255:
         raise UserError(name, "integers from 0 to 255, or floats", f"{low} to {high}")
     if high == 1 and shape is None:
@@ -165,8 +164,14 @@ def as_labels(name: str, labels: np.ndarray, count: int) -> np.ndarray:
         raise UserError(name, f"{count} labels", f"shape {labels.shape}")
     if labels.dtype.kind not in "iubf":
         raise UserError(name, "numbers", labels.dtype)
-    low, high = labels.min(), labels.max()
-    if not np.isfinite([low, high]).all():
-        raise UserError(name, "finite numbers", f"{low} to {high}")
-    classes = labels.dtype.kind != "f" and low >= 0 and high < MOST_CLASSES
+    refuse_infinite(name, labels)
+    whole = labels.dtype.kind != "f"
+    classes = whole and labels.min() >= 0 and labels.max() < MOST_CLASSES
     return labels.reshape(-1).astype(np.int32 if classes else np.float32)
+
+
+def refuse_infinite(name: str, numbers: np.ndarray) -> None:
+    """Refuse numbers that are infinite or NaN."""
+    found = np.count_nonzero(~np.isfinite(numbers))
+    if found:
+        raise UserError(name, "finite numbers", f"{found:,} that are not")

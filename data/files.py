@@ -50,7 +50,7 @@ def idx(*, path: str) -> Arrays:
     Raises:
         UserError: A file is missing, or is no IDX file of bytes.
     """
-    folder = Path(os.path.expanduser(path))
+    folder = folder_of(path)
     x_train, y_train, x_test, y_test = (read_idx(folder, part) for part in PARTS)
     return Arrays(x_train, y_train, x_test, y_test)
 
@@ -94,10 +94,13 @@ def csv(*, path: str, label: str, test_share: Share = 0.2) -> Arrays:
     except ValueError as error:
         raise UserError(path, "a .csv file", error) from None
     if label not in table:
-        columns = ", ".join(map(str, table))
-        raise UserError("data.label", f"a column of {path}: {columns}", label)
-    if incomplete := table.columns[table.isna().any()].tolist():
-        raise UserError(path, "a value in every row", f"none in some of {incomplete}")
+        columns = (
+            f"a column of {path}, separated by commas: {', '.join(map(str, table))}"
+        )
+        raise UserError("data.label", columns, label)
+    for row, column in np.argwhere(table.isna())[:1]:
+        where = f"none in row {row + 1} of {table.columns[column]}"
+        raise UserError(path, "a value in every row", where)
     labels = table.pop(label).to_numpy()
     texts = table.select_dtypes(exclude=["number", "bool"]).nunique()
     if too_many := texts.index[texts > MOST_VALUES].tolist():
@@ -113,4 +116,13 @@ def read(path: str | Path) -> bytes:
     try:
         return read_file(Path(os.path.expanduser(path)), most_bytes())
     except OSError as error:
-        raise UserError(f"{path}: {error.strerror}") from None
+        where = "" if os.path.isabs(path) else f" (from {os.getcwd()})"
+        raise UserError(f"{path}{where}: {error.strerror}") from None
+
+
+def folder_of(path: str) -> Path:
+    """A folder whose path may begin with ~."""
+    folder = Path(os.path.expanduser(path))
+    if not folder.is_dir():
+        raise UserError(f"{folder.absolute()}: no such folder")
+    return folder

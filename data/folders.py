@@ -1,6 +1,5 @@
 """Pictures sorted into one folder for each class."""
 
-import os
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +7,7 @@ from PIL import Image, ImageOps
 from pydantic import PositiveInt
 
 from data.arrays import Arrays, Share, hold_out
+from data.files import folder_of
 from system.errors import UserError
 
 
@@ -26,7 +26,7 @@ def folders(
     Raises:
         UserError: There are no such folders, or a picture cannot be read.
     """
-    root = Path(os.path.expanduser(path))
+    root = folder_of(path)
     mode = "RGB" if color else "L"
     if all((root / part).is_dir() for part in ("train", "test")):
         train, test = (
@@ -55,4 +55,4 @@ def read_picture(file: Path, size: int, mode: str) -> np.ndarray:
             upright = ImageOps.exif_transpose(picture).convert(mode)
             return np.asarray(ImageOps.fit(upright, (size, size)))
     except (OSError, ValueError, Image.DecompressionBombError) as error:
-        raise UserError(file, "a picture of 8 bits a channel", error) from None
+        raise UserError(f"{file}: expected a picture of 8 bits; {error}") from None

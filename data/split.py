@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from textwrap import shorten
 from typing import Annotated, Literal
 
 import numpy as np
@@ -51,7 +52,7 @@ class Data:
         num_outputs: Outputs of a network for an image: a logit for each class; one
             logit in a binary task; one prediction in regression.
         true_labels: Labels of the training images before noise was added.
-        class_names: Names of the classes, for pictures.
+        class_names: Names of the classes; empty in regression.
         scaling: Mean and variance by which a first layer standardizes the images; None
             if they are not standardized.
     """
@@ -67,6 +68,25 @@ class Data:
     @property
     def image_shape(self) -> tuple[int, ...]:
         return self.train.pixels.shape[1:]
+
+    @property
+    def summary(self) -> str:
+        """One line on what was read: numbers and shape of images, classes."""
+        shape = " x ".join(map(str, self.image_shape))
+        line = (
+            f"Data: {len(self.train):,} training, {len(self.validation):,} validation "
+            f"and {len(self.test):,} test images of {shape}"
+        )
+        if not self.class_names:
+            return line
+        trained = np.bincount(self.true_labels, minlength=len(self.class_names)) > 0
+        missing = [
+            n for n, there in zip(self.class_names, trained, strict=True) if not there
+        ]
+        line += f"; classes {shorten(', '.join(self.class_names), 60)}"
+        return line + (
+            f"; no training images of {', '.join(missing)}" if missing else ""
+        )
 
     def memorized(self, most: int) -> dict[str, Split]:
         """Separate the first training images by whether noise made their label wrong.
@@ -132,7 +152,8 @@ def split(
     available = len(arrays.y_train)
     if validation_size >= available:
         most = f"less than the {available} training images that there are"
-        raise UserError("data.validation_size", most, validation_size)
+        advice = f"{validation_size}; try data.validation_size={max(1, available // 5)}"
+        raise UserError("data.validation_size", most, advice)
     if train_size is None:
         train_size = available - validation_size
     if train_size + validation_size > available:
@@ -174,15 +195,24 @@ def check_labels(task: str, arrays: Arrays, label_noise: float) -> None:
     labels = np.concatenate([arrays.y_train, arrays.y_test])
     found = f"{labels.min():g} to {labels.max():g}"
     if task == "regression":
+        if arrays.class_names:
+            advice = f"names such as {arrays.class_names[0]}"
+            raise UserError("data", "numbers, for data.task = regression", advice)
         if label_noise:
             raise UserError("data.label_noise", "0 in regression", label_noise)
     elif labels.dtype.kind == "f":
+        classes = f"class numbers, whole and from 0 to {MOST_CLASSES - 1}"
         advice = f"numbers from {found}; data.task=regression predicts them"
-        raise UserError(
-            "data", f"class numbers, whole and below {MOST_CLASSES}", advice
-        )
+        raise UserError("data", classes, advice)
     elif task == "binary" and labels.max() > 1:
+        found = ", ".join(arrays.class_names) or found
         raise UserError("data", "classes 0 and 1, for data.task = binary", found)
+    elif len(trained := np.unique(arrays.y_train)) < 2:
+        raise UserError("data", "training images of two classes or more", "one")
+    elif len(unknown := np.setdiff1d(arrays.y_test, trained)):
+        names = arrays.class_names or range(MOST_CLASSES)
+        classes = ", ".join(str(names[label]) for label in unknown)
+        raise UserError("data", "test images of classes that are trained on", classes)
 
 
 def redraw(

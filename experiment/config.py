@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, replace
 from hashlib import sha256
+from inspect import signature
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
@@ -363,9 +364,13 @@ def resolve_table(table: str, content: Any) -> dict[str, Part]:
     choice = "".join(name for name, _ in chosen.values())
     where = f"{table} {choice}".strip()
     known = [s for _, function in chosen.values() for s in settings_of(function)]
+    positional = {p for _, f in chosen.values() for p in signature(f).parameters}
     for setting in content:
         if setting not in known and not (choice and setting == "name"):
-            expected = f"the settings of {where} are {', '.join(known)}"
+            if setting in positional:
+                key = f"parameter {setting} of {where}"
+                raise UserError(key, "a setting, behind the *", "one before it")
+            expected = f"the settings of {where} are {', '.join(known) or 'none'}"
             if owners := all_settings().get(f"{table}.{setting}"):
                 expected = f"{table}.name = {' or '.join(owners)} has it; {expected}"
             names = [*all_settings(), *(f"{table}.{s}" for s in known)]

@@ -1,9 +1,9 @@
 """Regularizers: the kernels of a model, and the penalty on one in the loss.
 
 A regularizer is a function of a kernel, as it is before the first update, that returns
-a function from the kernel to its penalty, or None for no penalty; its settings are its
-keyword-only parameters. Kernels of convolutions are taken as matrices of one column a
-unit. To add a regularizer, write a function in a file of its own and name it in
+a function from the kernel to its penalty, a number, or `no_penalty`; its settings are
+its keyword-only parameters. Kernels of convolutions are taken as matrices of one column
+a unit. To add a regularizer, write a function in a file of its own and name it in
 `models/__init__.py`.
 
 Args:
@@ -20,7 +20,7 @@ from system.errors import UserError
 if TYPE_CHECKING:
     import keras
 
-Penalty = Callable[[Any], Any] | None
+Penalty = Callable[[Any], Any]
 
 POWER_ITERATIONS = 20
 """Steps towards the direction that a kernel stretches most."""
@@ -56,6 +56,10 @@ def kernels(model: "keras.Model") -> "dict[str, keras.Variable]":
     return named
 
 
+def no_penalty(kernel) -> float:
+    return 0.0
+
+
 def l1l2(
     kernel: "keras.Variable", *, l1: NonNegativeFloat = 0.0, l2: NonNegativeFloat = 0.0
 ) -> Penalty:
@@ -67,7 +71,7 @@ def l1l2(
     """
     import keras
 
-    return keras.regularizers.L1L2(l1, l2) if l1 or l2 else None
+    return keras.regularizers.L1L2(l1, l2) if l1 or l2 else no_penalty
 
 
 def orthogonal(
@@ -142,17 +146,35 @@ def regularize(
     The penalties belong to the run: the model is saved without them.
 
     Args:
-        model: Fresh, with its initial weights.
-        regularizer: A function of this module, with its settings.
+        model: Model with its initial weights.
+        regularizer: A regularizer, with its settings.
         biases: Whether biases get a penalty too.
 
     Raises:
-        UserError: A layer has a penalty of its own on the same weights.
+        UserError: The regularizer does not return a function to a number, or a layer
+            has a penalty of its own on the same weights.
     """
     for variable in model.trainable_variables:
         if is_kernel(variable) or (biases and variable.name == "bias"):
             penalty = regularizer(variable)
-            if penalty and variable.regularizer:
+            if penalty is no_penalty:
+                continue
+            refuse_other_values(penalty, variable)
+            if variable.regularizer:
                 own = f"one, and the model's own on {variable.path}"
                 raise UserError("regularizer", "one for each kernel", own)
-            variable.regularizer = penalty or variable.regularizer
+            variable.regularizer = penalty
+
+
+def refuse_other_values(penalty: Any, kernel: "keras.Variable") -> None:
+    """Refuse what is no function from a kernel to a number."""
+    from keras import ops
+
+    received = "one that returns " + repr(penalty)
+    if callable(penalty):
+        shape = ops.shape(penalty(kernel))
+        if not shape:
+            return
+        received = f"one to an array of shape {shape}"
+    expected = "a function that returns a function from a kernel to a number"
+    raise UserError("regularizer", expected, received)

@@ -232,6 +232,9 @@ def prepare(
     """
     import keras
 
+    if not isinstance(optimizer, keras.Optimizer):
+        found = f"one that returns {type(optimizer).__name__}"
+        raise UserError("optimizer", "a function that returns an Optimizer", found)
     rate = optimizer._learning_rate
     if isinstance(rate, keras.optimizers.schedules.LearningRateSchedule):
         raise UserError(

@@ -49,9 +49,10 @@ def apply(diff: str, root: Path) -> None:
 
 
 def run(arguments: list[str], root: Path) -> None:
-    if arguments[0] in ("train.py", "compare.py"):
-        given = " ".join(arguments)
-        arguments += [s for s in SHORT if s.partition("=")[0] not in given]
+    if arguments[0] in ("train.py", "compare.py") and "--dry-run" not in arguments:
+        configs = [(root / a).read_text() for a in arguments if a.endswith(".toml")]
+        given = " ".join([*arguments, *configs])
+        arguments += [s for s in SHORT if re.split("[.=]", s)[1] not in given]
     done = subprocess.run(
         [sys.executable, *arguments], cwd=root, capture_output=True, text=True
     )

@@ -83,7 +83,7 @@ def of_test(trainer: Trainer, test: Split) -> dict[str, Any]:
     """Evaluate the test images.
 
     Returns:
-        The entries of result.json: `test`, the measures; `recall` of each class; and
+        The entries of result.json: `test`, the measures; `recall` by class name; and
         `images_by_confidence` and `right_by_confidence`, the number of images, and of
         those classified right, in each bin of the calibration error, by its middle.
     """
@@ -98,7 +98,8 @@ def of_test(trainer: Trainer, test: Split) -> dict[str, Any]:
         f"{(number + 0.5) / CALIBRATION_BINS:.3f}": right[bins == number]
         for number in range(CALIBRATION_BINS)
     }
-    recall = {str(k): right[test.labels == k].mean() for k in np.unique(test.labels)}
+    names = trainer.data.class_names
+    recall = {names[k]: right[test.labels == k].mean() for k in np.unique(test.labels)}
     return found | {
         "recall": {k: float(v) for k, v in recall.items()},
         "images_by_confidence": {k: len(v) for k, v in by_confidence.items()},

@@ -42,7 +42,7 @@ def test_text_labels_are_classes_by_name(write):
     [
         (
             [HEADER, *ROWS, "1,,left,0"],
-            "expected a value in every row, received none in some of .'share'",
+            "expected a value in every row, received none in row 31 of share",
         ),
         (
             ["size,share", "1,2"],

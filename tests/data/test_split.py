@@ -91,7 +91,10 @@ def test_all_labels_can_be_noise(numbered):
     [
         ({"train_size": 900, "validation_size": 200}, "at most 1000 images in all"),
         ({"validation_size": 1000}, "validation_size: expected less than the 1000"),
-        ({"validation_size": 10_000}, "validation_size: .* received 10000$"),
+        (
+            {"validation_size": 10_000},
+            "validation_size: .* received 10000; try data.validation_size=200$",
+        ),
         ({"train_size": 1, "validation_size": 1000}, "validation_size: expected less"),
     ],
     ids=str,
@@ -120,6 +123,38 @@ def test_floats_outside_the_unit_interval_are_standardized_or_refused():
 )
 def test_tables_are_scaled_by_column_and_pictures_by_channel(shape, expected):
     images = np.random.default_rng(0).random((20, *shape))
-    arrays = Arrays(images, np.zeros(20, int), images, np.zeros(20, int))
+    labels = np.arange(20) % 2
+    arrays = Arrays(images, labels, images, labels)
     mean, variance = split(arrays, 0, validation_size=5, standardize=True).scaling
     assert mean.shape == variance.shape == expected
+
+
+@pytest.mark.parametrize(
+    ("train", "test", "task", "message"),
+    [
+        (["a", "b"], ["a", "b"], "regression", "expected numbers.*names such as a"),
+        ([0, 1], [0, 2], "classification", "classes that are trained on, received 2"),
+        (["a", "b"], ["c"], "classification", "trained on, received c"),
+        ([1, 1], [1], "classification", "two classes or more, received one"),
+        (["a", "b"], ["c"], "binary", "0 and 1.*received a, b, c"),
+    ],
+)
+def test_labels_that_would_be_learned_in_vain(train, test, task, message):
+    images = np.zeros((20, 3), np.float32)
+    labels = [np.resize(np.array(part), 20) for part in (train, test)]
+    arrays = Arrays(images, labels[0], images, labels[1])
+    with pytest.raises(UserError, match=message):
+        split(arrays, 0, validation_size=5, task=task)
+
+
+def test_what_was_read_is_said_in_a_line():
+    images = np.zeros((20, 3, 4), np.float32)
+    grades = np.resize([1, 3], 20)
+    data = split(Arrays(images, grades, images, grades), 0, validation_size=6)
+    assert data.summary == (
+        "Data: 14 training, 6 validation and 20 test images of 3 x 4; "
+        "classes 0, 1, 2, 3; no training images of 0, 2"
+    )
+    numbers = Arrays(images, grades + 0.5, images, grades + 0.5)
+    data = split(numbers, 0, validation_size=6, task="regression")
+    assert data.summary.endswith("20 test images of 3 x 4")

@@ -122,3 +122,17 @@ def test_a_model_is_saved_without_the_penalty_of_its_run(tmp_path):
     loaded = keras.models.load_model(tmp_path / "model.keras")
     assert model.losses != []
     assert loaded.losses == []
+
+
+@pytest.mark.parametrize(
+    ("regularizer", "received"),
+    [
+        (lambda kernel: None, "one that returns None"),
+        (lambda kernel: 0.5, "one that returns 0.5"),
+        (lambda kernel: lambda w: w**2, r"one to an array of shape \(3, 2\)"),
+    ],
+)
+def test_what_is_no_penalty_is_refused(regularizer, received):
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
+    with pytest.raises(UserError, match=f"regularizer: .* received {received}$"):
+        regularize(model, regularizer)

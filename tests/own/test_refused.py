@@ -2,7 +2,11 @@
 
 import pytest
 
+from experiment.config import load_config
+from models import MODELS
+from optimizers import OPTIMIZERS
 from system.errors import UserError
+from train import BASELINE
 
 REFUSED = {
     "softmax_at_end": "softmax",
@@ -28,3 +32,15 @@ def test_a_keras_schedule_in_an_optimizer_is_refused(run, tmp_path):
         run("optimizer.name=scheduled")
     assert "\n" not in str(refusal.value)
     assert not (tmp_path / "run/history.csv").exists()
+
+
+def test_what_is_no_optimizer_is_refused(run, monkeypatch):
+    monkeypatch.setitem(OPTIMIZERS, "nothing", lambda: None)
+    with pytest.raises(UserError, match="returns an Optimizer, received one.*NoneType"):
+        run("optimizer.name=nothing")
+
+
+def test_a_setting_before_the_star_is_named(monkeypatch):
+    monkeypatch.setitem(MODELS, "starless", lambda image_shape, classes, width=3: None)
+    with pytest.raises(UserError, match="parameter width of model starless: expected"):
+        load_config(BASELINE, ["model.name=starless", "model.width=4"])
