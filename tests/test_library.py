@@ -68,6 +68,15 @@ def test_a_dict_is_known_by_what_it_changes_and_a_file_by_its_name(
     assert based.result["final"]["epoch"] == 1
 
 
+def test_a_config_of_the_project_is_found_from_any_directory(
+    settings, tmp_path, monkeypatch, programs
+):
+    monkeypatch.chdir(tmp_path)
+    done = run(settings | {"base": "configs/l2.toml"}, "here", programs=programs)
+    assert done.directory.parent.parent == Path("here")
+    assert done.result["final"]["penalty"] > 0
+
+
 def test_an_installation_is_refused():
     backend = tomllib.loads((ROOT / "pyproject.toml").read_text())["build-system"]
     with pytest.raises(SystemExit, match="expected a clone to run from"):

@@ -194,7 +194,7 @@ MEASURES = {
     ),
     "r_squared": Measure(
         "R squared",
-        "%",
+        "",
         "higher",
         0.005,
         "r_squared",
