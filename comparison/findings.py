@@ -138,6 +138,7 @@ def evidence(found: Difference, measure: Measure) -> str:
     change = f"{measure.change(found.mean)} {measure.unit_of_change}".rstrip()
     word = "lower" if found.mean < 0 else "higher"
     where = f"{word} in {found.better_in(word)} of {count(found.seeds, 'seed')}"
+    change += "," if math.isnan(found.low) else ""
     return f"{change} {measure.interval(found.low, found.high)}, {where}"
 
 
