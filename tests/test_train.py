@@ -212,6 +212,7 @@ def test_signals_leave_a_checkpoint_to_continue_from(train, tmp_path, number):
     settings = (*FEW, "training.epochs=400", "training.threads=1")
     words = (*settings, "--runs", tmp_path)
     with start(*words) as process:
+        assert process.stdout.readline().startswith("Data: ")
         assert "epoch 0/" in process.stdout.readline()
         assert "epoch 40/" in process.stdout.readline()
         process.send_signal(number)

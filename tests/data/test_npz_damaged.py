@@ -75,12 +75,12 @@ DATA = [
     (
         dataset(x_train=npy(descr="'<f4'", body=b"\0\0\xc0\x7f" * 6)),
         "expected finite",
-        "nan",
+        "6 that are not",
     ),
     (
         dataset(x_train=npy(descr="'<f4'", body=b"\0\0\x80\x7f" * 6)),
         "expected finite",
-        "inf",
+        "6 that are not",
     ),
     (dataset(x_train=npy("(6,)")), "expected images (n, ...)", "received (6,)"),
     (dataset(x_train=npy("()", body=b"\0")), "expected images (n, ...)", "received ()"),
@@ -93,7 +93,7 @@ DATA = [
         "from 0 to 1",
     ),
     (dataset(y_train=npy("(2,)", "'|i1'", b"\0\xff")), "class numbers", "from -1"),
-    (dataset(y_train=npy("(2,)", "'<i2'", b"\0\0\xff\x7f")), "below 10000", "to 32767"),
+    (dataset(y_train=npy("(2,)", "'<i2'", b"\0\0\xff\x7f")), "to 9999", "to 32767"),
 ]
 
 

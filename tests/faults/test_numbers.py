@@ -123,13 +123,12 @@ def test_extremes_that_are_refused(configure, tmp_path, settings, parts):
 
 
 @pytest.mark.parametrize("label", [0, 3])
-def test_one_class(configure, tmp_path, label):
+def test_one_class_is_refused(configure, tmp_path, label):
     images = np.random.default_rng(0).integers(256, size=(20, 4, 4), dtype=np.uint8)
     labels = np.full(20, label)
     path = tmp_path / "one.npz"
     np.savez(path, x_train=images, y_train=labels, x_test=images, y_test=labels)
     small = ["data.train_size=10", "data.validation_size=10", "training.epochs=1"]
     config = configure(f"data.path={path}", *small)
-    result = train(config, tmp_path / "run")
-    assert result["status"] == "completed"
-    assert None not in result["final"]["test"].values()
+    with pytest.raises(UserError, match="two classes or more, received one"):
+        train(config, tmp_path / "run")
