@@ -23,7 +23,8 @@ def npz(*, path: str) -> Arrays:
 
     Args:
         path: File with the arrays x_train, y_train, x_test and y_test: images as bytes
-            or floats, labels as integers from 0 or as names. May begin with ~.
+            or floats, labels as integers from 0 or as names. Relative to the current
+            directory, or with ~.
 
     Raises:
         UserError: The file is missing, damaged, or holds something else.
@@ -45,7 +46,8 @@ def idx(*, path: str) -> Arrays:
 
     Args:
         path: Folder with train-images..., train-labels..., t10k-images... and
-            t10k-labels..., compressed by gzip or not.
+            t10k-labels..., compressed by gzip or not. Relative to the current
+            directory, or with ~.
 
     Raises:
         UserError: A file is missing, or is no IDX file of bytes.
@@ -79,7 +81,7 @@ def csv(*, path: str, label: str, test_share: Share = 0.2) -> Arrays:
     data.standardize, which numbers outside [0, 1] need.
 
     Args:
-        path: The file.
+        path: The file, relative to the current directory, or with ~.
         label: Column with the class, as text or as a number from 0; in regression, with
             the number to tell.
         test_share: Share of each class, or of all rows in regression, to test on.

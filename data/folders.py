@@ -18,7 +18,7 @@ def folders(
 
     Args:
         path: Folder that holds those of the classes, or the folders train and test that
-            hold them each.
+            hold them each. Relative to the current directory, or with ~.
         size: Rows and columns that pictures are scaled to, their longer side cut.
         color: Whether they keep their colors or become grey.
         test_share: Share of each class to test on, where there is no folder test.
