@@ -39,7 +39,7 @@ COLOR = dict(zip(METHODS, COLORS, strict=True)) | {
     "large_epsilon": COLORS[3],
 }
 LAYERS = ("hidden_1", "hidden_2", "logits")
-TEST_LOSS = "final_test_cross_entropy"
+TEST_LOSS, TRAINED_LOSS = "final_test_cross_entropy", "final_test_loss"
 TRAIN, TEST = ACCURACIES = ("final_train_accuracy", "final_test_accuracy")
 VALIDATION = "final_validation_accuracy"
 VALIDATION_LOSS = "final_validation_cross_entropy"
@@ -77,8 +77,9 @@ def each(table: pd.DataFrame, *columns: str) -> Iterator[tuple]:
 
 
 def spread(values: pd.Series, digits: int, scale: float = 1) -> str:
-    mean, deviation = scale * values.mean(), scale * values.std()
-    return f"{mean:.{digits}f} ± {deviation:.{digits}f}"
+    """The mean over seeds, and the standard deviation if there is more than one."""
+    numbers = (scale * values.agg(["mean", "std"])).dropna()
+    return " ± ".join(f"{number:.{digits}f}" for number in numbers)
 
 
 def percent(values: pd.Series) -> str:
@@ -277,18 +278,26 @@ def draw_layer_norms(found: Found, figure: Figure) -> None:
     )
 
 
+LOSS_OF = {
+    "double_descent": "test cross-entropy",
+    "double_descent_squared": "test squared loss",
+}
+
+
 def tables_of_double_descent(found: Found) -> Iterator[pd.DataFrame]:
-    rows = []
-    for (width,), runs in each(found.own(), "condition"):
-        train = select(runs, method="none")[TRAIN]
-        row = {"width": value_of(width), "none: right in training, %": percent(train)}
-        for (method, strength), these in each(runs, "method", "strength"):
-            chosen = f" (`{value_of(strength)}`)" if strength else ""
-            row[f"{method}: loss"] = spread(these[TEST_LOSS], 3) + chosen
-        for (method,), these in each(runs, "method"):
-            row[f"{method}: error, %"] = percent(1 - these[TEST])
-        rows.append(row)
-    yield pd.DataFrame(rows)
+    for (name,), widths in each(found.own(), "comparison"):
+        digits = 3 if name == "double_descent" else 4
+        rows = []
+        for (width,), runs in each(widths, "condition"):
+            train = percent(select(runs, method="none")[TRAIN])
+            row = {"width": value_of(width), "none: right in training, %": train}
+            for (method, strength), these in each(runs, "method", "strength"):
+                chosen = f" (`{value_of(strength)}`)" if strength else ""
+                row[f"{method}: loss"] = spread(these[TRAINED_LOSS], digits) + chosen
+            for (method,), these in each(runs, "method"):
+                row[f"{method}: error, %"] = percent(1 - these[TEST])
+            rows.append(row)
+        yield pd.DataFrame(rows)
 
 
 def draw_double_descent(found: Found, figure: Figure) -> None:
@@ -296,15 +305,16 @@ def draw_double_descent(found: Found, figure: Figure) -> None:
     own["width"] = own["condition"].map(value_of).astype(int)
     own["test error (%)"] = 100 - 100 * own[TEST]
     own["training accuracy (%)"] = 100 * own[TRAIN]
-    own = own.rename(columns={TEST_LOSS: "test cross-entropy"})
-    shown = ("test cross-entropy", "test error (%)", "training accuracy (%)")
-    panels = figure.subplots(1, len(shown))
-    for axes, column in zip(panels, shown, strict=True):
-        plot(axes, own, "width", column)
-        axes.set(xlabel="hidden units", ylabel=column)
-        axes.set_xticks(sorted(set(own["width"])), sorted(set(own["width"])))
-        axes.minorticks_off()
-    panels[0].legend(frameon=False, fontsize=8)
+    panels = figure.subplots(2, 3)
+    for row, (name, label) in zip(panels, LOSS_OF.items(), strict=True):
+        runs = select(own, comparison=name).rename(columns={TRAINED_LOSS: label})
+        shown = (label, "test error (%)", "training accuracy (%)")
+        for axes, column in zip(row, shown, strict=True):
+            plot(axes, runs, "width", column)
+            axes.set(xlabel="hidden units", ylabel=column)
+            axes.set_xticks(sorted(set(own["width"])), sorted(set(own["width"])))
+            axes.minorticks_off()
+    panels[0, 0].legend(frameon=False, fontsize=8)
 
 
 GROKKING = (
@@ -616,10 +626,10 @@ STUDIES = {
         tuple(f"weights/norm/{layer}" for layer in LAYERS),
     ),
     "double_descent": Study(
-        (*ACCURACIES, TEST_LOSS),
+        (*ACCURACIES, TRAINED_LOSS),
         tables_of_double_descent,
         draw_double_descent,
-        (9.5, 3),
+        (9.5, 5.6),
     ),
     "grokking": Study(
         ACCURACIES,
