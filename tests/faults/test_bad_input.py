@@ -336,7 +336,7 @@ def test_unreadable_events_stop_nobody(tmp_path, unfinished):
         (b"schema_version = 0\n", "written by another version"),
         (b"\xff", "expected TOML in UTF-8"),
         (b"[optimizer]\nname = 'lamb'\n", "expected one of"),
-        (b"[model]\nwidth = 3\n", "unknown setting model.width"),
+        (b"[training]\nwidth = 3\n", "unknown setting training.width"),
         (None, "expected a run or nothing"),
     ],
 )
