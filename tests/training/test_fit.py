@@ -312,13 +312,15 @@ def test_the_last_smaller_batch_is_used_and_every_image_seen_once():
     optimizer = prepare(adam(), model)
     program = Program(model, optimizer, cross_entropy(), jit=False)
     trainer = Trainer(program, data, np.ones(10), settings, seed=0)
-    orders = []
+    orders, keys = [], set()
     for epoch in range(2):
-        blocks = [block.batches for block in trainer._blocks(epoch)]
-        assert [batches.shape for batches in blocks] == [(4, 50), (1, 30)]
-        orders.append(np.concatenate([batches.ravel() for batches in blocks]))
+        blocks = list(trainer._blocks(epoch))
+        assert [block.batches.shape for block in blocks] == [(4, 50), (1, 30)]
+        orders.append(np.concatenate([block.batches.ravel() for block in blocks]))
         assert sorted(orders[-1]) == list(range(230))
+        keys |= {tuple(trainer._arguments(b, 0, 0)[-1].numpy()) for b in blocks}
     assert not np.array_equal(*orders)
+    assert len(keys) == 4  # Of dropout's masks, which are others in each block.
 
 
 def test_a_batch_may_be_larger_than_the_data(run):
