@@ -79,10 +79,11 @@ def test_an_entry_goes_with_what_is_about_it(project, entry):
     delete_all(project, with_heir(project, entry))
     collect(project)
     name = entry.rpartition(".")[2]
+    named = re.compile(rf"""["'=]{name}["'.]|name={name}\b""")
     naming = [
         str(path)
         for path in (project / "tests").rglob("test_*.py")
-        if re.search(rf"\b{name}\b", path.read_text())
+        if named.search(path.read_text())
         and not any(word in path.name for word in SLOW)
     ]
     run(project, "-m", "pytest", "tests/experiment", *naming)
