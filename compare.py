@@ -48,11 +48,32 @@ Found = dict[Path, RunDirectory]
 """The directories of the runs of a comparison, by the paths of the runs."""
 
 
-def inspect_runs(comparison: Comparison, directory: Path) -> Found:
-    """Look into the directory of each run; data and code are read once."""
+def inspect_runs(
+    comparison: Comparison,
+    directory: Path,
+    say: Callable[[str], None] = lambda line: None,
+) -> Found:
+    """Look into the directory of each run; data and code are read once.
+
+    Args:
+        comparison: The comparison.
+        directory: Directory of the comparison.
+        say: Told what was read, of the first run of each condition.
+
+    Raises:
+        UserError: The data cannot be used, or a directory leads elsewhere.
+    """
     datasets = {str(run.config.dataset): run.config.dataset for run in comparison.runs}
-    data = {name: as_arrays(part.build()).sha256 for name, part in datasets.items()}
-    found = {}
+    firsts = {run.trial.condition: run for run in reversed(comparison.runs)}
+    data, found = {}, {}
+    for name, dataset in datasets.items():
+        arrays = as_arrays(dataset.build())
+        data[name] = arrays.sha256
+        for condition in comparison.conditions:
+            run = firsts[condition]
+            if str(run.config.dataset) == name:
+                line = run.config.split.build(arrays, run.seed).summary
+                say(f"{condition}: {line}" if condition else line)
     for run in comparison.runs:
         code = code_at_start(run.config.functions)
         digest = data[str(run.config.dataset)]
@@ -181,7 +202,7 @@ def main() -> int:
     if arguments.against_itself:
         comparison = against_itself(comparison)
     directory = path_within(arguments.runs, Path(comparison.name))
-    found = inspect_runs(comparison, directory)
+    found = inspect_runs(comparison, directory, say=print)
     pending = order_runs(comparison, found)
     size = arguments.workers or min(
         processors(), len(pending) or len(comparison.file.seeds)

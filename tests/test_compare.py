@@ -223,7 +223,8 @@ def test_an_interrupted_comparison_stops_soon_and_goes_on(begin, tmp_path):
 def test_a_dry_run_lists_the_runs_and_makes_none(compare, tmp_path):
     status, stdout, _ = compare("--dry-run")
     assert status == 0
-    assert len(stdout.splitlines()) == 8
+    assert len(stdout.splitlines()) == 9
+    assert stdout.startswith("Data: ")
     assert re.search(
         "6 runs, 6 of them to make: about [0-9]+ minutes? in 2 worker processes",
         stdout,
@@ -234,7 +235,13 @@ def test_a_dry_run_lists_the_runs_and_makes_none(compare, tmp_path):
 
 
 def test_mistakes_are_one_line(compare):
-    for words in (["--workers", "0"], ["regularizer.l3=1"], ["--worker", "2"]):
+    too_many = ["data.validation_size=60000"]  # Found before any worker starts.
+    for words in (
+        ["--workers", "0"],
+        ["regularizer.l3=1"],
+        ["--worker", "2"],
+        too_many,
+    ):
         status, stdout, stderr = compare(*words)
         assert (status, stdout) == (2, "")
         assert len(stderr.splitlines()) == 1
