@@ -77,16 +77,16 @@ class Data:
             f"Data: {len(self.train):,} training, {len(self.validation):,} validation "
             f"and {len(self.test):,} test images of {shape}"
         )
-        if not self.class_names:
+        names = self.class_names
+        if not names:
             return line
-        trained = np.bincount(self.true_labels, minlength=len(self.class_names)) > 0
-        missing = [
-            n for n, there in zip(self.class_names, trained, strict=True) if not there
-        ]
-        line += f"; classes {shorten(', '.join(self.class_names), 60)}"
-        return line + (
-            f"; no training images of {', '.join(missing)}" if missing else ""
-        )
+        line += f"; classes {shorten(', '.join(names), 60)}"
+        for part, labels in ("training", self.true_labels), ("test", self.test.labels):
+            missing = np.setdiff1d(range(len(names)), labels)
+            if len(missing):
+                absent = ", ".join(names[label] for label in missing)
+                line += f"; no {part} images of {shorten(absent, 60)}"
+        return line
 
     def memorized(self, most: int) -> dict[str, Split]:
         """Separate the first training images by whether noise made their label wrong.

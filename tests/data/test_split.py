@@ -153,7 +153,7 @@ def test_what_was_read_is_said_in_a_line():
     data = split(Arrays(images, grades, images, grades), 0, validation_size=6)
     assert data.summary == (
         "Data: 14 training, 6 validation and 20 test images of 3 x 4; "
-        "classes 0, 1, 2, 3; no training images of 0, 2"
+        "classes 0, 1, 2, 3; no training images of 0, 2; no test images of 0, 2"
     )
     numbers = Arrays(images, grades + 0.5, images, grades + 0.5)
     data = split(numbers, 0, validation_size=6, task="regression")
