@@ -322,33 +322,52 @@ GROKKING = (
     *("weights/norm", "weights/update_ratio"),
 )
 PUBLISHED_UPDATES = (2_000, 10_000, 20_000, 30_000, 50_000, 100_000)
+PENALTY_UPDATES = (500, 2_000, 5_000, 10_000, 15_000, 20_000)
 
 
 def tables_of_grokking(found: Found) -> Iterator[pd.DataFrame]:
-    rows = []
-    for updates in PUBLISHED_UPDATES:
-        row = {"updates": f"{updates:,}"}
-        for (method,), curve in each(found.curves, "method"):
-            there = curve.loc[curve["step"] == updates, list(GROKKING)]
-            for numbers in there.to_numpy():
-                scaled = numbers * (100, 100, 1, 1e4)
-                row[method] = " / ".join(f"{number:.1f}" for number in scaled)
-        rows.append(row)
-    yield pd.DataFrame(rows).fillna("")
+    by_penalty = found.curves["comparison"] == "grokking_l2"
+    for curves, moments in (
+        (found.curves[~by_penalty], PUBLISHED_UPDATES),
+        (found.curves[by_penalty], PENALTY_UPDATES),
+    ):
+        rows = []
+        for updates in moments:
+            row = {"updates": f"{updates:,}"}
+            for (method, strength), curve in each(curves, "method", "strength"):
+                there = curve.loc[curve["step"] == updates, list(GROKKING)]
+                for numbers in there.to_numpy():
+                    texts = [f"{x:.1f}" for x in numbers * (100, 100, 1, 1e4)]
+                    row[f"{method} {value_of(strength)}".strip()] = " / ".join(texts)
+            rows.append(row)
+        yield pd.DataFrame(rows).fillna("")
 
 
 def draw_grokking(found: Found, figure: Figure) -> None:
-    accuracy, norm = figure.subplots(1, 2)
-    for (method,), curve in each(found.curves, "method"):
+    accuracy, norm, penalty = figure.subplots(1, 3)
+    by_penalty = found.curves["comparison"] == "grokking_l2"
+    for (method,), curve in each(found.curves[~by_penalty], "method"):
         curve, color = curve[curve["step"] > 0], COLOR[method]
         for split, dashes in (("train", "--"), ("validation", "-")):
             label = method if split == "validation" else None
             values = 100 * curve[f"accuracy/{split}"]
             accuracy.plot(curve["step"], values, dashes, color=color, label=label)
         norm.plot(curve["step"], curve["weights/norm"], color=color)
-    for axes, label in ((accuracy, "accuracy (%)"), (norm, "norm of all kernels")):
+    shades = (0.25, 0.5, 0.75, 1)
+    for shade, ((strength,), curve) in zip(
+        shades, each(found.curves[by_penalty], "strength"), strict=True
+    ):
+        curve, label = curve[curve["step"] > 0], f"l2 {value_of(strength)}"
+        values = 100 * curve["accuracy/validation"]
+        penalty.plot(curve["step"], values, color=COLOR["l2"], alpha=shade, label=label)
+    for axes, label in (
+        (accuracy, "accuracy (%)"),
+        (norm, "norm of all kernels"),
+        (penalty, "validation accuracy (%)"),
+    ):
         axes.set(xscale="log", xlabel="updates", ylabel=label)
-    accuracy.legend(frameon=False, fontsize=8)
+    for axes in (accuracy, penalty):
+        axes.legend(frameon=False, fontsize=8)
 
 
 NOISE_OF = {"our_table": "right labels", "our_table_noise": "a fifth redrawn"}
@@ -635,7 +654,7 @@ STUDIES = {
         ACCURACIES,
         tables_of_grokking,
         draw_grokking,
-        (8, 3.2),
+        (10.5, 3.2),
         GROKKING,
     ),
     "our_table": Study(
@@ -684,9 +703,11 @@ def keep(study: Study, comparisons: Sequence[Path]) -> Found:
         tables[0].append(summary.reindex(columns=kept).assign(own_strength=chosen))
         curves = read_csv(folder / "curves.csv") if study.tags else pd.DataFrame()
         tables[1].append(means_over_seeds(curves, study.tags) if study.tags else curves)
-        pairs = select(read_csv(folder / "pairs.csv"), moment="final")
-        on_test = pairs["measure"].str.startswith("test_") & study.pairs
-        tables[2].append(pairs.loc[on_test, PAIR])
+        pairs = pd.DataFrame()
+        if study.pairs:
+            pairs = select(read_csv(folder / "pairs.csv"), moment="final")
+            pairs = pairs.loc[pairs["measure"].str.startswith("test_"), PAIR]
+        tables[2].append(pairs)
     names = [folder.name for folder in comparisons]
     return Found(
         *(
