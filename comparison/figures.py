@@ -377,10 +377,8 @@ def draw_reliability(answer: Answer, condition: str) -> Figure | None:
         if images.empty:
             continue
         right = find_entries(answer, trial, "right_by_confidence").sum()
-        accuracy, sure = (
-            100 * right[images.index] / images,
-            100 * images.index.astype(float),
-        )
+        accuracy = 100 * right[images.index] / images
+        sure = 100 * images.index.astype(float)
         text = ", ".join(map("{:.0f} % sure: {:.0f} %".format, sure, accuracy))
         panel.plot(trial, sure, accuracy, "-", text)
         sizes, color = 160 * images / images.sum(), panel.colors[trial.method]

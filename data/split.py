@@ -176,6 +176,10 @@ def split(
     labels, num_outputs, numbers = train.labels, 1, []
     if task != "regression":
         num_classes = int(max(arrays.y_train.max(), arrays.y_test.max())) + 1
+        named = len(set(arrays.class_names))
+        if named not in (0, len(arrays.class_names)) or 0 < named < num_classes:
+            expected = f"{num_classes} different class_names or none"
+            raise UserError("data", expected, ", ".join(arrays.class_names))
         numbers = [str(number) for number in range(num_classes)]
         noise = np.random.default_rng([seed, NOISE_STREAM])
         labels = redraw(labels, label_noise, num_classes, noise)

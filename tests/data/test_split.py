@@ -158,3 +158,11 @@ def test_what_was_read_is_said_in_a_line():
     numbers = Arrays(images, grades + 0.5, images, grades + 0.5)
     data = split(numbers, 0, validation_size=6, task="regression")
     assert data.summary.endswith("20 test images of 3 x 4")
+
+
+@pytest.mark.parametrize("names", [["one"], ["one", "one"], ["one", "two", "two"]])
+def test_a_name_for_each_class_or_none(names):
+    images, labels = np.zeros((20, 3), np.float32), np.arange(20) % 2
+    arrays = Arrays(images, labels, images, labels, class_names=names)
+    with pytest.raises(UserError, match="expected 2 different class_names or none"):
+        split(arrays, 0, validation_size=5)
