@@ -27,6 +27,7 @@ from experiment.fingerprint import compute_fingerprint
 from experiment.run_directory import is_saved, open_run, run_path, write_result
 from monitoring.summary import show_result
 from system.errors import named_causes
+from system.files import expand_home
 from system.processes import ROOT, import_keras, load_keras, threads_in_use
 
 if TYPE_CHECKING:
@@ -184,7 +185,7 @@ def run(
         UserError: With the setting, what was expected and what was received.
     """
     changes = dict(flatten(config)) if isinstance(config, Mapping) else {"base": config}
-    file = Path(changes.pop("base", BASELINE)).expanduser()
+    file = expand_home(changes.pop("base", BASELINE))
     resolved = load_config(file if file.exists() else ROOT / file, changes)
     directory = run_path(Path(runs), resolved)
     return Run(directory, train(resolved, directory, **how))

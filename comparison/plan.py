@@ -56,6 +56,7 @@ from experiment.config import (
 )
 from experiment.schema import did_you_mean, quote, refusal
 from system.errors import UserError
+from system.files import expand_home
 from training.losses import TASKS
 from training.measures import MEASURES, measures_of
 
@@ -218,7 +219,7 @@ def load_comparison(path: Path, overrides: Sequence[str] = ()) -> Comparison:
         UserError: With the setting, what was expected and what was received.
     """
     file = read_comparison(path)
-    base = read_tables(path.parent / Path(file.base).expanduser())
+    base = read_tables(path.parent / expand_home(file.base))
     assign(base, dict(flatten(file.set)))
     given = parse_overrides(overrides)
     for key in given:

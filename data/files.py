@@ -10,7 +10,7 @@ import numpy as np
 
 from data.arrays import Arrays, Share, hold_out
 from system.errors import UserError
-from system.files import most_bytes, read_file, unpack
+from system.files import expand_home, most_bytes, read_file, unpack
 
 NAMES = ("x_train", "y_train", "x_test", "y_test")
 PARTS = ("train-images", "train-labels", "t10k-images", "t10k-labels")
@@ -116,7 +116,7 @@ def csv(*, path: str, label: str, test_share: Share = 0.2) -> Arrays:
 def read(path: str | Path) -> bytes:
     """Read a file whose path may begin with ~."""
     try:
-        return read_file(Path(os.path.expanduser(path)), most_bytes())
+        return read_file(expand_home(path), most_bytes())
     except OSError as error:
         where = "" if os.path.isabs(path) else f" (from {os.getcwd()})"
         raise UserError(f"{path}{where}: {error.strerror}") from None
@@ -124,7 +124,7 @@ def read(path: str | Path) -> bytes:
 
 def folder_of(path: str) -> Path:
     """A folder whose path may begin with ~."""
-    folder = Path(os.path.expanduser(path))
+    folder = expand_home(path)
     if not folder.is_dir():
         raise UserError(f"{folder.absolute()}: no such folder")
     return folder

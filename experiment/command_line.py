@@ -13,7 +13,7 @@ from typing import NoReturn, TypeVar
 from experiment.config import TABLES, all_settings
 from experiment.schema import did_you_mean
 from system.errors import UserError, say
-from system.files import is_file
+from system.files import expand_home, is_file
 
 Result = TypeVar("Result")
 
@@ -53,7 +53,7 @@ class Parser(argparse.ArgumentParser):
         )
         self.add_argument(
             "--runs",
-            type=lambda path: Path(path).expanduser(),
+            type=expand_home,
             default=Path("runs"),
             metavar="DIR",
             help="where runs are kept (runs)",

@@ -33,7 +33,7 @@ from monitoring import MonitoringSettings
 from optimizers import DECAYS, OPTIMIZERS, prepare
 from optimizers.schedules import SCHEDULES
 from system.errors import UserError
-from system.files import is_file, read_file
+from system.files import expand_home, is_file, read_file
 from training import TrainingSettings
 from training.losses import CLASS_LOSSES, LOSSES, TASKS
 from training.measures import watched
@@ -241,7 +241,7 @@ def read_tables(path: Path, above: tuple[Path, ...] = ()) -> dict[str, Any]:
     tables.pop("fingerprint", None)
     if "base" not in tables:
         return tables
-    base = path.parent / Path(validate("base", str, tables.pop("base"))).expanduser()
+    base = path.parent / expand_home(validate("base", str, tables.pop("base")))
     if base.resolve() in above:
         raise UserError(f"{path}: base: expected another file, received a circle")
     whole = read_tables(base, (*above, path.resolve()))

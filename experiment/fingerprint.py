@@ -13,7 +13,7 @@ from pathlib import Path
 
 from experiment.config import OPTIONS, Config
 from system.errors import UserError
-from system.files import is_file
+from system.files import expand_home, is_file
 from system.processes import ROOT, package_versions
 
 ENTRY = ROOT / "train.py"
@@ -159,7 +159,7 @@ def files_named_by(config: Config) -> Iterator[Path]:
     for part in config.parts.values():
         for value in part.settings.values():
             if isinstance(value, str) and ("/" in value or "." in value):
-                path = Path(value).expanduser()
+                path = expand_home(value)
                 if is_file(path):
                     yield path
 

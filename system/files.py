@@ -61,6 +61,11 @@ def is_file(path: Path) -> bool:
         return False
 
 
+def expand_home(path: str | Path) -> Path:
+    """A path whose ~ is the home directory; a ~ that nobody is known by stays."""
+    return Path(os.path.expanduser(path))
+
+
 def open_at_once(path: str, flags: int) -> int:
     """Open a file without waiting for a writer, should it be a pipe."""
     return os.open(path, flags | os.O_NONBLOCK)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from experiment.command_line import Parser
@@ -165,6 +165,7 @@ def test_any_override_is_understood_or_refused(text, key):
         assert str(error).isprintable()
 
 
+@example(["--runs", "~nobody-has-this-name"])
 @given(st.lists(st.text(max_size=8) | st.sampled_from(["--runs", "a=1", "x.toml"])))
 def test_any_command_line_is_understood_or_refused(words):
     words = [word for word in words if word[:2] not in ("-h", "--h")]
