@@ -88,7 +88,10 @@ def mlp(
         constraint = keras.constraints.MaxNorm(max_norm) if max_norm else None
         x = dense(x, units, kernel_constraint=constraint, name=f"hidden_{i}")
         if batch_normalization:
-            x = keras.layers.BatchNormalization(name=f"normalization_{i}")(x)
+            # Keras' own momentum of 0.99 needs hundreds of updates to know the means.
+            x = keras.layers.BatchNormalization(
+                momentum=0.9, name=f"normalization_{i}"
+            )(x)
         penalty = keras.regularizers.L2(activity_l2) if activity_l2 else None
         x = keras.layers.Activation(
             activation, activity_regularizer=penalty, name=f"{activation}_{i}"

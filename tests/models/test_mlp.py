@@ -121,6 +121,16 @@ def test_normalization_comes_before_activation():
     ]
 
 
+def test_normalization_knows_its_means_after_a_few_dozen_updates():
+    model = build(batch_normalization=True)
+    images = np.random.default_rng(0).normal(3, 2, (64, 4, 3)).astype(np.float32)
+    for _ in range(60):
+        trained = model(images, training=True)
+    evaluated = model(images, training=False)
+    # 0.9^60 of the start is left; with Keras' own 0.99 it is more than half.
+    assert np.abs(evaluated - trained).max() < 0.05 * np.abs(trained).max()
+
+
 def test_kernels_are_neither_biases_nor_normalization_parameters():
     names = kernels(build(batch_normalization=True))
     assert all(len(kernel.shape) == 2 for kernel in names.values())
