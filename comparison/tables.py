@@ -139,28 +139,35 @@ def results_card(answer: Answer, links: Mapping[str, str]) -> str:
     return "\n\n".join(parts)
 
 
+PAIR_COLUMNS = (
+    "moment measure condition first first_strength second second_strength difference "
+    "low high p seeds first_lower_in verdict seeds_to_decide"
+)
+
+
 def all_pairs(answers: Iterable[Answer]) -> pd.DataFrame:
     """The table in pairs.csv: a row for each moment, pair and measure."""
-    return pd.DataFrame(
-        {
-            "moment": answer.moment,
-            "measure": measure.key,
-            "condition": first.condition,
-            "first": first.method,
-            "first_strength": first.strength,
-            "second": second.method,
-            "second_strength": second.strength,
-            "difference": found.mean,
-            "low": found.low,
-            "high": found.high,
-            "p": found.p,
-            "seeds": found.seeds,
-            "first_lower_in": found.better_in("lower"),
-            "verdict": found.verdict,
-            "seeds_to_decide": found.seeds_to_decide,
-        }
+    rows = (
+        (
+            answer.moment,
+            measure.key,
+            first.condition,
+            first.method,
+            first.strength,
+            second.method,
+            second.strength,
+            found.mean,
+            found.low,
+            found.high,
+            found.p,
+            found.seeds,
+            found.better_in("lower"),
+            found.verdict,
+            found.seeds_to_decide,
+        )
         for answer in answers
         for first, second in answer.pairs
         for measure in answer.measures
         for found in [answer.difference(first, second, measure)]
     )
+    return pd.DataFrame(rows, columns=PAIR_COLUMNS.split())

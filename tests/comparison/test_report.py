@@ -22,6 +22,7 @@ from comparison.figures import (
 )
 from comparison.links import read_board
 from comparison.report import write_report
+from comparison.tables import all_pairs
 from comparison.terminal import show_answer
 from monitoring.events import EventWriter, image_pb
 from monitoring.pictures import draw_filters
@@ -251,6 +252,12 @@ def test_pairs_hold_every_difference_digit_for_digit(report):
     assert float(first["low"]) < float(first["difference"]) < float(first["high"])
     assert first["verdict"] == "different"
     assert {row["first_lower_in"] for row in rows} <= set("0123456")
+
+
+def test_pairs_of_one_method_are_none_that_can_be_read():
+    read = pd.read_csv(io.StringIO(all_pairs([]).to_csv(index=False)))
+    assert read.empty
+    assert {"first", "verdict"} <= {*read}
 
 
 def test_curves_hold_every_history_digit_for_digit(report):
