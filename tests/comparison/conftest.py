@@ -28,7 +28,9 @@ def simulate(tmp_path_factory):
     Runs of one seed share most of their noise; the middle strength is the best.
     """
     folder = tmp_path_factory.mktemp("simulated")
-    (folder / "base.toml").write_text("model.name = 'tiny'\noptimizer.name = 'sgd'")
+    (folder / "base.toml").write_text(
+        "model.name = 'tiny'\noptimizer.ema_momentum = 0.5"
+    )
 
     def make(conditions="", lost=(), seed=0, effect=0.1):
         path = folder / "planted.toml"

@@ -252,15 +252,15 @@ def test_numbers_in_paths():
 
 
 def test_a_condition_that_a_method_has_no_use_for_is_refused(write):
-    """Where a method chooses another optimizer, the other's settings are dropped."""
-    conditions = "conditions = [{optimizer.momentum = 0.1}, {optimizer.momentum = 0.9}]"
-    text = FILE.replace("seeds", f"{conditions}\nset.optimizer.name = 'sgd'\nseeds")
-    text = text.replace("set.decay.name", "set.optimizer.name = 'adam'\nset.decay.name")
+    """Where a method chooses another decay, the other's settings are dropped."""
+    conditions = "conditions = [{decay.strength = 0.1}, {decay.strength = 0.9}]"
+    text = f'base = "base.toml"\n{conditions}\nset.decay.name = "decoupled"\n'
+    text += "[methods.decayed]\n[methods.plain]\nset.decay.name = 'none'\n"
     with pytest.raises(UserError) as caught:
         load_comparison(write(text))
     assert str(caught.value) == (
-        "conditions: optimizer.momentum = 0.1: expected a setting that methods leave "
-        "alone, received methods.adamw, whose runs have no such setting"
+        "conditions: decay.strength = 0.1: expected a setting that methods leave "
+        "alone, received methods.plain, whose runs have no such setting"
     )
 
 

@@ -63,7 +63,7 @@ def test_settings_that_the_first_run_does_not_have_are_not_listed(report):
     directory, *_ = report()
     page = (directory / "report.html").read_text()
     (changed,) = re.findall(r"not the defaults</caption>(.*?)</table>", page, re.S)
-    assert "optimizer.name" in changed
+    assert "optimizer.ema_momentum" in changed
     assert "None" not in changed
 
 

@@ -90,7 +90,7 @@ CONFIGS = [
     (b"[data]\nname = 'digits'\npath = 1", "data.path: expected a string", "1"),
     (b'[data]\nname = "digits"\npath = "a\\u0000"', "expected printable text", "a"),
     (b"[optimizer]\nlearning_rate = 0", "learning_rate: expected a number > 0", "0"),
-    (b"[optimizer]\nbeta_1 = 1", "beta_1: expected a number >= 0 and < 1", "1"),
+    (b"[optimizer]\nema_momentum = 1", "expected a number > 0 and < 1", "1"),
     (b"[schedule]\nname = 'step'", "expected one of constant", '"step"'),
     (b"[schedule]\nwarmup_epochs = 101", "at most training.epochs = 100", "101"),
     (b"seed = -1", "seed: expected an integer >= 0", "-1"),

@@ -82,7 +82,7 @@ def test_without_gradient_kernels_alone_shrink_by_the_decay(
     if biases and not has_biases:
         pytest.skip("is for kernels alone")
     rule = rule_of(name, **({"biases": biases} if has_biases else {}))
-    optimizer = prepare(OPTIMIZERS["adam"](learning_rate=RATE), model, rule)
+    optimizer = prepare(keras.optimizers.Adam(learning_rate=RATE), model, rule)
     ratios = update_without_gradient(optimizer, model)
     for variable, ratio in zip(model.trainable_variables, ratios, strict=True):
         if np.all(variable.numpy() == 0):
@@ -120,7 +120,7 @@ def test_every_decay_follows_the_schedule_and_the_peak_as_it_says(
 
 def test_the_share_is_none_where_weights_are_not_decayed_alike(model):
     for name in DECAYS.keys() - FOLLOWS.keys() - {"none"}:
-        optimizer = prepare(OPTIMIZERS["adam"](), model, rule_of(name))
+        optimizer = prepare(keras.optimizers.Adam(), model, rule_of(name))
         assert optimizer.decay_share is None
         has_strength = "strength" in fields_of(name)
         assert float(optimizer.weight_decay) == STRENGTH * has_strength
@@ -166,7 +166,7 @@ def test_decay_of_a_whole_run(model, length):
     shares = {}
     for name in ("independent", "normalized", "timescale"):
         rule = rule_of(name, steps=STEPS * length)
-        optimizer = prepare(OPTIMIZERS["adam"](), model, rule)
+        optimizer = prepare(keras.optimizers.Adam(), model, rule)
         shares[name] = STEPS * length * EPOCHS * optimizer.decay_share
     assert shares == {
         "independent": pytest.approx(STEPS * EPOCHS * STRENGTH * length),
@@ -224,7 +224,7 @@ def test_a_shared_program_takes_over_what_a_rule_remembers():
         keras.utils.set_random_seed(seed)
         model = tiny((3,), 2, hidden_units=[4])
         rule = chosen("decay", "random_mask")(2, 3)
-        return model, prepare(OPTIMIZERS["adam"](), model, rule)
+        return model, prepare(keras.optimizers.Adam(), model, rule)
 
     def seeds(optimizer):
         return [float(seed) for (seed,) in optimizer._memory]
@@ -310,7 +310,9 @@ def test_make_is_keras_adamw_on_kernels_bit_for_bit():
     theirs.exclude_from_weight_decay(
         var_list=[v for v in model.trainable_variables if not is_kernel(v)]
     )
-    ours = make(OPTIMIZERS["adam"](learning_rate=RATE), Decoupled(2, 3, strength=3.0))
+    ours = make(
+        keras.optimizers.Adam(learning_rate=RATE), Decoupled(2, 3, strength=3.0)
+    )
     for optimizer in (theirs, ours):
         model.set_weights(start)
         loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)

@@ -22,9 +22,8 @@ validation_size = 15
 [model]
 name = "tiny"
 [optimizer]
-name = "sgd"
+name = "heavy_ball"
 learning_rate = 0.1
-momentum = 0.9
 [training]
 epochs = 2
 batch_size = 10

@@ -7,6 +7,10 @@ from keras import ops
 from pydantic import NonNegativeFloat, PositiveFloat
 
 
+def heavy_ball(*, learning_rate: PositiveFloat = 0.1, momentum: NonNegativeFloat = 0.9):
+    return keras.optimizers.SGD(learning_rate, momentum)
+
+
 class Plain(keras.optimizers.Optimizer):
     """Gradient descent, to be extended."""
 

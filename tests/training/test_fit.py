@@ -14,7 +14,6 @@ import training.result
 from data import split
 from models import MODELS
 from optimizers import prepare
-from optimizers.steps import adam
 from system.errors import UserError
 from tests.monitoring.test_monitor import read_events
 from tests.tiny import DIGITS, digits, tiny
@@ -309,7 +308,7 @@ def test_the_last_smaller_batch_is_used_and_every_image_seen_once():
     data = split(digits(), 0, train_size=230, validation_size=50)
     model = tiny(data.image_shape, 10, hidden_units=[])
     settings = TrainingSettings(epochs=2, batch_size=50, jit_compile=False)
-    optimizer = prepare(adam(), model)
+    optimizer = prepare(keras.optimizers.Adam(), model)
     program = Program(model, optimizer, cross_entropy(), jit=False)
     trainer = Trainer(program, data, np.ones(10), settings, seed=0)
     orders, keys = [], set()

@@ -9,7 +9,6 @@ import tensorflow as tf
 
 from optimizers import prepare
 from optimizers.decay import Decoupled
-from optimizers.steps import adam
 from system.processes import load_keras
 from tests.penalties import penalized
 from tests.tiny import tiny
@@ -34,7 +33,8 @@ EVERYTHING = (
 def build(precision, **settings):
     load_keras(0, precision=precision)
     model = penalized(tiny((4, 3), 5, hidden_units=[7]), l2=2**-7)
-    return model, prepare(adam(), model, Decoupled(1, 1, strength=0.5), **settings)
+    decay = Decoupled(1, 1, strength=0.5)
+    return model, prepare(keras.optimizers.Adam(), model, decay, **settings)
 
 
 @pytest.mark.parametrize("factor", [1.0, 1e3])

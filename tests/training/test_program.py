@@ -2,6 +2,7 @@
 
 from functools import partial
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -9,7 +10,6 @@ import tensorflow as tf
 from data import Split
 from optimizers import prepare
 from optimizers.decay import Decoupled
-from optimizers.steps import adam
 from system.processes import load_keras
 from tests import reference
 from tests.penalties import penalized
@@ -27,7 +27,8 @@ RATES = np.linspace(1e-2, 1e-3, 6)
 def build(seed=0, strength=0.5, penalty=None, **settings):
     load_keras(seed)
     model = penalized(tiny((4, 3), 5, hidden_units=[7], **settings), **(penalty or {}))
-    return model, prepare(adam(), model, Decoupled(1, 1, strength=strength))
+    decay = Decoupled(1, 1, strength=strength)
+    return model, prepare(keras.optimizers.Adam(), model, decay)
 
 
 def train(model, optimizer, loss="cross_entropy", jit=True, calls=((0, 6),), seed=0):

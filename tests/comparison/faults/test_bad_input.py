@@ -9,7 +9,6 @@ from comparison.plan import load_comparison
 from experiment.config import load_config
 from tests.faults.test_bad_input import says
 
-FOLDERS = ("configs/comparisons", "configs")
 COMPARISON = """
 base = "base.toml"
 seeds = [0, 1]
@@ -79,9 +78,10 @@ def test_bad_comparisons(tmp_path, line, expected, received):
     says(lambda: load_comparison(path), expected, received)
 
 
-def test_a_comparison_and_a_run_are_taken_for_what_they_are():
-    shipped = (min(Path(folder).glob("*.toml")) for folder in FOLDERS)
-    comparison, run = map(str, shipped)
+def test_a_comparison_and_a_run_are_taken_for_what_they_are(tmp_path):
+    comparison, run = (str(tmp_path / f"{name}.toml") for name in ("some", "base"))
+    Path(comparison).write_text(COMPARISON)
+    Path(run).write_text("model.name = 'tiny'")
     says(
         lambda: load_config(comparison),
         f"{comparison}: expected one run, received a comparison",
