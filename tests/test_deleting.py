@@ -12,7 +12,9 @@ PAGE = (ROOT / "docs/adapting.md").read_text()
 ((kept,),) = [re.findall(r"These stay[^:]*: (.*?)\.\n", PAGE, re.S)]
 KEPT = set(re.findall(r"`(\w+)`", kept))
 ENTRIES = [entry for entry in choices() if entry.rpartition(".")[2] not in KEPT]
-DEFAULTS = {"data.mnist", "model.mlp"}
+HEIRS = {"data.mnist": "own", "model.mlp": "residual_mlp", "optimizer.adam": "sgd"}
+"""What takes the place of defaults."""
+
 OWN = """
 import numpy as np
 from data.arrays import Arrays
@@ -53,21 +55,21 @@ def collect(root):
 
 def with_heir(root, entry):
     """Have another take the place of what is a default."""
-    if entry == "model.mlp":
-        (root / "configs/baseline.toml").write_text("# A baseline.\nmodel.width = 8\n")
-        return f"{entry}:residual_mlp"
+    if entry not in HEIRS:
+        return entry
     if entry == "data.mnist":
         (root / "data/own.py").write_text(OWN)
         listing = root / "data/__init__.py"
         named = listing.read_text().replace('    "npz"', '    "own": own,\n    "npz"')
         listing.write_text(f"from data.own import own\n{named}")
-        return f"{entry}:own"
-    return entry
+    else:
+        (root / "configs/baseline.toml").write_text("# A baseline.\n")
+    return f"{entry}:{HEIRS[entry]}"
 
 
 @pytest.mark.docs
 def test_all_can_go_that_nothing_is_made_of(project):
-    delete_all(project, *(entry for entry in ENTRIES if entry not in DEFAULTS))
+    delete_all(project, *(entry for entry in ENTRIES if entry not in HEIRS))
     collect(project)
     run(project, "-m", "pytest", "tests/experiment", "tests/models", "tests/callbacks")
 
@@ -77,26 +79,47 @@ def test_all_can_go_that_nothing_is_made_of(project):
 def test_an_entry_goes_with_what_is_about_it(project, entry):
     """And the quick tests that name it pass, or are skipped."""
     delete_all(project, with_heir(project, entry))
-    collect(project)
     name = entry.rpartition(".")[2]
-    named = re.compile(rf"""["'=]{name}["'.]|name={name}\b""")
-    naming = [
-        str(path)
-        for path in (project / "tests").rglob("test_*.py")
-        if named.search(path.read_text())
-        and not any(word in path.name for word in SLOW)
-    ]
-    run(project, "-m", "pytest", "tests/experiment", *naming)
+    run_tests_of(project, rf"""["'=]{name}["'.]|name={name}\b""")
+
+
+def run_tests_of(root, pattern):
+    """Import all tests, and run those of configs and of files that hold a pattern."""
+    paths = (root / "tests").rglob("test_*.py")
+    names = [path.stem for path in paths if re.search(pattern, path.read_text())]
+    quick = [name for name in names if not any(word in name for word in SLOW)]
+    run(root, "-m", "pytest", "tests", "-k", " or ".join(["test_config", *quick]))
+
+
+@pytest.mark.faults
+def test_all_configs_go_for_those_of_ones_own(project):
+    delete_paths(project, ["configs"])
+    (project / "configs/comparisons").mkdir(parents=True)
+    (project / "configs/mine.toml").write_text("# A config.\n")
+    for name, default in {"train": "baseline", "compare": "compare"}.items():
+        path = project / f"{name}.py"
+        path.write_text(path.read_text().replace(f'"{default}.toml"', '"mine.toml"'))
+    run_tests_of(project, 'BASELINE|"configs')
 
 
 @pytest.mark.docs
 def test_what_is_left_without_comparisons_still_imports(project):
-    delete_row(project, "comparisons")
-    view = (project / "view.py").read_text()
+    delete_comparisons(project)
+    collect(project)
+    run(project, "view.py", "--help")
+
+
+@pytest.mark.faults
+def test_what_is_left_without_comparisons_passes_its_tests(project):
+    delete_comparisons(project)
+    run(project, "-m", "pytest", "tests")
+
+
+def delete_comparisons(root):
+    delete_row(root, "comparisons")
+    view = (root / "view.py").read_text()
     view = view.replace(
         "comparison.links import views", "monitoring.links import OF_RUNS"
     )
     view = view.replace("views(arguments.directory)", "OF_RUNS")
-    (project / "view.py").write_text(view)
-    collect(project)
-    run(project, "view.py", "--help")
+    (root / "view.py").write_text(view)

@@ -1,4 +1,4 @@
-"""A network and digits of the tests' own, which no deletion takes from them.
+"""A network, digits and Adam of the tests' own, which no deletion takes from them.
 
 They are what others are: entries of the dictionaries, from the import of this on.
 """
@@ -15,12 +15,13 @@ from data import DATASETS, Arrays
 from experiment.config import choose_functions
 from models import MODELS
 from models.settings import Activation, Rate, Units
+from optimizers import OPTIMIZERS
 
 DIGITS = Path(__file__).with_name("digits.npz")
 """MNIST's first 1,000 training and 200 test digits."""
 
 CONFIG = Path(__file__).with_suffix(".toml")
-"""A config of both."""
+"""A config of all three."""
 
 
 def digits(*, path: str = str(DIGITS)) -> Arrays:
@@ -74,6 +75,28 @@ def tiny(
     return keras.Sequential(parts, name="tiny")
 
 
+def adam(
+    *,
+    learning_rate: PositiveFloat = 1e-3,
+    beta_1: Rate = 0.9,
+    beta_2: Rate = 0.999,
+    epsilon: PositiveFloat = 1e-7,
+    amsgrad: bool = False,
+):
+    """What Keras has, where `optimizers/` has it no more.
+
+    Args:
+        learning_rate: Step size.
+        beta_1: Decay rate of the mean of the gradients.
+        beta_2: Decay rate of the mean of their squares.
+        epsilon: Added to the root of the mean square.
+        amsgrad: Whether the root is that of the largest mean square so far.
+    """
+    import keras
+
+    return keras.optimizers.Adam(learning_rate, beta_1, beta_2, epsilon, amsgrad)
+
+
 def chosen(section: str, name: str) -> Callable:
     """The function that a config chooses by a name; without it, a test is skipped."""
     return choose_functions(section, name)[section][1]
@@ -81,3 +104,4 @@ def chosen(section: str, name: str) -> Callable:
 
 MODELS["tiny"] = tiny
 DATASETS["digits"] = digits
+OPTIMIZERS.setdefault("adam", adam)

@@ -39,7 +39,7 @@ def run(tmp_path, monkeypatch):
             f"""
             data = {{name = "own", task = "{task}", validation_size = 80}}
             model = {{name = "tiny", hidden_units = [16]}}
-            optimizer.learning_rate = 0.02
+            optimizer = {{name = "adam", learning_rate = 0.02}}
             training = {{epochs = 30, batch_size = 20, jit_compile = false}}
             monitoring.detail = true
             """
