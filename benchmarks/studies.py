@@ -9,6 +9,7 @@ the page to it.
 """
 
 import argparse
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -34,6 +35,7 @@ PAIR += ["difference", "low", "high", "verdict"]
 METHODS = ("none", "adamw", "l2", "dropout", "max_norm", "l1", "to_start")
 COLOR = dict(zip(METHODS, COLORS, strict=True)) | {
     "adamw_dropout": COLORS[5],
+    "random_mask": COLORS[6],
     "decay": COLORS[1],
     "small_start": COLORS[2],
     "large_epsilon": COLORS[3],
@@ -87,14 +89,21 @@ def percent(values: pd.Series) -> str:
 
 
 def value_of(text: str) -> str:
-    """What stands behind the name of a setting: "256" of "hidden_units=[256]"."""
-    return text.partition("=")[2].strip("[]")
+    """What stands behind the names of settings: "256" of "hidden_units=[256]"."""
+    return re.sub(r"\w+=", "", text).strip("[]")
 
 
 def interval(pair: pd.Series, digits: int, scale: float = 1) -> str:
     numbers = scale * pair[["difference", "low", "high"]].to_numpy(float)
     mean, low, high = (f"{x:+.{digits}f}".replace("-", "−") for x in numbers)
     return f"{mean} [{low}, {high}]"
+
+
+def mean_interval(values: pd.Series | np.ndarray) -> pd.Series:
+    """The mean of a number for each seed, and its 95 % interval by Student's t."""
+    half = stats.sem(values) * stats.t.ppf(0.975, len(values) - 1)
+    mean = np.mean(values)
+    return pd.Series({"difference": mean, "low": mean - half, "high": mean + half})
 
 
 def plot(axes, rows: pd.DataFrame, x: str | pd.Series, y: str) -> None:
@@ -298,6 +307,22 @@ def tables_of_double_descent(found: Found) -> Iterator[pd.DataFrame]:
                 row[f"{method}: error, %"] = percent(1 - these[TEST])
             rows.append(row)
         yield pd.DataFrame(rows)
+    yield pd.DataFrame(
+        rise_and_fall(runs) | {"loss": LOSS_OF[name]}
+        for (name,), runs in each(found.own(method="none"), "comparison")
+    )
+
+
+def rise_and_fall(runs: pd.DataFrame) -> dict[str, str]:
+    """The test loss where a network can just fit, minus that at each other width."""
+    runs = runs.assign(width=runs["condition"].map(value_of).astype(int))
+    fitted = runs.groupby("width")[TRAIN].mean() >= 0.99
+    losses = runs.pivot(index="seed", columns="width", values=TRAINED_LOSS)
+    row = {"loss": "", "fits from": f"{fitted.idxmax()} units"}
+    for width in losses.columns:
+        rise = losses[fitted.idxmax()] - losses[width]
+        row[f"minus {width}"] = interval(mean_interval(rise), 4) if rise.any() else ""
+    return row
 
 
 def draw_double_descent(found: Found, figure: Figure) -> None:
@@ -325,11 +350,26 @@ PUBLISHED_UPDATES = (2_000, 10_000, 20_000, 30_000, 50_000, 100_000)
 PENALTY_UPDATES = (500, 2_000, 5_000, 10_000, 15_000, 20_000)
 
 
+USUAL_SCALE = 3**-0.5
+"""By which `lecun_uniform` is larger than the paper's usual start."""
+
+GENERALIZED = {"train": 0.99, "validation": 0.8}
+
+
+def starts_of(condition: str) -> str:
+    return f"{float(value_of(condition)) / USUAL_SCALE:.0f}"
+
+
+def first_update(curve: pd.DataFrame, split: str) -> float:
+    """The first update after which enough images of a split are right, or NaN."""
+    return curve.loc[curve[f"accuracy/{split}"] >= GENERALIZED[split], "step"].min()
+
+
 def tables_of_grokking(found: Found) -> Iterator[pd.DataFrame]:
-    by_penalty = found.curves["comparison"] == "grokking_l2"
+    of = dict(tuple(found.curves.groupby("comparison", sort=False)))
     for curves, moments in (
-        (found.curves[~by_penalty], PUBLISHED_UPDATES),
-        (found.curves[by_penalty], PENALTY_UPDATES),
+        (pd.concat([of["grokking"], of["grokking_controls"]]), PUBLISHED_UPDATES),
+        (of["grokking_l2"], PENALTY_UPDATES),
     ):
         rows = []
         for updates in moments:
@@ -341,12 +381,26 @@ def tables_of_grokking(found: Found) -> Iterator[pd.DataFrame]:
                     row[f"{method} {value_of(strength)}".strip()] = " / ".join(texts)
             rows.append(row)
         yield pd.DataFrame(rows).fillna("")
+    rows = []
+    for (start, strength), curve in each(
+        of["grokking_starts"], "condition", "strength"
+    ):
+        row = {"start": starts_of(start), "decay": value_of(strength)}
+        for split, part in GENERALIZED.items():
+            first = first_update(curve, split)
+            reached = "never" if np.isnan(first) else f"{first:,.0f}"
+            row[f"{100 * part:.0f} % of {split}"] = reached
+        numbers = curve[list(GROKKING)].to_numpy()[-1] * (100, 100, 1, 1e4)
+        row["at the end"] = " / ".join(f"{number:.1f}" for number in numbers)
+        rows.append(row)
+    yield pd.DataFrame(rows)
 
 
 def draw_grokking(found: Found, figure: Figure) -> None:
-    accuracy, norm, penalty = figure.subplots(1, 3)
-    by_penalty = found.curves["comparison"] == "grokking_l2"
-    for (method,), curve in each(found.curves[~by_penalty], "method"):
+    (accuracy, norm), (penalty, starts) = figure.subplots(2, 2)
+    of = dict(tuple(found.curves.groupby("comparison", sort=False)))
+    published = pd.concat([of["grokking"], of["grokking_controls"]])
+    for (method,), curve in each(published, "method"):
         curve, color = curve[curve["step"] > 0], COLOR[method]
         for split, dashes in (("train", "--"), ("validation", "-")):
             label = method if split == "validation" else None
@@ -355,7 +409,7 @@ def draw_grokking(found: Found, figure: Figure) -> None:
         norm.plot(curve["step"], curve["weights/norm"], color=color)
     shades = (0.25, 0.5, 0.75, 1)
     for shade, ((strength,), curve) in zip(
-        shades, each(found.curves[by_penalty], "strength"), strict=True
+        shades, each(of["grokking_l2"], "strength"), strict=True
     ):
         curve, label = curve[curve["step"] > 0], f"l2 {value_of(strength)}"
         values = 100 * curve["accuracy/validation"]
@@ -368,46 +422,76 @@ def draw_grokking(found: Found, figure: Figure) -> None:
         axes.set(xscale="log", xlabel="updates", ylabel=label)
     for axes in (accuracy, penalty):
         axes.legend(frameon=False, fontsize=8)
+    for shade, ((start,), curves) in zip(
+        shades, each(of["grokking_starts"], "condition"), strict=True
+    ):
+        delays = [
+            first_update(curve, "validation") for _, curve in each(curves, "strength")
+        ]
+        strengths = curves["strength"].map(value_of).astype(float).unique()
+        label = f"start of {starts_of(start)}"
+        starts.plot(
+            strengths, delays, "o-", color=COLOR["decay"], alpha=shade, label=label
+        )
+    starts.set(xscale="log", yscale="log", xlabel="decay")
+    starts.set_ylabel("updates until 80 % of validation")
+    starts.legend(frameon=False, fontsize=8)
 
 
 NOISE_OF = {"our_table": "right labels", "our_table_noise": "a fifth redrawn"}
 
 
+WORTH = {
+    TEST_LOSS: ("cross-entropy", lambda values: spread(values, 3)),
+    TEST: ("accuracy, %", percent),
+    "final_test_calibration_error": ("calibration error, %", percent),
+    TRAIN: ("training labels fitted, %", percent),
+    "final_memorized_wrong_label": ("wrong labels fitted, %", percent),
+    "final_weight_norm": ("norm", lambda values: spread(values, 1)),
+}
+"""What the table shows of a method on the test images, and of its weights."""
+
+MARKS = {"different": "*", "practically equal": "="}
+
+
 def tables_of_our_table(found: Found) -> Iterator[pd.DataFrame]:
-    losses: dict[str, dict[str, str]] = {}
-    accuracies: dict[str, dict[str, str]] = {}
-    for (name, size, method, strength), runs in each(
-        found.own(), "comparison", "condition", "method", "strength"
-    ):
-        column = f"{value_of(size)} images, {NOISE_OF[name]}"
-        chosen = f" (`{value_of(strength)}`)" if strength else ""
-        loss = losses.setdefault(method, {"method": method})
-        loss[column] = spread(runs[TEST_LOSS], 3) + chosen
-        accuracy = accuracies.setdefault(method, {"method": method})
-        accuracy[column] = percent(runs[TEST])
-    yield pd.DataFrame(losses.values())
-    yield pd.DataFrame(accuracies.values())
-    rows: dict[str, dict[str, str]] = {}
-    for _, pair in select(found.pairs, measure="test_cross_entropy").iterrows():
-        column = f"{value_of(pair['condition'])} images, {NOISE_OF[pair['comparison']]}"
-        names = f"{pair['first']} minus {pair['second']}"
-        mark = "*" if pair["verdict"] == "different" else ""
-        row = rows.setdefault(names, {"pair": names})
-        row[column] = interval(pair, 3) + mark
-    yield pd.DataFrame(rows.values())
+    for (_,), own in each(found.own(), "comparison"):
+        rows = []
+        for (size, method, strength), runs in each(
+            own, "condition", "method", "strength"
+        ):
+            row = {"images": f"{int(value_of(size)):,}", "method": method}
+            row["strength"] = value_of(strength)
+            for column, (name, text) in WORTH.items():
+                if runs[column].notna().all():
+                    row[name] = text(runs[column])
+            rows.append(row)
+        yield pd.DataFrame(rows)
+    on_loss = select(found.pairs, measure="test_cross_entropy")
+    for (_,), pairs in each(on_loss, "comparison"):
+        cells: dict[str, dict[str, str]] = {}
+        for _, pair in pairs.iterrows():
+            names = f"{pair['first']} minus {pair['second']}"
+            row = cells.setdefault(names, {"pair": names})
+            column = f"{int(value_of(pair['condition'])):,} images"
+            row[column] = interval(pair, 3) + MARKS.get(pair["verdict"], "")
+        yield pd.DataFrame(cells.values())
 
 
 def draw_our_table(found: Found, figure: Figure) -> None:
-    pairs = select(found.pairs, measure="test_cross_entropy", second="none")
-    groups = list(each(pairs, "comparison", "condition"))
-    panels = figure.subplots(1, len(groups), sharey=True)
-    for axes, ((name, size), against) in zip(panels, groups, strict=True):
+    against = select(found.pairs, measure="test_cross_entropy", second="none")
+    sizes = against["condition"].nunique()
+    panels = figure.subplots(2, sizes, sharey=True, sharex="col")
+    for axes, ((name, size), pairs) in zip(
+        panels.flat, each(against, "comparison", "condition"), strict=True
+    ):
         axes.axvline(0, color=MUTED, linewidth=0.8)
-        for _, pair in against.iterrows():
+        for _, pair in pairs.iterrows():
             color = COLOR[pair["first"]]
             axes.plot([pair["low"], pair["high"]], [pair["first"]] * 2, color=color)
             axes.plot(pair["difference"], pair["first"], "o", color=color)
-        axes.set_title(f"{value_of(size)} images,\n{NOISE_OF[name]}")
+        axes.set_title(f"{int(value_of(size)):,} images,\n{NOISE_OF[name]}")
+    for axes in panels[1]:
         axes.set_xlabel("test cross-entropy\nminus none")
 
 
@@ -502,12 +586,8 @@ def tables_of_separability(found: Found) -> Iterator[pd.DataFrame]:
         for rate, mean in best.mean().items():
             row[f"best strength at rate {rate:g}"] = f"{10**mean:.2g}"
         shifts = np.polyfit(np.log10(best.columns), best.to_numpy().T, 1)[0]
-        half = stats.sem(shifts) * stats.t.ppf(0.975, len(shifts) - 1)
-        mean = shifts.mean()
-        found_shift = {"difference": mean, "low": mean - half, "high": mean + half}
-        row["decades of strength per decade of rate"] = interval(
-            pd.Series(found_shift), 2
-        )
+        column = "decades of strength per decade of rate"
+        row[column] = interval(mean_interval(shifts), 2)
         rows.append(row)
     yield pd.DataFrame(rows)
 
@@ -654,14 +734,14 @@ STUDIES = {
         ACCURACIES,
         tables_of_grokking,
         draw_grokking,
-        (10.5, 3.2),
+        (9, 6.4),
         GROKKING,
     ),
     "our_table": Study(
-        (*ACCURACIES, TEST_LOSS),
+        tuple(WORTH),
         tables_of_our_table,
         draw_our_table,
-        (9.5, 3),
+        (9.5, 5),
         pairs=True,
     ),
     "dropout": Study(
