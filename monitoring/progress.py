@@ -40,8 +40,12 @@ class ProgressDisplay:
         self._bar.stop()
 
     def show(self, done: int, text: str) -> None:
-        """Move the bar, and show a text beside it."""
-        self._bar.update(self._task.id, completed=done, description=text)
+        """Move the bar, and show a text beside it.
+
+        The time left counts from the first call, which may be one with nothing done.
+        """
+        self._bar.update(self._task.id, description=text)
+        self._bar.advance(self._task.id, done - self._task.completed)
 
     def show_line(self, done: int, text: str) -> None:
         """Print a line with the time left, if it is the first in a tenth of the total.

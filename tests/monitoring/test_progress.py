@@ -2,7 +2,7 @@ import io
 
 from rich.console import Console
 
-from monitoring.progress import RunDisplay
+from monitoring.progress import ProgressDisplay, RunDisplay
 from training.measures import Measurement
 
 
@@ -49,3 +49,16 @@ def test_a_bar_on_a_terminal():
     assert "epoch 50/50" in shown
     assert "train 0.2500  validation 0.2500" in shown
     assert "images/s" in shown
+
+
+def test_the_time_left_counts_from_the_start_of_runs_that_end_together():
+    file, seconds = io.StringIO(), [0.0]
+    console = Console(file=file, width=120, get_time=lambda: seconds[-1])
+    with ProgressDisplay(console, 10) as display:
+        display.show(0, "0/10 runs")
+        for done, now in enumerate((20.0, 20.1), start=1):
+            seconds.append(now)
+            display.show(done, "")
+            display.show_line(done, f"{done}/10 runs")
+    lines = file.getvalue().splitlines()
+    assert lines == ["1/10 runs  180 s left", "2/10 runs  81 s left"]
