@@ -495,6 +495,57 @@ def draw_our_table(found: Found, figure: Figure) -> None:
         axes.set_xlabel("test cross-entropy\nminus none")
 
 
+PUBLISHED_F1 = {"256": (99.66, 98.03, 0.07), "5500": (99.92, 97.81, 0.07)}
+"""Of table 2 of Keskar et al. 2017, by batch size: training and test accuracy in %, and
+the standard deviation of the latter."""
+
+
+def tables_of_large_batches(found: Found) -> Iterator[pd.DataFrame]:
+    published = {"method": "published", "strength": ""}
+    for batch, (train, test, deviation) in PUBLISHED_F1.items():
+        published[f"batches of {batch}: training, %"] = f"{train}"
+        published[f"batches of {batch}: test, %"] = f"{test} ± {deviation}"
+    rows = [published | {"small minus large, points": "+0.22"}]
+    for (method, strength), runs in each(found.runs, "method", "strength"):
+        row = {"method": method, "strength": value_of(strength)}
+        for (condition,), these in each(runs, "condition"):
+            batches = f"batches of {value_of(condition)}"
+            row[f"{batches}: training, %"] = spread(these[TRAIN], 2, 100)
+            row[f"{batches}: test, %"] = spread(these[TEST], 2, 100)
+        small, large = (
+            runs.pivot(index="seed", columns="condition", values=TEST)[
+                list(dict.fromkeys(runs["condition"]))
+            ]
+            .to_numpy()
+            .T
+        )
+        row["small minus large, points"] = interval(
+            mean_interval(small - large), 2, 100
+        )
+        rows.append(row)
+    yield pd.DataFrame(rows).fillna("")
+
+
+def draw_large_batches(found: Found, figure: Figure) -> None:
+    axes = figure.subplots()
+    batches = each(found.runs, "condition")
+    for color, shift, ((condition,), runs) in zip(
+        COLORS[1:], (-0.12, 0.12), batches, strict=False
+    ):
+        label = f"batches of {value_of(condition)}"
+        _, published, deviation = PUBLISHED_F1[value_of(condition)]
+        names = ["published"]
+        axes.errorbar(shift, published, deviation, fmt="D", color=color, label=label)
+        for x, ((method, strength), these) in enumerate(
+            each(runs, "method", "strength"), start=1
+        ):
+            axes.plot([x + shift] * len(these), 100 * these[TEST], "o", color=color)
+            names.append(f"{method}\n{value_of(strength)}".strip())
+    axes.set_xticks(range(len(names)), names)
+    axes.set(ylabel="test accuracy (%)", ylim=(96, 98.6))
+    axes.legend(frameon=False, fontsize=8)
+
+
 PUBLISHED_ERRORS = {
     "l2": 1.62,
     "l2_l1": 1.60,
@@ -743,6 +794,12 @@ STUDIES = {
         draw_our_table,
         (9.5, 5),
         pairs=True,
+    ),
+    "large_batches": Study(
+        ACCURACIES,
+        tables_of_large_batches,
+        draw_large_batches,
+        (6, 3.2),
     ),
     "dropout": Study(
         (*ACCURACIES, VALIDATION, TEST_LOSS),
