@@ -27,7 +27,8 @@ vary.optimizer.learning_rate = [1e-3]
 @pytest.fixture
 def write(tmp_path):
     (tmp_path / "base.toml").write_text(
-        "model = {name = 'tiny', hidden_units = [8]}\nseed = 5\n"
+        "model = {name = 'tiny', hidden_units = [8]}\n"
+        "optimizer.learning_rate = 1e-3\nseed = 5\n"
     )
 
     def make(text=FILE):
