@@ -556,19 +556,24 @@ PUBLISHED_ERRORS = {
 """Of table 9 of Srivastava et al. 2014, in %."""
 
 
-def tables_of_dropout(found: Found) -> Iterator[pd.DataFrame]:
+def errors_of(runs: pd.DataFrame) -> pd.DataFrame:
     rows = []
-    for (method, strength), runs in each(found.own(), "method", "strength"):
+    for (method, strength), these in each(runs, "method", "strength"):
         row = {"method": method, "strength": strength}
-        row["right in training, %"] = spread(runs[TRAIN], 2, 100)
-        row["test error, %"] = spread(1 - runs[TEST], 2, 100)
+        row["right in training, %"] = spread(these[TRAIN], 2, 100)
+        row["test error, %"] = spread(1 - these[TEST], 2, 100)
         if method in PUBLISHED_ERRORS:
             row["published, %"] = f"{PUBLISHED_ERRORS[method]:.2f}"
-        row["test cross-entropy"] = spread(runs[TEST_LOSS], 4)
+        row["test cross-entropy"] = spread(these[TEST_LOSS], 4)
         rows.append(row)
-    yield pd.DataFrame(rows).fillna("")
+    return pd.DataFrame(rows).fillna("")
+
+
+def tables_of_dropout(found: Found) -> Iterator[pd.DataFrame]:
+    yield errors_of(found.own(comparison="dropout"))
     tried: dict[str, list[str]] = {}
-    for (method, strength), runs in each(found.runs, "method", "strength"):
+    searched = select(found.runs, comparison="dropout")
+    for (method, strength), runs in each(searched, "method", "strength"):
         error = spread(1 - runs[VALIDATION], 2, 100)
         tried.setdefault(method, []).append(f"{value_of(strength)}: {error}")
     yield pd.DataFrame(
@@ -576,7 +581,7 @@ def tables_of_dropout(found: Found) -> Iterator[pd.DataFrame]:
         for method, errors in tried.items()
         if len(errors) > 1
     )
-    on_accuracy = select(found.pairs, measure="test_accuracy")
+    on_accuracy = select(found.pairs, comparison="dropout", measure="test_accuracy")
     yield pd.DataFrame(
         {
             "pair": f"{pair['first']} minus {pair['second']}",
@@ -585,14 +590,23 @@ def tables_of_dropout(found: Found) -> Iterator[pd.DataFrame]:
         }
         for _, pair in on_accuracy.iterrows()
     )
+    yield errors_of(found.own(comparison="dropout_full"))
 
 
 def draw_dropout(found: Found, figure: Figure) -> None:
     axes = figure.subplots()
-    for (method,), runs in each(found.own(), "method"):
+    for (method,), runs in each(found.own(comparison="dropout"), "method"):
         errors = 100 - 100 * runs[TEST]
         axes.plot(errors, [method] * len(errors), "o", color=COLORS[1], alpha=0.4)
         axes.plot(errors.mean(), method, "|", ms=14, color=COLORS[0])
+    full = found.own(comparison="dropout_full")
+    axes.plot(
+        100 - 100 * full[TEST],
+        full["method"],
+        "s",
+        color=COLORS[4],
+        label="the paper's network, one seed",
+    )
     axes.plot(
         [*PUBLISHED_ERRORS.values()],
         [*PUBLISHED_ERRORS],
