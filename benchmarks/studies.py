@@ -360,6 +360,11 @@ def starts_of(condition: str) -> str:
     return f"{float(value_of(condition)) / USUAL_SCALE:.0f}"
 
 
+def four_numbers(values: np.ndarray) -> str:
+    """The values of `GROKKING` in %, %, as they are, and in 1/10,000."""
+    return " / ".join(f"{x:.1f}" for x in values * (100, 100, 1, 1e4))
+
+
 def first_update(curve: pd.DataFrame, split: str) -> float:
     """The first update after which enough images of a split are right, or NaN."""
     return curve.loc[curve[f"accuracy/{split}"] >= GENERALIZED[split], "step"].min()
@@ -377,8 +382,8 @@ def tables_of_grokking(found: Found) -> Iterator[pd.DataFrame]:
             for (method, strength), curve in each(curves, "method", "strength"):
                 there = curve.loc[curve["step"] == updates, list(GROKKING)]
                 for numbers in there.to_numpy():
-                    texts = [f"{x:.1f}" for x in numbers * (100, 100, 1, 1e4)]
-                    row[f"{method} {value_of(strength)}".strip()] = " / ".join(texts)
+                    name = f"{method} {value_of(strength)}".strip()
+                    row[name] = four_numbers(numbers)
             rows.append(row)
         yield pd.DataFrame(rows).fillna("")
     rows = []
@@ -390,8 +395,7 @@ def tables_of_grokking(found: Found) -> Iterator[pd.DataFrame]:
             first = first_update(curve, split)
             reached = "never" if np.isnan(first) else f"{first:,.0f}"
             row[f"{100 * part:.0f} % of {split}"] = reached
-        numbers = curve[list(GROKKING)].to_numpy()[-1] * (100, 100, 1, 1e4)
-        row["at the end"] = " / ".join(f"{number:.1f}" for number in numbers)
+        row["at the end"] = four_numbers(curve[list(GROKKING)].to_numpy()[-1])
         rows.append(row)
     yield pd.DataFrame(rows)
 
