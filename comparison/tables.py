@@ -23,9 +23,11 @@ WORDS = ("condition", "method", "strength", "pair", "")
 
 
 def tables_of(answer: Answer) -> Iterator[pd.DataFrame]:
-    """The table of methods, and a table of pairs for each measure on test images."""
+    """The table of methods, and, if there are pairs, one of them for each measure on
+    test images."""
     yield table_of_methods(answer)
-    yield from (table_of_pairs(answer, measure) for measure in answer.measures[1:])
+    if answer.pairs:
+        yield from (table_of_pairs(answer, measure) for measure in answer.measures[1:])
 
 
 def as_table(

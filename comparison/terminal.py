@@ -23,9 +23,9 @@ def show_answer(answer: Answer, console: Console) -> None:
         answer: Answer at the moment that strengths are chosen at.
         console: Console to print on.
     """
-    of_methods, of_pairs, price = tables_of(answer)
+    tables = list(tables_of(answer))
     few = len(answer.comparison.file.methods) <= FEW
-    for table in (of_methods, of_pairs, *([price] if few else [])):
+    for table in tables if few else tables[:2]:
         if len(table):
             console.print()
             console.print(wrap(table.attrs["caption"], console.width))

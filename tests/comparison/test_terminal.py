@@ -50,6 +50,20 @@ def test_at_80_columns_no_line_is_wider_and_no_word_is_broken(show, conditions):
     )
 
 
+@pytest.mark.parametrize("survivors", [1, 2])
+def test_there_are_tables_of_pairs_if_there_are_pairs(simulate, survivors):
+    methods = ["none", "better", "equal"]
+    lost = [
+        run.path.as_posix()
+        for run in simulate()[0].runs
+        if run.trial.method in methods[survivors:]
+    ]
+    comparison, _, summary = simulate(lost=lost)
+    tables = list(tables_of(find_answer(comparison, summary, "final")))
+    assert len(tables) == (1 if survivors == 1 else 3)
+    assert not any(table.empty for table in tables)
+
+
 def test_the_answer_is_the_last_that_is_printed(show):
     lines, answer = show(80)
     ends = " ".join(" ".join(lines).split())
