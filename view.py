@@ -1,6 +1,5 @@
 """Look at runs in TensorBoard, opened in the right state."""
 
-import argparse
 import os
 import signal
 import sys
@@ -11,7 +10,7 @@ from pathlib import Path
 from rich.console import Console
 
 from comparison.links import views
-from experiment.command_line import exit_with_status
+from experiment.command_line import OneLineParser, exit_with_status
 from system.errors import UserError
 
 IMAGES_KEPT = 100
@@ -73,7 +72,7 @@ def start(directory: Path, port: int | None) -> str:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = OneLineParser(description=__doc__)
     parser.add_argument(
         "directory",
         nargs="?",

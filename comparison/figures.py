@@ -152,7 +152,7 @@ class Panel:
             values = (f"{x:.3g}: {y:.3g}" for x, y in mean.items())
             self.plot(trial, table.index, mean, how, "; ".join(values))
             below = [ends[trial]] if ends and trial in ends else []
-            self.end(mean.iloc[-1], trial, getattr(trial, name), *below)
+            self.end(mean.ffill().iloc[-1], trial, getattr(trial, name), *below)
 
     def end(self, y: float, trial: Trial, *lines: str) -> None:
         """Remember to write lines of text at the right end of a method's line."""
@@ -427,7 +427,8 @@ def draw_line(answer: Answer, trial: Trial) -> Figure:
         if other.method == answer.comparison.file.control != trial.method:
             mean = measure.scale * answer.mean(other, measure)
             panel.axes.axhline(mean, color=MUTED, linestyle=":", linewidth=1.2)
-    return panel.finish(xlabel=key.partition(".")[2], ylabel=measure.label)
+    label = measure.label.removeprefix("validation ")
+    return panel.finish(xlabel=key.partition(".")[2], ylabel=label)
 
 
 def draw_map(answer: Answer, trial: Trial) -> Figure:

@@ -21,6 +21,8 @@ def sentences(answer: Answer) -> list[str]:
     other measure, and what is not decided."""
     conditions = answer.comparison.conditions
     ranked = [trials for c in conditions if len(trials := answer.ranked(c)) > 1]
+    if len(answer.comparison.file.methods) == 1:
+        return ["There is one method, and nothing to compare it with."]
     if not ranked:
         return ["Fewer than two methods have all their runs: there is no answer."]
     if len(conditions) > 1:
@@ -93,7 +95,8 @@ def verdicts(answer: Answer, told: Collection[Trial] = ()) -> str:
         if difference.verdict == UNDECIDED and {first, second} != told
     ]
     names = f" ({', '.join(open_pairs)})" if 0 < len(open_pairs) <= NAMED else ""
-    return f"Of {count(len(found), 'pair')} {tally(found.values())}{names}."
+    pairs = f"of {count(len(found), 'pair')} {tally(found.values())}"
+    return f"In {answer.headline.name}, {pairs}{names}."
 
 
 def tally(found: Iterable[Difference]) -> str:

@@ -88,10 +88,12 @@ def write_report(comparison: Comparison, directory: Path, results: Results) -> A
         write(folder / f"table-{number}.csv", table.to_csv(index=False))
     pictures = read_pictures(selected, directory)
     config, bare = comparison.runs[0].config, resolve({"name": "bare"})
-    settings, differing = settings_of(comparison.runs), {}
-    for method in comparison.file.methods:
-        own = settings_of(r for r in comparison.runs if r.trial.method == method)
-        differing[method] = dict(sorted(own.items() - settings.items()))
+    settings = settings_of(comparison.runs)
+    own = {
+        method: settings_of(r for r in comparison.runs if r.trial.method == method)
+        for method in comparison.file.methods
+    }
+    shared = set.intersection(*({*each.items()} for each in own.values()))
     versions = ChainMap(*(result["versions"] for result in results.values()))
     environment = jinja2.Environment(
         autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True
@@ -121,7 +123,7 @@ def write_report(comparison: Comparison, directory: Path, results: Results) -> A
         changed={
             k: here for k, _, here in bare.differences(config) if here is not None
         },
-        differing=differing,
+        differing={m: dict(sorted(each.items() - shared)) for m, each in own.items()},
         versions={"machine": f"{platform.system()} {platform.machine()}", **versions},
     )
     write(directory / "report.html", page)

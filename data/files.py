@@ -126,5 +126,6 @@ def folder_of(path: str) -> Path:
     """A folder whose path may begin with ~."""
     folder = expand_home(path)
     if not folder.is_dir():
-        raise UserError(f"{folder.absolute()}: no such folder")
+        found = "a file" if folder.exists() else "nothing"
+        raise UserError(folder.absolute(), "a folder", found)
     return folder

@@ -18,7 +18,14 @@ from system.files import expand_home, is_file
 Result = TypeVar("Result")
 
 
-class Parser(argparse.ArgumentParser):
+class OneLineParser(argparse.ArgumentParser):
+    """Refuses a mistake in one line."""
+
+    def error(self, message: str) -> NoReturn:
+        raise UserError(message)
+
+
+class Parser(OneLineParser):
     """Parses `[CONFIG.toml] [section.key=value ...]` and the options of a command."""
 
     def __init__(self, description: str, default_config: Path, about: str = ""):
@@ -89,9 +96,6 @@ class Parser(argparse.ArgumentParser):
         parsed.config = Path(files[0]) if files else self._default_config
         parsed.overrides = [word for word in words if word not in files]
         return parsed
-
-    def error(self, message: str) -> NoReturn:
-        raise UserError(message)
 
 
 def config_of(word: str) -> str:

@@ -11,6 +11,7 @@ from copy import copy
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from inspect import signature
+from os.path import normpath
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
@@ -46,8 +47,12 @@ LARGEST_FILE = 10**6
 Seed = Annotated[int, Interval(ge=0, le=2**32 - 1)]
 Settings = dict[str, Any]
 
-RENAMED = {"training.loss": "loss.name", "optimizer.weight_decay": "decay.strength"}
-"""Names of settings in earlier versions or in Keras, and their names here."""
+RENAMED = {
+    "training.loss": "loss.name",
+    "optimizer.weight_decay": "decay.strength",
+    "optimizer.lr": "optimizer.learning_rate",
+}
+"""Names of settings in earlier versions or elsewhere, and their names here."""
 
 WITH_DECAY = {f"{name}w": f"{name} with decay.name=decoupled" for name in OPTIMIZERS}
 """Names that people look for, such as AdamW and SGDW, and how to configure them."""
@@ -273,7 +278,7 @@ def read_toml(path: Path) -> dict[str, Any]:
         return tomllib.loads(read_file(path, LARGEST_FILE).decode("utf-8-sig"))
     except FileNotFoundError:
         found = sorted([*path.parent.glob("*.toml"), *Path("configs").rglob("*.toml")])
-        near = did_you_mean(path.stem, {file.stem: file for file in found})
+        near = did_you_mean(path.stem, {file.stem: normpath(file) for file in found})
         raise UserError(f"{path}: no such file{near}") from None
     except OSError as error:
         raise UserError(f"{path}: {error.strerror}") from None

@@ -55,8 +55,9 @@ class ProgressDisplay:
         total = int(self._task.total or 0)
         if self._console.is_terminal or self._next_line > done < total:
             return
+        # The first counts the start, and one run of several that are made at a time.
+        left = self._task.time_remaining if self._next_line else None
         self._next_line += max(1, total // LINES)
-        left = self._task.time_remaining
         text += "" if left is None else f"  {left:.0f} s left"
         self._console.print(text, markup=False, highlight=False, soft_wrap=True)
 

@@ -41,6 +41,12 @@ def test_a_directory_that_is_not_there_is_one_line(tmp_path):
     assert done.stderr == f"view.py: {tmp_path}/no: expected a directory of runs\n"
 
 
+def test_a_port_that_is_no_number_is_one_line(tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["view.py", str(tmp_path), "--port", "0x"])
+    with pytest.raises(UserError, match="^argument --port: invalid int value: '0x'$"):
+        view.main()
+
+
 @pytest.mark.parametrize("port", [-1, 65536])
 def test_a_port_that_there_cannot_be_is_one_line(tmp_path, monkeypatch, port):
     monkeypatch.setattr(sys, "argv", ["view.py", str(tmp_path), "--port", str(port)])

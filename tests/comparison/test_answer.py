@@ -92,9 +92,17 @@ def test_the_answer_is_three_sentences_winner_price_and_what_is_open(simulate):
         "−0.091 nats [−0.125, −0.057], lower in 6 of 6 seeds.",
         "It is better in test accuracy against none, +0.91 points [+0.57, +1.25], "
         "higher in 6 of 6 seeds.",
-        "Of 3 pairs 2 are different, 1 is not decided (equal against none: about "
-        "168 seeds would decide).",
+        "In test cross-entropy, of 3 pairs 2 are different, 1 is not decided (equal "
+        "against none: about 168 seeds would decide).",
     ]
+
+
+def test_one_method_is_not_said_to_lack_runs(simulate):
+    comparison, _, summary = simulate()
+    answer = find_answer(comparison, summary, "final")
+    for method in ("better", "equal"):
+        del comparison.file.methods[method]
+    assert sentences(answer) == ["There is one method, and nothing to compare it with."]
 
 
 def test_a_price_is_named(simulate):
@@ -124,7 +132,7 @@ def test_with_conditions_the_answer_says_which_wins_where(simulate):
     first, second, third = sentences(find_answer(comparison, summary, "final"))
     assert first.startswith("Lowest test cross-entropy: better under train_size=300; ")
     assert second.startswith("The best against the second, under 2 conditions: 1 is ")
-    assert third.startswith("Of 6 pairs ")
+    assert third.startswith("In test cross-entropy, of 6 pairs ")
 
 
 def test_a_single_condition_is_answered_as_none_is(simulate):

@@ -62,6 +62,11 @@ FAULTS = """() => {
             });
         });
     }
+    for (const image of document.images) {
+        const [width, height] = [image.clientWidth, image.clientHeight];
+        if (Math.abs(width * image.naturalHeight - height * image.naturalWidth) > 0.05 * width * image.naturalHeight)
+            faults.push(`squeezed: ${image.alt} ${width} x ${height}`);
+    }
     const width = document.documentElement.scrollWidth;
     if (width > innerWidth) faults.push(`wider than the window: ${width}`);
     for (const cell of document.querySelectorAll(".wide td:not(.text)")) {

@@ -14,6 +14,7 @@ from rich.console import Console
 
 from comparison.answer import find_answer, identity, mean_curves, summarize
 from comparison.figures import (
+    Panel,
     draw_conditions,
     draw_course,
     draw_curves,
@@ -65,6 +66,15 @@ def test_settings_that_the_first_run_does_not_have_are_not_listed(report):
     (changed,) = re.findall(r"not the defaults</caption>(.*?)</table>", page, re.S)
     assert "optimizer.ema_momentum" in changed
     assert "None" not in changed
+
+
+def test_what_tells_methods_apart_has_settings_that_one_of_them_has_alone(report):
+    directory, *_ = report()
+    page = (directory / "report.html").read_text()
+    (differing,) = re.findall(r"from the others</caption>(.*?)</table>", page, re.S)
+    assert "decay.strength = 0.3 / 1.0 / 3.0" in differing
+    assert "regularizer.l2 = 0.001 / 0.01 / 0.1" in differing
+    assert "optimizer.ema_momentum" not in differing
 
 
 def test_the_page_holds_figures_words_tables_and_versions(report):
@@ -275,3 +285,15 @@ def test_a_damaged_history_costs_its_own_curve_alone(report):
     assert (directory / "report.html").exists()
     with open(directory / "curves.csv", newline="") as file:
         assert len(list(csv.DictReader(file))) == 3 * (len(comparison.runs) - 1)
+
+
+def test_a_line_that_ends_early_has_its_name(simulate):
+    """Of models that differ in layers, one has no value at the last."""
+    comparison, _, summary = simulate()
+    answer = find_answer(comparison, summary, "final")
+    columns = ["mean", "min", "max"]
+    early = pd.DataFrame([[0.5] * 3, [0.25] * 3, [np.nan] * 3], columns=columns)
+    panel = Panel(answer, "")
+    panel.lines({answer.chosen[0]: early})
+    panel.finish()
+    assert "none" in [text.get_text() for text in panel.axes.texts]

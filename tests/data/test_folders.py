@@ -78,5 +78,5 @@ def test_what_cannot_be_read_is_named(tmp_path, spoil, message):
 
 
 def test_no_folder(tmp_path):
-    with pytest.raises(UserError, match="none: no such folder"):
+    with pytest.raises(UserError, match="none: expected a folder, received nothing"):
         folders(path=str(tmp_path / "none"))

@@ -59,5 +59,5 @@ def test_a_missing_file_is_named(folder):
     next(folder.glob("t10k-labels*")).unlink()
     with pytest.raises(UserError, match="expected a file t10k-labels..., received no"):
         idx(path=str(folder))
-    with pytest.raises(UserError, match="none: no such folder"):
+    with pytest.raises(UserError, match="none: expected a folder, received nothing"):
         idx(path=str(folder / "none"))
