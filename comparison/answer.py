@@ -250,6 +250,8 @@ def mean_curves(answer: Answer, curves: pd.DataFrame) -> Curves:
 
 
 def find_tags(curves: Curves, beginning: str) -> list[str]:
-    """The tags of scalars that begin with a text."""
-    tags = {tag: None for table in curves.values() for tag in table.columns.unique(0)}
+    """The tags of scalars that begin with a text, in the order of the model with the
+    most: so the last layer is the last, if others lack some before it."""
+    tables = sorted(curves.values(), key=lambda table: table.shape[1], reverse=True)
+    tags = {tag: None for table in tables for tag in table.columns.unique(0)}
     return [tag for tag in tags if tag.startswith(beginning)]

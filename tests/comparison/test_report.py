@@ -12,7 +12,13 @@ import pandas as pd
 import pytest
 from rich.console import Console
 
-from comparison.answer import find_answer, identity, mean_curves, summarize
+from comparison.answer import (
+    find_answer,
+    find_tags,
+    identity,
+    mean_curves,
+    summarize,
+)
 from comparison.figures import (
     Panel,
     draw_conditions,
@@ -285,6 +291,18 @@ def test_a_damaged_history_costs_its_own_curve_alone(report):
     assert (directory / "report.html").exists()
     with open(directory / "curves.csv", newline="") as file:
         assert len(list(csv.DictReader(file))) == 3 * (len(comparison.runs) - 1)
+
+
+def test_the_last_layer_is_the_last_though_one_model_has_more(simulate):
+    trials = dict.fromkeys(run.trial for run in simulate()[0].runs)
+    layers = (["hidden_1", "logits"], ["hidden_1", "skip", "logits"])
+    curves = {
+        trial: pd.DataFrame(
+            0.0, [0], pd.MultiIndex.from_product([[f"norm/{n}" for n in names], ["m"]])
+        )
+        for trial, names in zip(trials, layers, strict=False)
+    }
+    assert find_tags(curves, "norm/") == ["norm/hidden_1", "norm/skip", "norm/logits"]
 
 
 def test_a_line_that_ends_early_has_its_name(simulate):
