@@ -620,7 +620,9 @@ def draw_dropout(found: Found, figure: Figure) -> None:
     )
     axes.invert_yaxis()
     axes.set(xlabel="test error (%)", xlim=(0, None))
-    axes.legend(frameon=False, fontsize=8)
+    axes.legend(
+        frameon=False, fontsize=8, ncols=2, loc="lower left", bbox_to_anchor=(0, 1)
+    )
 
 
 def best_strength(runs: pd.DataFrame) -> float:
