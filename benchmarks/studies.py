@@ -595,6 +595,7 @@ def tables_of_dropout(found: Found) -> Iterator[pd.DataFrame]:
         for _, pair in on_accuracy.iterrows()
     )
     yield errors_of(found.own(comparison="dropout_full"))
+    yield errors_of(found.own(comparison="dropout_longer"))
 
 
 def draw_dropout(found: Found, figure: Figure) -> None:
@@ -603,14 +604,17 @@ def draw_dropout(found: Found, figure: Figure) -> None:
         errors = 100 - 100 * runs[TEST]
         axes.plot(errors, [method] * len(errors), "o", color=COLORS[1], alpha=0.4)
         axes.plot(errors.mean(), method, "|", ms=14, color=COLORS[0])
-    full = found.own(comparison="dropout_full")
-    axes.plot(
-        100 - 100 * full[TEST],
-        full["method"],
-        "s",
-        color=COLORS[4],
-        label="the paper's network, one seed",
-    )
+    updates = {"dropout_full": ("7,500", "full"), "dropout_longer": ("30,000", "none")}
+    for comparison, (number, fill) in updates.items():
+        runs = found.own(comparison=comparison)
+        axes.plot(
+            100 - 100 * runs[TEST],
+            runs["method"],
+            "s",
+            color=COLORS[4],
+            fillstyle=fill,
+            label=f"large, {number} updates",
+        )
     axes.plot(
         [*PUBLISHED_ERRORS.values()],
         [*PUBLISHED_ERRORS],
@@ -621,7 +625,7 @@ def draw_dropout(found: Found, figure: Figure) -> None:
     axes.invert_yaxis()
     axes.set(xlabel="test error (%)", xlim=(0, None))
     axes.legend(
-        frameon=False, fontsize=8, ncols=2, loc="lower left", bbox_to_anchor=(0, 1)
+        frameon=False, fontsize=8, ncols=3, loc="lower left", bbox_to_anchor=(0, 1)
     )
 
 
