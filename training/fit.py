@@ -108,6 +108,7 @@ def train_epoch(trainer, listener, called, save_and_stop) -> str:
     recorded = trainer.settings.evaluates_after(epoch + 1)
     measured = recorded or bool(called.callbacks)
     for _ in trainer.train_epoch(evaluated=measured):
+        trainer.trained_weights = trainer.weights() if called.callbacks else []
         listener.advance(trainer.state.updates)
         if trainer.within_epoch and save_and_stop():
             return "interrupted"
@@ -117,7 +118,6 @@ def train_epoch(trainer, listener, called, save_and_stop) -> str:
         if not measurement.finite:
             return "diverged"
         logs = logs_of(measurement)
-    trainer.trained_weights = trainer.weights() if called.callbacks else []
     with trainer.open_to_callbacks():
         called.on_epoch_end(epoch, logs)
     if trainer.epoch == trainer.settings.epochs or trainer.model.stop_training:

@@ -166,6 +166,30 @@ def test_the_best_is_not_what_a_callback_makes_of_the_last_epoch(run, tested):
     assert changed["final"]["weights"] == "changed by a callback"
 
 
+class Raise(keras.callbacks.Callback):
+    """Raises the learning rate so far that the second epoch diverges."""
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.model.optimizer.learning_rate = 1e20
+
+
+@pytest.mark.parametrize("stop", [2, 4], ids=["first epoch", "second epoch"])
+@pytest.mark.parametrize("callback", [keras.callbacks.Callback, Halve])
+def test_what_callbacks_did_is_told_of_a_run_that_is_stopped_within_an_epoch(
+    run, callback, stop
+):
+    result, _ = run(*OVERFITTING, callbacks=[callback()], should_stop=Asked(stop))
+    assert result["status"] == "interrupted"
+    told = "changed by a callback" if callback is Halve else "as trained"
+    assert result["final"]["weights"] == told
+
+
+def test_weights_of_a_run_that_diverges_late_are_as_trained(run):
+    result, _ = run("data.noise=1.0", callbacks=[Raise()])
+    assert (result["status"], result["final"]["epoch"]) == ("diverged", 2)
+    assert result["final"]["weights"] == "as trained"
+
+
 @pytest.fixture
 def tested():
     def loss(path):
