@@ -95,7 +95,6 @@ def fit(
     while not status:
         status = train_epoch(trainer, listener, called, save_and_stop)
     called.on_train_end()
-    trainer.note_change()
     return status
 
 

@@ -53,9 +53,8 @@ def compute_result(status: str, trainer: Trainer, test: Split) -> dict[str, Any]
             "weight_norm_of_layer": {k: finite(norm) for k, norm in norms.items()},
         }
 
-    best, ends_with = trainer.state.best, trainer.ends_with
-    restored = best is not None and ends_with == RESTORED
-    epoch = best.epoch if best and restored else trainer.epoch
+    best, ends_with = trainer.state.best, trainer.ends_with()
+    epoch = best.epoch if best and ends_with == RESTORED else trainer.epoch
     final = describe(trainer.measure(all_images=True), epoch, ends_with)
     found = None
     if best and best.step == trainer.state.updates and ends_with == AS_TRAINED:

@@ -132,7 +132,6 @@ class Trainer:
         self.best_weights: list[np.ndarray] = []
         self.previous_kernels: list[np.ndarray] | None = None
         self.trained_weights: list[np.ndarray] = []
-        self.ends_with = AS_TRAINED
         self._compiled = self._replaceable()
 
     @property
@@ -281,12 +280,12 @@ class Trainer:
             "optimizer.weight_decay": [self.optimizer.weight_decay],
         }
 
-    def note_change(self) -> None:
-        """Note whether callbacks have changed the weights since the last update."""
+    def ends_with(self) -> str:
+        """What callbacks have made of the weights since the last update."""
         weights = self.weights()
-        if self.trained_weights and not equal_bits(weights, self.trained_weights):
-            restored = equal_bits(weights, self.best_weights)
-            self.ends_with = RESTORED if restored else CHANGED
+        if not self.trained_weights or equal_bits(weights, self.trained_weights):
+            return AS_TRAINED
+        return RESTORED if equal_bits(weights, self.best_weights) else CHANGED
 
     def evaluate_split(self, split: Split) -> tuple[Evaluation, np.ndarray]:
         """Evaluate images; returns what `Program.evaluate` does."""
