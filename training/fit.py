@@ -67,6 +67,7 @@ def fit(
     trainer.compile()
     called = make_callback_list(callbacks, trainer)
     remembered = load_checkpoint(directory, trainer) if resume else None
+    trainer.trained_weights = trainer.weights() if called.callbacks else []
     last_save = time.monotonic()
 
     def save_and_stop() -> bool:
@@ -90,7 +91,7 @@ def fit(
         listener.resume(trainer.epoch)
         for missing in restore_states(called.callbacks, remembered, directory):
             listener.warn(missing)
-    if not status and should_stop() and save_and_stop():
+    if not status and save_and_stop():
         status = "interrupted"
     while not status:
         status = train_epoch(trainer, listener, called, save_and_stop)
