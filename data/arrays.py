@@ -143,7 +143,6 @@ def as_images(name: str, values: Any, shape: tuple[int, ...] | None = None):
     if kind == "f":
         with np.errstate(over="ignore"):
             images = images.astype(np.float32, copy=False)
-    if kind == "f":
         refuse_infinite(name, images)
         return images
     low, high = images.min(), images.max()
