@@ -28,10 +28,9 @@ def folders(
     """
     root = folder_of(path)
     mode = "RGB" if color else "L"
-    if all((root / part).is_dir() for part in ("train", "test")):
-        train, test = (
-            read_folders(root / part, size, mode) for part in ("train", "test")
-        )
+    parts = root / "train", root / "test"
+    if all(part.is_dir() for part in parts):
+        train, test = (read_folders(part, size, mode) for part in parts)
         return Arrays(*train, *test)
     return hold_out(*read_folders(root, size, mode), test_share)
 
