@@ -111,10 +111,8 @@ def draw_mistakes(
     rows, columns = MISTAKES
     shown = wrong[np.argsort(-confidence[wrong], kind="stable")][: rows * columns]
     figure = Figure(figsize=(4, 4), dpi=150)
-    place = {"left": 0.02, "right": 0.98, "bottom": 0.01, "top": 0.91}
-    for axes in figure.subplots(
-        rows, columns, gridspec_kw={**place, "hspace": 0.4}
-    ).flat:
+    place = {"left": 0.02, "right": 0.98, "bottom": 0.01, "top": 0.91, "hspace": 0.4}
+    for axes in figure.subplots(rows, columns, gridspec_kw=place).flat:
         axes.axis("off")
     for axes, index, image in zip(
         figure.axes, shown, images[shown].images, strict=False
