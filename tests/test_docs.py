@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.house import code_lines
 from experiment.config import load_config
 from monitoring.scalars import SCALARS, SCALARS_IN_DETAIL
 from monitoring.weights import (
@@ -80,6 +81,15 @@ def test_every_config_is_in_the_readme():
     paths = (ROOT / "configs").rglob("*.toml")
     there = {path.name for path in paths if path.parent.name != "studies"}
     assert {*named} - {"config.toml"} == there
+
+
+def test_the_files_to_read_have_as_many_lines_as_is_said():
+    page = (ROOT / "docs" / "architecture.md").read_text()
+    section = page.partition("## Read one run\n")[2].partition("\n## ")[0]
+    first_links = re.findall(r"^\d+\. \[`.*`\]\(\.\./(.*?)\)", section, re.M)
+    lines = sum(code_lines(ROOT / file) for file in first_links)
+    assert len(first_links) == 10
+    assert f"{round(lines, -2):,} lines of code" in section
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
