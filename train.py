@@ -72,7 +72,8 @@ def train(
             ends.
         console: Console to show progress on; by default nothing is shown.
         programs: The compiled program of the previous run in this process by its key,
-            or nothing: this run may use it, and leaves its own.
+            or nothing: this run may use it, and leaves its own, unless callbacks of the
+            user's may have changed it.
         pictures: Whether TensorBoard gets histograms and pictures too.
         code: Digest of the code of the run, if this process has loaded what may have
             changed on disk since.
@@ -104,6 +105,7 @@ def train(
         say(data.summary)
         decided, model, trainer = make_trainer(run.config, data, programs)
         from monitoring.monitor import Monitor
+        from training.callbacks import is_keras_own
         from training.fit import fit
         from training.result import compute_result, save_model
 
@@ -112,6 +114,9 @@ def train(
         if undecided and not trainer.program.jit:
             say("training.jit_compile=auto: this model trains without XLA.")
         trainer.state.changes = list(run.changes)
+        callbacks = [*config.build_callbacks(), *own_callbacks]
+        if programs and not all(map(is_keras_own, callbacks)):
+            programs.clear()  # They may leave something in its model.
         watching = config.monitoring.build()
         with Monitor(trainer, directory, watching, console, pictures) as monitor:
             status = fit(
@@ -119,7 +124,7 @@ def train(
                 monitor,
                 directory,
                 resume=run.resumed,
-                callbacks=[*config.build_callbacks(), *own_callbacks],
+                callbacks=callbacks,
                 should_stop=should_stop,
             )
             monitor.save()
@@ -226,25 +231,19 @@ def make_trainer(
     )
     multipliers = config.schedule.build(*horizon)
 
-    def make_program() -> Program:
-        jit = settings.jit_compile
-        if jit == "auto":
-            jit = compiles_faster(model, data.image_shape)
-        task = config.split.settings["task"]
-        return Program(model, optimizer, config.loss.build(), jit, task)
-
-    if programs is None:
-        program = make_program()
-    else:
-        from training.sharing import share_program
-
-        program = share_program(
-            programs, config.tables(), model, optimizer, make_program
-        )
-    decided = config.decide(threads=threads_in_use(), jit_compile=program.jit)
+    jit = settings.jit_compile
+    if jit == "auto":
+        jit = compiles_faster(model, data.image_shape)
+    task = config.split.settings["task"]
+    program = Program(model, optimizer, config.loss.build(), jit, task)
+    decided = config.decide(threads=threads_in_use(), jit_compile=jit)
     trainer = Trainer(
         program, data, multipliers, settings, config.seed, decided.identity
     )
+    if programs is not None:
+        from training.sharing import share_program
+
+        share_program(programs, config.tables(), trainer)
     return decided, model, trainer
 
 

@@ -77,6 +77,10 @@ def make_callback_list(
     )
 
 
+def is_keras_own(callback: keras.callbacks.Callback) -> bool:
+    return type(callback).__module__.startswith("keras.")
+
+
 def overrides(callback: keras.callbacks.Callback, hook: str) -> bool:
     inherited = getattr(keras.callbacks.Callback, hook)
     return hook in vars(callback) or getattr(type(callback), hook) is not inherited
@@ -134,7 +138,7 @@ def restore_states(
     for callback, state in zip(callbacks, states, strict=True):
         vars(callback).update(state)
         lost = [name for name, v in attributes(callback) if not is_plain(v)]
-        if lost and not type(callback).__module__.startswith("keras."):
+        if lost and not is_keras_own(callback):
             lines.append(
                 f"{type(callback).__name__}: a checkpoint does not hold its "
                 f"{', '.join(lost)}, which begins anew"

@@ -6,6 +6,7 @@ Python loop, fails on Python 3.13 (TensorFlow 2.21).
 
 import functools
 import re
+from collections.abc import Iterable, Sequence
 
 import keras
 import numpy as np
@@ -50,9 +51,10 @@ class Program:
         hidden_variables: Variables that the updates use and Keras does not know of,
             such as the state of Keras' global random generator, which layers use that
             call `keras.random` without a `SeedGenerator`. Set by `trace`.
-        graph: Graph of the updates; None before `trace`.
-        stateful_operation: Type of an operation in it that draws or keeps numbers
-            outside of variables; None if there is none. Set by `trace`.
+        graphs: Graphs of the updates, for each size of batches, and of the evaluation.
+            Set by `trace`.
+        stateful_operation: Type of an operation of the updates that draws or keeps
+            numbers outside of variables; None if there is none. Set by `trace`.
     """
 
     def __init__(
@@ -88,7 +90,7 @@ class Program:
         self.penalty = tf.function(self._penalty, autograph=False)
         self.finite = tf.function(self._finite, autograph=False)
         self.hidden_variables: list[tf.Variable] = []
-        self.graph: tf.Graph | None = None
+        self.graphs: list[tf.Graph] = []
         self.stateful_operation: str | None = None
 
     @property
@@ -96,28 +98,33 @@ class Program:
         """The variables of the model, then those of the optimizer."""
         return [*self.model.variables, *self._updater.variables]
 
-    def trace(self, *arguments: tf.Tensor) -> None:
-        """Trace the updates, and find out what they use, without making any.
+    @property
+    def handles(self) -> list[tf.Tensor]:
+        """What TensorFlow knows the variables by that a program may use."""
+        return [*(v.value.handle for v in self.variables), self._white.handle]
+
+    def trace(
+        self, updates: Iterable[Sequence[tf.Tensor]], images: Sequence[tf.Tensor]
+    ) -> None:
+        """Trace updates and an evaluation, and find out what they use, without making
+        any.
 
         Args:
-            arguments: Arguments of `train`.
+            updates: Arguments of `train`, once for each size of batches.
+            images: Pixels and labels to evaluate.
         """
-        self.graph = self.train.get_concrete_function(*arguments).graph
-        known = {id(variable.value) for variable in self.variables} | {id(self._white)}
-        found = self.graph.variables
-        self.hidden_variables = [v for v in found if id(v) not in known]
-        self.stateful_operation = find_stateful_operation(self.graph)
+        block = (part[:EVALUATION_BLOCK] for part in images)
+        self.graphs = [
+            *(self.train.get_concrete_function(*each).graph for each in updates),
+            self._sums.get_concrete_function(*block).graph,
+        ]
+        known, found = set(map(id, self.handles)), self.graphs[0].variables
+        self.hidden_variables = [v for v in found if id(v.handle) not in known]
+        self.stateful_operation = find_stateful_operation(self.graphs[0])
 
-    def restart(self, model: keras.Model, optimizer: keras.Optimizer) -> None:
-        """Begin another run: copy the initial state of its model and optimizer.
-
-        Args:
-            model: Untrained model of the run, which differs in its seed only.
-            optimizer: Optimizer of the run, built for that model.
-        """
-        if model is not self.model:
-            updater = scaling(model, optimizer)
-            assign(self.variables, [*model.variables, *updater.variables])
+    def restart(self, other: "Program") -> None:
+        """Begin another run with the initial state of that run's own program."""
+        assign(self.variables, other.variables)
 
     def evaluate(
         self, pixels: tf.Tensor, labels: tf.Tensor

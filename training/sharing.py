@@ -2,144 +2,74 @@
 
 Whatever is not a variable is compiled into a program as a constant: every number,
 array, attribute and closure of Python that the model and the optimizer use. So two runs
-share a program only if their configs differ in seed and name alone, and if their models
-consist of Keras' own layers, so that they can differ in variables alone. All other runs
-compile programs of their own.
+share a program only if TensorFlow traced the same for both, to the last constant, and
+with the same variables, whoever wrote the model. Tracing takes a tenth of the time of
+compiling.
 """
 
-import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from hashlib import sha256
 from typing import Any
 
-import keras
-import numpy as np
 import tensorflow as tf
 
-from training.program import Program, all_nodes
-
-KERAS_LAYERS = re.compile(r"keras\.src\.(layers\.(?!preprocessing)|models\.)")
-"""Modules of layers that keep all their state in variables. Preprocessing layers do
-not: they keep what they are adapted to, or how far an image is moved, elsewhere too."""
-
-LARGEST_CONSTANT = 16
-"""Most elements of a constant in the graph of Keras' own layers, such as a shape."""
+from training.program import Program
+from training.trainer import Trainer
 
 
 def share_program(
-    programs: dict[str, Program],
-    tables: Mapping[str, Any],
-    model: keras.Model,
-    optimizer: keras.Optimizer,
-    make_program: Callable[[], Program],
-) -> Program:
-    """The program of the previous run in this process, if it fits, or a new one.
+    programs: dict[str, Program], tables: Mapping[str, Any], trainer: Trainer
+) -> None:
+    """Have a trainer use the program of the previous run in this process, if it fits.
 
     Args:
-        programs: The program of the previous run by its key, or nothing; replaced by a
-            new program.
+        programs: The program of the previous run by its key, or nothing; replaced by
+            that of the trainer if it does not fit.
         tables: The tables of the config file of the run.
-        model: Untrained model of the run.
-        optimizer: Optimizer of the run, built for the model.
-        make_program: Function that makes a new program.
+        trainer: Trainer of the run.
     """
-    key = sharing_key(tables, model, optimizer)
-    earlier = programs.get(key) if key else None
-    if earlier and may_be_shared(earlier):
-        earlier.restart(model, optimizer)
-        return earlier
-    program = make_program()
+    trainer.trace()
+    program = trainer.program
+    key = sharing_key(tables, program)
+    if key in programs:
+        programs[key].restart(program)
+        trainer.use(programs[key])
+        return
     programs.clear()
     if key:
         programs[key] = program
-    return program
 
 
-def may_be_shared(program: Program) -> bool:
-    """Whether all state of a traced program is in variables that Keras knows of."""
-    graph = program.graph
-    if graph is None or program.hidden_variables:
-        return False
-    constants = [c for c, _ in graph.captures if c.dtype != tf.resource]
-    return not constants and not has_large_constant(graph)
-
-
-def has_large_constant(graph: tf.Graph) -> bool:
-    """Whether a graph holds an array as a constant, which may depend on the seed."""
-    sizes = [
-        tf.TensorShape(node.attr["value"].tensor.tensor_shape).num_elements()
-        for node in all_nodes(graph)
-        if node.op == "Const"
-    ]
-    return max(sizes, default=0) > LARGEST_CONSTANT
-
-
-def sharing_key(
-    tables: Mapping[str, Any], model: keras.Model, optimizer: keras.Optimizer
-) -> str | None:
-    """A key that is equal for runs which may share a program.
+def sharing_key(tables: Mapping[str, Any], program: Program) -> str:
+    """A key that is equal for runs which may share a program; "" if a run may not,
+    because it uses variables that Keras does not know of, arrays that are none, or
+    operations that keep numbers.
 
     Args:
         tables: The tables of the config file of the run.
-        model: Untrained model of the run.
-        optimizer: Optimizer of the run.
-
-    Returns:
-        The key; None if the run may not share a program.
+        program: Traced program of the run.
     """
-    if not is_keras_own(model) or not holds_only(optimizer, ("keras.", "optimizers.")):
-        return None
+    places = {id(handle): place for place, handle in enumerate(program.handles)}
+    used = [places.get(id(c)) for graph in program.graphs for c, _ in graph.captures]
+    if None in used or program.stateful_operation:
+        return ""
     settings = {k: v for k, v in tables.items() if k not in ("name", "seed")}
-    layers = re.sub(r'"seed": \d+', '"seed": 0', model.to_json())
-    weights = [
-        [v.path, v.trainable, *map(attributes_of, (v.regularizer, v.constraint))]
-        for v in model.variables
-    ]
-    numbers = {
-        name: value
-        for name, value in vars(optimizer).items()
-        if isinstance(value, bool | int | float | str)
-    }
-    return json.dumps([settings, layers, weights, numbers], sort_keys=True, default=str)
+    traced = [repr([settings, program.jit, used]), *map(text_of, program.graphs)]
+    return sha256("\n".join(traced).encode()).hexdigest()
 
 
-def attributes_of(thing: Any) -> Any:
-    return thing and [type(thing).__qualname__, vars(thing)]
+def text_of(graph: tf.Graph) -> str:
+    """A graph as text, in which functions are numbered within it, not within the
+    process."""
+    definition = graph.as_graph_def()
+    functions = sorted(definition.library.function, key=number_of)
+    text = "".join(map(str, [*definition.node, *functions]))
+    for place, function in reversed([*enumerate(functions)]):
+        text = text.replace(function.signature.name, f"function {place}")
+    return re.sub(r"CustomGradient-\d+", "", text)
 
 
-def is_keras_own(model: keras.Model) -> bool:
-    """Whether a model is made of Keras' own layers and functions alone."""
-    given = [(v.regularizer, v.constraint) for v in model.variables]
-    if not all(holds_only(x, ("keras.",)) for pair in given for x in pair if x):
-        return False
-    return all(
-        KERAS_LAYERS.match(type(layer).__module__)
-        and holds_only(layer, ("keras.",))
-        and not is_foreign_model(layer)
-        for layer in model._flatten_layers()
-    )
-
-
-def is_foreign_model(layer: keras.Layer) -> bool:
-    """Whether a layer is a model with operations besides layers, such as `x + y`."""
-    operations = getattr(layer, "operations", [])
-    return not all(isinstance(operation, keras.Layer) for operation in operations)
-
-
-def holds_only(thing: Any, origins: tuple[str, ...]) -> bool:
-    """Whether an object and its attributes hold no arrays, and only code from some
-    modules.
-
-    Args:
-        thing: The object.
-        origins: Beginnings of the names of these modules.
-    """
-    if not type(thing).__module__.startswith(origins):
-        return False
-    for value in vars(thing).values():
-        if isinstance(value, np.ndarray | tf.Tensor):
-            return False
-        code = value if hasattr(value, "__module__") else type(value)
-        if callable(value) and not (code.__module__ or "").startswith(origins):
-            return False
-    return True
+def number_of(function) -> int:
+    """The number at the end of a function's name, which counts up in a process."""
+    return int("0" + re.findall(r"\d*$", function.signature.name)[0])

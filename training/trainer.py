@@ -112,9 +112,8 @@ class Trainer:
             seed: Seed of the order of images and of dropout masks.
             identity: Identity of the run, saved in its checkpoints.
         """
-        self.program, self.settings, self.seed = program, settings, seed
-        self.data = data
-        self.model, self.optimizer = program.model, program.optimizer
+        self.settings, self.seed, self.data = settings, seed, data
+        self.use(program)
         self.measures = measures_of(program.task)
         self.criterion = next(iter(self.measures))
         self._train = as_tensors(data.train)
@@ -132,6 +131,11 @@ class Trainer:
         self.best_weights: list[np.ndarray] = []
         self.previous_kernels: list[np.ndarray] | None = None
         self.trained_weights: list[np.ndarray] = []
+
+    def use(self, program: Program) -> None:
+        """Train with a program: that of this run, or of an earlier one."""
+        self.program = program
+        self.model, self.optimizer = program.model, program.optimizer
         self._compiled = self._replaceable()
 
     @property
@@ -158,16 +162,20 @@ class Trainer:
         """The values of all variables of the model."""
         return [variable.numpy() for variable in self.model.variables]
 
+    def trace(self) -> None:
+        """Have the program find out what it uses."""
+        updates = [self._arguments(block, 0, 0) for block in self._blocks(0)]
+        self.program.trace(updates, self._evaluated["train"])
+
     def compile(self) -> None:
         """Compile the updates, by calls that make none.
 
         Raises:
             UserError: XLA cannot compile the model.
         """
-        blocks = list(self._blocks(0))
-        self.program.trace(*self._arguments(blocks[0], 0, 0))
+        self.trace()
         try:
-            for block in blocks:
+            for block in self._blocks(0):
                 self._call(block, 0, 0)
         except (tf.errors.InvalidArgumentError, tf.errors.UnimplementedError) as error:
             if not self.program.jit:

@@ -229,11 +229,12 @@ def test_a_shared_program_takes_over_what_a_rule_remembers():
     def seeds(optimizer):
         return [float(seed) for (seed,) in optimizer._memory]
 
-    program = Program(*build(0), cross_entropy(), jit=False)
-    model, optimizer = build(1)
-    assert seeds(program.optimizer) != seeds(optimizer)
-    program.restart(model, optimizer)
-    assert seeds(program.optimizer) == seeds(optimizer)
+    program, other = (
+        Program(*build(seed), cross_entropy(), jit=False) for seed in (0, 1)
+    )
+    assert seeds(program.optimizer) != seeds(other.optimizer)
+    program.restart(other)
+    assert seeds(program.optimizer) == seeds(other.optimizer)
 
 
 CHOSEN = {

@@ -546,3 +546,24 @@ def test_an_assigned_weight_decay_is_heeded(run):
     assert after[0]["weights/norm"] == before[0]["weights/norm"]
     assert after[1]["weights/norm"] < before[1]["weights/norm"]
     assert after[1]["optimizer/weight_decay"] == 0.5
+
+
+class Thrice(keras.callbacks.Callback):
+    """Stops after three epochs, counted in the model."""
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.model.counted = getattr(self.model, "counted", 0) + 1
+        self.model.stop_training = self.model.counted == 3
+
+
+def test_what_a_callback_leaves_in_the_model_is_not_taken_over(run):
+    programs = {}
+    for seed in range(2):
+        result, _ = run(
+            "training.epochs=5",
+            f"seed={seed}",
+            directory=str(seed),
+            callbacks=[Thrice()],
+            programs=programs,
+        )
+        assert result["final"]["epoch"] == 3

@@ -85,7 +85,7 @@ def test_a_program_serves_another_seed_as_if_it_were_compiled_for_it():
     alone, _ = train(*build(seed=1, **settings), seed=1)
     program = Program(*build(seed=0, **settings), cross_entropy(), True)
     first = run(program)
-    program.restart(*build(seed=1, **settings))
+    program.restart(Program(*build(seed=1, **settings), cross_entropy(), True))
     assert float(program.optimizer.iterations) == 0
     second = run(program, seed=1)
     for a, b, c in zip(alone, second, first, strict=True):
