@@ -27,13 +27,14 @@ from experiment.fingerprint import Fingerprint, compute_fingerprint, load_code
 from experiment.run_directory import BusyError, inspect_run, read_fingerprint
 from system import processes
 from system.errors import ChangedError, DamagedError
+from system.files import MEGABYTE
 
 MOST_DEATHS = 2
 """How often a worker process may die of a run before the run is given up."""
 
-MOST_TRIALS = 25
-"""After so many trials, a worker process is replaced: TensorFlow never frees compiled
-programs, of ten megabytes or more each."""
+MOST_GROWTH = 500 * MEGABYTE
+"""When its memory has grown by so much since its first run, a worker process is
+replaced: TensorFlow never frees what it has compiled, ten megabytes or more a run."""
 
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 """Errors that all other runs would meet, too, so that they end a comparison."""
@@ -65,8 +66,8 @@ def serve(connection, code: str) -> None:
 
     Args:
         connection: Receives an `Order` for each run, or None to stop; sends back its
-            result or an error. If the other process ends, so do the current run and
-            this process.
+            result or an error, and the memory of this process. If the other process
+            ends, so do the current run and this process.
         code: Digest of the code that the comparison was started with.
     """
     processes.begin_worker()
@@ -74,7 +75,8 @@ def serve(connection, code: str) -> None:
     with contextlib.suppress(EOFError, ConnectionError):
         connection.send(attempt(begin, code))
         while order := connection.recv():
-            connection.send(attempt(perform, order, connection.poll, programs))
+            answer = attempt(perform, order, connection.poll, programs)
+            connection.send((answer, processes.memory_used()))
 
 
 def begin(code: str) -> None:
@@ -163,7 +165,7 @@ class WorkerProcess:
 
     Attributes:
         trial: Trial of its last run; other seeds of it share the compiled program.
-        trials: Number of trials that it has compiled.
+        growth: Bytes by which its memory has grown since its first run.
     """
 
     def __init__(self, code: str):
@@ -179,7 +181,8 @@ class WorkerProcess:
         self._process.start()
         theirs.close()
         self.trial: Trial | None = None
-        self.trials = 0
+        self.growth = 0
+        self._memory_at_first = 0
         try:
             answer = self._connection.recv()
         except (EOFError, ConnectionError):
@@ -195,14 +198,16 @@ class WorkerProcess:
         Raises:
             EOFError, ConnectionError: The process has died.
         """
-        self.trials += order.run.trial != self.trial
         self.trial = order.run.trial
         self._connection.send(order)
         while not self._connection.poll(ASK_SECONDS):
             if stop.is_set():
                 self._connection.send(None)
                 break
-        return self._connection.recv()
+        answer, memory = self._connection.recv()
+        self._memory_at_first = self._memory_at_first or memory
+        self.growth = memory - self._memory_at_first
+        return answer
 
     def close(self) -> str:
         """End the process, and return how it ended, in words."""
@@ -253,7 +258,7 @@ def take_process(code: str, trial: Trial) -> WorkerProcess:
         if idle := IDLE[code]:
             best = min(idle, key=lambda process: process.trial != trial)
             idle.remove(best)
-            if best.trial == trial or best.trials < MOST_TRIALS:
+            if best.growth < MOST_GROWTH:
                 return best
             best.close()
     return WorkerProcess(code)
