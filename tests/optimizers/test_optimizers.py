@@ -409,3 +409,20 @@ def test_settings_are_bounded(section, name, setting, allowed, refused):
     for value in refused:
         with pytest.raises(UserError, match=f"{section}.{setting}: "):
             resolve_table(section, {"name": name, setting: value})
+
+
+@pytest.mark.parametrize("name", [name for name in DECAYS if name != "none"])
+def test_a_kernel_of_four_axes_decays_as_if_it_had_two(float64, name):
+    """Under every rule: that of a convolution counts as a matrix."""
+    numbers = np.random.default_rng(0).normal(size=(3, 3, 4, 4))
+    ends = []
+    for shape in ((3, 3, 4, 4), (36, 4)):
+        keras.utils.set_random_seed(0)
+        kernel = keras.Variable(numbers.reshape(shape), dtype="float64", name="kernel")
+        optimizer = make(keras.optimizers.Adam(RATE), rule_of(name))
+        optimizer.build([kernel])
+        for part in (0.5, -0.2):
+            optimizer.apply([tf.constant(part * numbers.reshape(shape))], [kernel])
+        ends.append(kernel.numpy().reshape(36, 4))
+    np.testing.assert_allclose(*ends, rtol=1e-12)
+    assert not np.allclose(ends[0], numbers.reshape(36, 4))
