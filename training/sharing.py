@@ -63,13 +63,15 @@ def text_of(graph: tf.Graph) -> str:
     """A graph as text, in which functions are numbered within it, not within the
     process."""
     definition = graph.as_graph_def()
-    functions = sorted(definition.library.function, key=number_of)
+    functions = sorted(definition.library.function, key=age_of)
     text = "".join(map(str, [*definition.node, *functions]))
     for place, function in reversed([*enumerate(functions)]):
         text = text.replace(function.signature.name, f"function {place}")
     return re.sub(r"CustomGradient-\d+", "", text)
 
 
-def number_of(function) -> int:
-    """The number at the end of a function's name, which counts up in a process."""
-    return int("0" + re.findall(r"\d*$", function.signature.name)[0])
+def age_of(function) -> tuple[int, int]:
+    """When a function was traced, by the last number in its name, which counts up in a
+    process; what it was rewritten to has the longer name."""
+    name = function.signature.name
+    return int(["0", *re.findall(r"\d+", name)][-1]), len(name)

@@ -138,6 +138,10 @@ def halving():
     return keras.layers.Dense(3, activation=halved)
 
 
+def recurrent():
+    return keras.layers.LSTM(4)
+
+
 def added(image_shape, num_classes):
     images = keras.Input(image_shape)
     flat = keras.layers.Flatten()(images)
@@ -167,6 +171,7 @@ SHARED = {
     "a layer": {"model": dense(Own)},
     "a nested layer": {"model": dense(nested)},
     "a function in a Keras layer": {"model": dense(halving)},
+    "loops in loops": {"model": dense(recurrent)},
     "an operation": {"model": added},
     "an optimizer": {"optimizer": lambda: Mine(0.1)},
 }
