@@ -55,8 +55,8 @@ def test_seeds_share_a_program_and_nothing_else_does():
         "data.label_noise=0.1",
         "training.epochs=7",
     ):
-        programs = dict.fromkeys(programs, first)
-        assert trainer_of(programs, *EVERYTHING, other).program is not first, other
+        found = trainer_of(dict(programs), *EVERYTHING, other).program
+        assert found is not first, other
 
 
 def dense(make_layer):
@@ -120,7 +120,7 @@ class Python(Own):
 
 
 class Hidden(Own):
-    """Counts in a variable of TensorFlow's, which Keras does not know of."""
+    """Multiplies by a variable of TensorFlow's, which Keras does not know of."""
 
     def build(self, shape):
         self.factor = tf.Variable(1.0)
